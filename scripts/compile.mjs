@@ -1,0 +1,60 @@
+// Compiling: AssemblyScript to the packet core, TypeScript to JavaScript.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = name => join(root, 'node_modules', '.bin', name);
+
+/** All files below `folder` (relative to the project) that end in `suffix`, sorted. */
+export function filesBelow(folder, suffix) {
+  const found = [];
+  const walk = path => {
+    for (const entry of readdirSync(join(root, path), { withFileTypes: true })) {
+      const child = join(path, entry.name);
+      if (entry.isDirectory()) walk(child);
+      else if (entry.name.endsWith(suffix)) found.push(child);
+    }
+  };
+  if (existsSync(join(root, folder))) walk(folder);
+  return found.sort();
+}
+
+/** Compiles the packet core to `out` unless `out` is newer than all of its sources. */
+export function compileCore(out) {
+  const sources = [...filesBelow('assembly', '.ts'), 'src/packet/abi.ts', 'asconfig.json', 'package.json'];
+  const newest = Math.max(...sources.map(file => statSync(join(root, file)).mtimeMs));
+  const target = join(root, out);
+  if (existsSync(target) && statSync(target).mtimeMs > newest) return;
+  mkdirSync(dirname(target), { recursive: true });
+  execFileSync(bin('asc'), ['assembly/index.ts', '--target', 'release', '--outFile', out], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+}
+
+/** Translates src, test and bench to `.build/` without checking types: quick, for tests and benchmarks. */
+export function transpile() {
+  const out = join(root, '.build');
+  const sources = ['src', 'test', 'bench'].flatMap(folder => filesBelow(folder, '.ts'));
+  for (const folder of ['src', 'test', 'bench']) {
+    for (const file of existsSync(join(out, folder)) ? filesBelow(join('.build', folder), '.js') : []) {
+      const source = file.slice('.build/'.length).replace(/\.js$/, '.ts');
+      if (!sources.includes(source)) rmSync(join(root, file));
+    }
+  }
+  execFileSync(
+    bin('esbuild'),
+    [...sources, '--outdir=.build', '--outbase=.', '--format=esm', '--platform=node', '--target=node20', '--sourcemap=inline', '--log-level=warning'],
+    { cwd: root, stdio: 'inherit' },
+  );
+  compileCore('.build/src/core.wasm');
+}
+
+/** Builds `dist/`: the command, checked and complete. */
+export function buildDist() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  execFileSync(bin('tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  compileCore('dist/core.wasm');
+}

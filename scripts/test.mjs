@@ -1,0 +1,74 @@
+// Runs the tests: `node scripts/test.mjs [PART_OF_A_PATH ...]`. Each file is a process of its own. uvu calls a
+// file that registers nothing a success, so a file must report at least one test, and passed plus skipped must
+// equal the tests it found.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { filesBelow, root, transpile } from './compile.mjs';
+
+const FILE_TIMEOUT_MS = 15 * 60_000;
+const wanted = process.argv.slice(2).filter(arg => !arg.startsWith('-'));
+
+transpile();
+const files = filesBelow('test', '.test.ts').filter(
+  file => wanted.length === 0 || wanted.some(part => file.includes(part)),
+);
+const unit = files.filter(file => !file.startsWith('test/system/'));
+const system = files.filter(file => file.startsWith('test/system/'));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+async function runAll(list, concurrency) {
+  const queue = [...list];
+  const worker = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) record(file, await runFile(file));
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+}
+
+function runFile(file) {
+  return new Promise(resolve => {
+    const started = performance.now();
+    const script = join(root, '.build', file.replace(/\.ts$/, '.js'));
+    const child = spawn(process.execPath, ['--enable-source-maps', script], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+    });
+    let output = '';
+    child.stdout.on('data', chunk => (output += chunk));
+    child.stderr.on('data', chunk => (output += chunk));
+    const timer = setTimeout(() => child.kill('SIGKILL'), FILE_TIMEOUT_MS);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ output, code, signal, seconds: (performance.now() - started) / 1000 });
+    });
+  });
+}
+
+function record(file, { output, code, signal, seconds }) {
+  const figure = name => Number(output.match(new RegExp(`^\\s*${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0);
+  const found = figure('Total');
+  const passed = figure('Passed');
+  // uvu counts a skipped test apart from its total.
+  const skippedCases = [...output.matchAll(/^# skipped (\d+): .*$/gm)];
+  const skipped = figure('Skipped') + skippedCases.reduce((sum, match) => sum + Number(match[1]), 0);
+  const bad = code !== 0 || signal !== null || passed !== found || found + skipped === 0;
+  totals.passed += passed;
+  totals.skipped += skipped;
+  totals.failed += bad ? Math.max(1, found - passed) : 0;
+  console.log(`${bad ? 'FAIL' : 'ok  '} ${file}  ${passed}/${found}  ${seconds.toFixed(1)} s`);
+  for (const match of skippedCases) console.log(`     ${match[0]}`);
+  if (bad) {
+    if (signal !== null) console.log(`     ended by ${signal} after ${seconds.toFixed(0)} s`);
+    else if (found === 0) console.log('     reported no test');
+    console.log(output.replace(/^/gm, '     '));
+  }
+}
+
+await runAll(unit, 2);
+await runAll(system, 1);
+if (totals.passed === 0) {
+  console.log('no test ran');
+  totals.failed += 1;
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed === 0 ? 0 : 1;
