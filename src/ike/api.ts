@@ -1,0 +1,131 @@
+/**
+ * What an IKE session takes and gives. A session has no socket, no clock and no randomness of its own: datagrams
+ * and times go in, outputs come out. Times are milliseconds of one monotonic clock.
+ */
+import type { ErrorCode } from '../errors.js';
+import type { Secret } from '../secret.js';
+
+export type DhGroup = 'x25519' | 'ecp256' | 'modp2048';
+export type IkeEncryption = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
+export type Prf = 'prfsha256' | 'prfsha384' | 'prfsha512';
+export type EspSuite = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
+
+/** One IKE proposal, as in `chacha20poly1305-prfsha256-x25519`. */
+export interface IkeProposal {
+  encryption: IkeEncryption;
+  prf: Prf;
+  group: DhGroup;
+}
+
+/** Addresses in text form, both inclusive. Protocol 0 is any. */
+export interface TrafficSelector {
+  family: 4 | 6;
+  protocol: number;
+  firstPort: number;
+  lastPort: number;
+  first: string;
+  last: string;
+}
+
+export interface IkeEnvironment {
+  /** `size` unpredictable bytes. */
+  random(size: number): Uint8Array;
+  /** A fresh inbound ESP SPI, never below 256, reserved until `releaseSpi`. */
+  allocateSpi(): number;
+  releaseSpi(spi: number): void;
+}
+
+export interface Lifetimes {
+  /** Milliseconds after which a rekey begins. A random tenth is taken off, so that both ends do not collide. */
+  ikeMs: number;
+  childMs: number;
+}
+
+export interface InitiatorOptions {
+  identity: string;
+  /** What the gateway must prove to be. */
+  peerIdentity: string;
+  psk: Secret;
+  ike: readonly IkeProposal[];
+  esp: readonly EspSuite[];
+  /** Addresses asked for again after a reconnection, so that a gateway can give the same. */
+  wantedAddress?: string;
+  localSelectors?: readonly TrafficSelector[];
+  remoteSelectors?: readonly TrafficSelector[];
+  lifetimes: Lifetimes;
+  /** The socket's addresses, for the NAT_DETECTION hashes of RFC 7296 section 2.23. */
+  local: Endpoint;
+  remote: Endpoint;
+  /** Largest IKE datagram sent before RFC 7383 fragments are used. */
+  fragmentSize?: number;
+  timing?: Partial<RetransmitTiming>;
+}
+
+export interface Endpoint {
+  address: string;
+  port: number;
+}
+
+export interface RetransmitTiming {
+  /** First wait, then doubled (times `factor`) up to `maxMs`, `tries` transmissions in all. */
+  firstMs: number;
+  factor: number;
+  maxMs: number;
+  tries: number;
+}
+
+/** What the gateway's configuration payload assigned (RFC 7296 section 3.15). */
+export interface AssignedConfiguration {
+  addresses: string[];
+  dns: string[];
+  /** In CIDR notation. */
+  subnets: string[];
+}
+
+/** A child SA ready for ESP. The receiver of this object owns the secrets and wipes them. */
+export interface ChildSa {
+  suite: EspSuite;
+  inboundSpi: number;
+  outboundSpi: number;
+  /** Key and salt as they come from KEYMAT: 36 or 20 bytes. */
+  inboundKey: Secret;
+  outboundKey: Secret;
+  localSelectors: TrafficSelector[];
+  remoteSelectors: TrafficSelector[];
+}
+
+export type IkeOutput =
+  /** Send this IKE message (no non-ESP marker). */
+  | { type: 'send'; datagram: Uint8Array }
+  /** Authenticated; the first child follows in the same list. */
+  | { type: 'established'; peerIdentity: string; configuration: AssignedConfiguration; proposal: IkeProposal }
+  /** Receive on it at once; send on it from now on. `replaces` is the inbound SPI of the child it takes over from. */
+  | { type: 'child-up'; child: ChildSa; replaces?: number }
+  /** Neither send nor receive on it any more. */
+  | { type: 'child-down'; inboundSpi: number; outboundSpi: number }
+  | { type: 'ike-rekeyed' }
+  /** The peer answered a request: it is alive. Round trip only if the request was sent once (Karn). */
+  | { type: 'alive'; roundTripMs?: number }
+  /** Something arrived that was ignored; for counters, never for decisions. */
+  | { type: 'ignored'; reason: string }
+  /** The session is over. `code` absent: closed on purpose, by us or (`byPeer`) by the gateway's DELETE. */
+  | { type: 'closed'; byPeer: boolean; code?: ErrorCode; message: string };
+
+/** One IKE SA and its children, in either role. After `closed` every call returns an empty list. */
+export interface IkeSession {
+  /** Begins: returns what to send. An initiator only. */
+  start(now: number): IkeOutput[];
+  /** A datagram from the peer, without the non-ESP marker. Kept by nobody after the call. */
+  receive(datagram: Uint8Array, now: number): IkeOutput[];
+  /** The time came that `nextTimer` named (calling it earlier is harmless). */
+  tick(now: number): IkeOutput[];
+  /** When `tick` is wanted next, or undefined. */
+  nextTimer(): number | undefined;
+  /** Liveness check (RFC 7296 section 2.4): an empty INFORMATIONAL, unless a request is already under way. */
+  probe(now: number): IkeOutput[];
+  rekeyIke(now: number): IkeOutput[];
+  rekeyChild(now: number): IkeOutput[];
+  /** Sends DELETE for the IKE SA, and ends. The datagram is sent once: nobody waits for the answer. */
+  close(now: number): IkeOutput[];
+  readonly state: 'idle' | 'connecting' | 'established' | 'closed';
+}

@@ -1,0 +1,178 @@
+/**
+ * The contract between JavaScript and the packet core: memory layout, record shapes, codes. Both compilers
+ * (TypeScript and AssemblyScript) read this file, so it holds plain numeric constants and nothing else.
+ * Integers in memory are little endian unless a comment says "network order".
+ */
+
+// --- Batches -------------------------------------------------------------------------------------------------
+
+/** Packets in a batch. */
+export const BATCH = 64;
+/** Bytes of a slot; a slot holds one packet with room in front for all that encapsulation adds. */
+export const SLOT_SIZE = 10240;
+/** Offset in its slot at which a packet or datagram is read. */
+export const SLOT_HEADROOM = 256;
+/** Largest IP packet, in bytes, accepted from a device or a tunnel. */
+export const MAX_PACKET = 9216;
+/** Slot (and message) after the batch's own, for packets that the core itself originates: probes. */
+export const OWN_SLOT = BATCH;
+
+// --- Records of the operating system (64-bit Linux) ----------------------------------------------------------
+
+export const IOVEC_SIZE = 16;
+/** struct mmsghdr: msghdr (56 bytes), msg_len at 56. */
+export const MMSG_SIZE = 64;
+export const MMSG_LENGTH = 56;
+/** Room for one sockaddr_in or sockaddr_in6. */
+export const NAME_SIZE = 32;
+
+// --- Memory layout -------------------------------------------------------------------------------------------
+// Below LAYOUT_BASE live the compiler's static data. Memory is fixed; pages never touched cost nothing.
+
+export const MEMORY_BYTES = 4096 * 65536;
+export const LAYOUT_BASE = 0x100000;
+
+/** Packets from the device, to be sealed. BATCH slots and the OWN_SLOT. */
+export const TX_SLOTS = 0x100000;
+/** Datagrams from the network, to be opened. */
+export const RX_SLOTS = 0x200000;
+/** u32 lengths of the packets in TX_SLOTS, set by JavaScript. */
+export const TX_LENGTHS = 0x300000;
+/** mmsghdr, iovec and sockaddr arrays, all filled by the core. BATCH + 1 of each. */
+export const TX_MMSG = 0x301000;
+export const TX_IOV = 0x303000;
+export const TX_NAMES = 0x304000;
+export const RX_MMSG = 0x306000;
+export const RX_IOV = 0x308000;
+export const RX_NAMES = 0x309000;
+/** Packets to write to the device after a receive call: u32 address, u32 length each. */
+export const TO_DEVICE = 0x30b000;
+/** IKE datagrams (without the non-ESP marker) after a receive call: u32 address, u32 length each. */
+export const TO_CONTROL = 0x30c000;
+/** Events of the last receive call, EVENT_SIZE bytes each. */
+export const EVENTS = 0x30d000;
+export const EVENT_SIZE = 48;
+/** The last receive call's list lengths: u32 device packets, u32 control datagrams, u32 events, u32 datagrams to
+ * send back (already in TX_MMSG). */
+export const RESULT = 0x30f000;
+export const RESULT_TO_DEVICE = RESULT;
+export const RESULT_TO_CONTROL = RESULT + 4;
+export const RESULT_EVENTS = RESULT + 8;
+export const RESULT_REPLIES = RESULT + 12;
+/** u64 counters, indexed by the COUNTER_ constants. */
+export const COUNTERS = 0x310000;
+export const COUNTERS_MAX = 128;
+/** Arguments too big for registers, secrets included: whoever reads them wipes them. */
+export const SCRATCH = 0x311000;
+export const SCRATCH_SIZE = 0x1000;
+/** Where the tables of security associations, paths and sessions start. */
+export const TABLES = 0x320000;
+
+// --- Status codes: what an export returns, negative for an error ---------------------------------------------
+
+export const OK = 0;
+export const ERR_INDEX = -1;
+export const ERR_SUITE = -2;
+export const ERR_LENGTH = -3;
+export const ERR_AUTH = -4;
+export const ERR_STATE = -5;
+
+// --- ESP suites ----------------------------------------------------------------------------------------------
+
+/** RFC 7634: 32-byte key, 4-byte salt, 8-byte IV, 16-byte ICV. */
+export const SUITE_CHACHA20_POLY1305 = 1;
+/** RFC 4106: 16-byte key, 4-byte salt, 8-byte IV, 16-byte ICV. */
+export const SUITE_AES_128_GCM = 2;
+/** RFC 4106: 32-byte key, 4-byte salt, 8-byte IV, 16-byte ICV. */
+export const SUITE_AES_256_GCM = 3;
+
+// --- Security associations -----------------------------------------------------------------------------------
+
+/** Inbound and outbound associations have a table each. An inbound SPI's low bits are its index in the table. */
+export const SA_MAX = 1024;
+export const SA_INDEX_MASK = SA_MAX - 1;
+export const DIRECTION_OUT = 0;
+export const DIRECTION_IN = 1;
+/** Anti-replay window in packets (RFC 6479). */
+export const REPLAY_WINDOW = 2048;
+/** Traffic selectors kept for one inbound association, each side. */
+export const SELECTORS_MAX = 8;
+/** One selector: u8 family (4 or 6), u8 protocol (0 any), u16 first port, u16 last port, u16 zero, 16 bytes first
+ * address, 16 bytes last address (both network order, IPv4 in the first 4 bytes). */
+export const SELECTOR_SIZE = 40;
+
+/** A client's ways to the network: one per configured gateway. */
+export const PATH_MAX = 16;
+
+// --- Relay (client side and server side) ---------------------------------------------------------------------
+
+export const RELAY_VERSION = 1;
+export const RELAY_DATA = 1;
+export const RELAY_PROBE = 2;
+export const RELAY_PROBE_REPLY = 3;
+export const RELAY_DRAIN = 4;
+/** u8 version << 4 | type, u8 flags, u16 path epoch, u32 session index, u64 sequence number, u64 tag; all but the
+ * tag (little endian, as SipHash writes it) in network order. */
+export const RELAY_HEADER = 24;
+/** Sequence numbers that the duplicate filter remembers below the highest. */
+export const DUPLICATE_WINDOW = 4096;
+/** Sessions of a relay server. */
+export const SESSION_MAX = 131072;
+
+export const RELAY_MODE_NONE = 0;
+export const RELAY_MODE_CLEAR = 1;
+export const RELAY_MODE_IPIP = 2;
+
+// --- Events --------------------------------------------------------------------------------------------------
+// u32 kind, u32 path or session index, u32 a, u32 b, u64 c, u64 d.
+
+/** A probe came back over the path. a: probe id; c: the time it left, as given to the probe call. */
+export const EVENT_PROBE_REPLY = 1;
+/** The relay asks to leave. */
+export const EVENT_DRAIN = 2;
+/** Relay server: an authentic packet moved a session to another path. b: the epoch. */
+export const EVENT_SESSION_MOVED = 3;
+
+// --- Counters ------------------------------------------------------------------------------------------------
+
+export const COUNTER_TX_PACKETS = 0;
+export const COUNTER_TX_BYTES = 1;
+export const COUNTER_RX_PACKETS = 2;
+export const COUNTER_RX_BYTES = 3;
+export const COUNTER_KEEPALIVES = 4;
+export const COUNTER_PROBES_SENT = 5;
+export const COUNTER_PROBE_REPLIES = 6;
+export const COUNTER_SESSION_MOVES = 7;
+/** From here on every counter is a reason for a dropped packet. */
+export const DROP_FIRST = 16;
+export const DROP_TX_MALFORMED = 16;
+export const DROP_TX_TOO_BIG = 17;
+export const DROP_TX_SOURCE = 18;
+export const DROP_TX_NO_TUNNEL = 19;
+export const DROP_TX_NO_SESSION = 20;
+export const DROP_TX_SEQUENCE_EXHAUSTED = 21;
+export const DROP_TX_SEND = 22;
+export const DROP_TX_DESTINATION = 23;
+export const DROP_RX_SHORT = 32;
+export const DROP_RX_UNKNOWN_SPI = 33;
+export const DROP_RX_REPLAY = 34;
+export const DROP_RX_AUTH = 35;
+export const DROP_RX_TRAILER = 36;
+export const DROP_RX_INNER_MALFORMED = 37;
+export const DROP_RX_SELECTOR = 38;
+export const DROP_RX_DUMMY = 39;
+export const DROP_RX_CONTROL_FULL = 40;
+export const DROP_RX_TRUNCATED = 41;
+export const DROP_RX_DEVICE_WRITE = 42;
+export const DROP_RX_FRAGMENT = 43;
+export const DROP_RX_NOT_FOR_US = 44;
+export const DROP_RELAY_SHORT = 48;
+export const DROP_RELAY_VERSION = 49;
+export const DROP_RELAY_SESSION = 50;
+export const DROP_RELAY_TAG = 51;
+export const DROP_RELAY_DUPLICATE = 52;
+export const DROP_RELAY_EPOCH = 53;
+export const DROP_RELAY_INNER = 54;
+export const DROP_RELAY_SOURCE = 55;
+export const DROP_RELAY_PATH = 56;
+export const DROP_RELAY_TYPE = 57;
