@@ -1,0 +1,198 @@
+/** The kinds of values that configuration files hold: text in, checked values out. */
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import * as z from 'zod';
+import type { DhGroup, EspSuite, IkeEncryption, IkeProposal, Prf } from '../ike/api.js';
+
+/** An object that names its allowed keys when it meets another one. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: issue =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown key ${issue.keys.map(key => `"${key}"`).join(', ')}; expected one of ${Object.keys(shape).join(', ')}`
+        : issue.code === 'invalid_type' && issue.input !== undefined
+          ? `expected a section with the keys ${Object.keys(shape).join(', ')}`
+          : undefined,
+  });
+}
+
+/** One of a list of words. */
+export function word<const Words extends readonly [string, ...string[]]>(...words: Words) {
+  return z.enum(words, { error: `expected one of ${words.join(', ')}` });
+}
+
+/** A name for people and for file names: letters, digits, dot, dash, underscore. */
+export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+  error:
+    'expected a name of letters, digits, ".", "-" and "_", at most 63, that begins with a letter or digit',
+});
+
+/** An interface name as Linux allows it (at most 15 bytes). */
+export const deviceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, {
+  error: 'expected a device name of at most 15 letters, digits, ".", "-" and "_"',
+});
+
+const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const DURATION = 'expected a duration such as 25ms, 3s, 10m or 2h';
+
+/** A duration such as `25ms`, `3s` or `2h`, in milliseconds. */
+export const duration = z.string({ error: DURATION }).transform((text, context) => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) {
+    context.addIssue({ code: 'custom', message: DURATION });
+    return z.NEVER;
+  }
+  return Number(match[1]) * (UNITS[match[2]] ?? 1);
+});
+
+/** A duration between two bounds, in milliseconds. */
+export function durationBetween(lowest: number, highest: number, label: string) {
+  return duration.refine(value => value >= lowest && value <= highest, {
+    error: `expected a duration ${label}`,
+  });
+}
+
+export interface HostPort {
+  host: string;
+  port: number;
+}
+
+/** Splits `host`, `host:port`, `[v6]` or `[v6]:port`; a bare IPv6 address is a host. Undefined if it is none. */
+export function splitHostPort(text: string, defaultPort: number): HostPort | undefined {
+  if (isIPv6(text)) return { host: text, port: defaultPort };
+  const match =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9]))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || (match?.[1] !== undefined && !isIPv6(host))) return undefined;
+  // Four dotted numbers that are no address are a mistake, not a host name.
+  if (/^[\d.]+$/.test(host) && !isIPv4(host)) return undefined;
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  return port >= 1 && port <= 65535 ? { host, port } : undefined;
+}
+
+function hostAndPort(defaultPort: number, accept: (host: string) => boolean, expected: string) {
+  return z.string().transform((text, context): HostPort => {
+    const parts = splitHostPort(text, defaultPort);
+    if (parts === undefined || !accept(parts.host)) {
+      context.addIssue({ code: 'custom', message: `expected ${expected}` });
+      return z.NEVER;
+    }
+    return parts;
+  });
+}
+
+/** An address or host name with an optional port. */
+export const hostPort = (defaultPort: number) =>
+  hostAndPort(defaultPort, () => true, 'an address or a host name, with ":port" if it is not the usual one');
+
+/** An IP address with an optional port. */
+export const addressPort = (defaultPort: number) =>
+  hostAndPort(
+    defaultPort,
+    host => isIP(host) !== 0,
+    `an IP address, with ":port" if it is not ${defaultPort}`,
+  );
+
+export interface Network {
+  family: 4 | 6;
+  address: string;
+  prefix: number;
+}
+
+/** A network in CIDR notation; undefined if the text is none. Bits beyond the prefix are not looked at. */
+export function parseNetwork(text: string): Network | undefined {
+  const slash = text.indexOf('/');
+  const address = slash < 0 ? text : text.slice(0, slash);
+  const family = isIP(address);
+  if (family !== 4 && family !== 6) return undefined;
+  const widest = family === 4 ? 32 : 128;
+  if (slash < 0) return { family, address, prefix: widest };
+  const digits = text.slice(slash + 1);
+  const prefix = Number(digits);
+  return /^\d{1,3}$/.test(digits) && prefix <= widest ? { family, address, prefix } : undefined;
+}
+
+export const network = z.string().refine(text => parseNetwork(text) !== undefined && text.includes('/'), {
+  error: 'expected a network such as 10.30.0.0/16',
+});
+
+export const ipv4Network = network.refine(text => parseNetwork(text)?.family === 4, {
+  error: 'expected an IPv4 network such as 10.30.200.0/24',
+});
+
+/** One IPv4 address, `/32` allowed behind it. */
+export const ipv4Host = z
+  .string()
+  .refine(text => isIPv4(text.replace(/\/32$/, '')), {
+    error: 'expected an IPv4 address such as 192.168.77.2/32',
+  })
+  .transform(text => text.replace(/\/32$/, ''));
+
+export const fingerprint = z
+  .string()
+  .transform(text =>
+    text
+      .toLowerCase()
+      .replace(/^sha256:/, '')
+      .replaceAll(':', ''),
+  )
+  .refine(text => /^[0-9a-f]{64}$/.test(text), {
+    error: 'expected "sha256:" and the 64 hexadecimal digits of the SHA-256 of the certificate (DER)',
+  });
+
+/** Where a secret comes from. Its value is read when it is needed, see `secrets.ts`. */
+export const secretSource = z
+  .union([section({ file: z.string().min(1) }), section({ env: z.string().min(1) })], {
+    error: 'expected { file: PATH } or { env: NAME }',
+  })
+  .transform(source => ('file' in source ? { file: source.file } : { env: source.env }));
+export type SecretSource = z.infer<typeof secretSource>;
+
+export const ESP_SUITES = [
+  'chacha20poly1305',
+  'aes256gcm16',
+  'aes128gcm16',
+] as const satisfies readonly EspSuite[];
+export const espSuite = word(...ESP_SUITES);
+
+const ENCRYPTIONS: readonly IkeEncryption[] = ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'];
+const PRFS: readonly Prf[] = ['prfsha256', 'prfsha384', 'prfsha512'];
+/** Names of the groups, with those that strongSwan uses. */
+const GROUPS: Record<string, DhGroup> = {
+  x25519: 'x25519',
+  curve25519: 'x25519',
+  ecp256: 'ecp256',
+  modp2048: 'modp2048',
+};
+
+/** A proposal in strongSwan's notation: ENCRYPTION-PRF-GROUP. */
+export const ikeProposal = z.string().transform((text, context): IkeProposal => {
+  const [encryption, prf, group, ...rest] = text.split('-');
+  const proposal = {
+    encryption: ENCRYPTIONS.find(known => known === encryption),
+    prf: PRFS.find(known => known === prf),
+    group: group === undefined ? undefined : GROUPS[group],
+  };
+  if (
+    proposal.encryption === undefined ||
+    proposal.prf === undefined ||
+    proposal.group === undefined ||
+    rest.length > 0
+  ) {
+    context.addIssue({
+      code: 'custom',
+      message: `expected ENCRYPTION-PRF-GROUP of ${ENCRYPTIONS.join('|')}, ${PRFS.join('|')}, ${Object.keys(GROUPS).join('|')}`,
+    });
+    return z.NEVER;
+  }
+  return { encryption: proposal.encryption, prf: proposal.prf, group: proposal.group };
+});
+
+/** What is offered unless configured: every suite, fastest first, each with every group. */
+export const DEFAULT_IKE_PROPOSALS: readonly IkeProposal[] = (
+  ['x25519', 'ecp256', 'modp2048'] as const
+).flatMap(group =>
+  ENCRYPTIONS.flatMap(encryption =>
+    (['prfsha256', 'prfsha384', 'prfsha512'] as const).map(prf => ({ encryption, prf, group })),
+  ),
+);
