@@ -45,8 +45,11 @@ export interface ClientDataPlane {
   openPath(path: number, gateway: Endpoint): { local: Endpoint };
   closePath(path: number): void;
   sendIke(path: number, datagram: Uint8Array): void;
-  /** Installs both directions and sends on it from now on. Wipes the keys. */
-  installChild(path: number, child: ChildSa): void;
+  /** Installs both directions, and sends on it from now on unless `receiveOnly`. Wipes the keys. */
+  installChild(path: number, child: ChildSa, receiveOnly?: boolean): void;
+  /** Sends on this installed child from now on. */
+  sendOnChild(path: number, inboundSpi: number): void;
+  /** Frees the SPI too. */
   removeChild(inboundSpi: number): void;
   /** The address the path's gateway assigned: inner source of what is sent there. */
   setVirtualAddress(path: number, address: string): void;

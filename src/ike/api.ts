@@ -32,6 +32,7 @@ export interface IkeEnvironment {
   random(size: number): Uint8Array;
   /** A fresh inbound ESP SPI, never below 256, reserved until `releaseSpi`. */
   allocateSpi(): number;
+  /** For an SPI that came to nothing. One handed over in `child-up` is freed by whoever carries out `child-down`. */
   releaseSpi(spi: number): void;
 }
 
@@ -99,8 +100,14 @@ export type IkeOutput =
   | { type: 'send'; datagram: Uint8Array }
   /** Authenticated; the first child follows in the same list. */
   | { type: 'established'; peerIdentity: string; configuration: AssignedConfiguration; proposal: IkeProposal }
-  /** Receive on it at once; send on it from now on. `replaces` is the inbound SPI of the child it takes over from. */
-  | { type: 'child-up'; child: ChildSa; replaces?: number }
+  /**
+   * Receive on it at once, and send on it from now on, unless `receiveOnly`: then the peer began the rekeying and may
+   * not know the new child yet, so sending goes on as before until `child-send` (RFC 7296 section 2.8). `replaces` is
+   * the inbound SPI of the child it takes over from; that one can be received on until its own `child-down`.
+   */
+  | { type: 'child-up'; child: ChildSa; replaces?: number; receiveOnly?: true }
+  /** Send on this child from now on. */
+  | { type: 'child-send'; inboundSpi: number }
   /** Neither send nor receive on it any more. */
   | { type: 'child-down'; inboundSpi: number; outboundSpi: number }
   | { type: 'ike-rekeyed' }
