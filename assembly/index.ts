@@ -1,0 +1,6 @@
+/** The packet core's only export list. */
+export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
+export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
+export { checkPacket, locateTransport } from './ip';
+export { clampMss } from './mss';
+export { rewriteDestination, rewriteDestinationPort, rewriteSource, rewriteSourcePort } from './rewrite';
