@@ -168,7 +168,8 @@ export class ColdFailover {
   /** What is going on with this gateway. */
   stateOf(gateway: number): 'active' | 'suspect' | 'connecting' | 'down' {
     const state = this.#state;
-    if (state.name === 'active' && state.gateway === gateway) return state.probes.suspect ? 'suspect' : 'active';
+    if (state.name === 'active' && state.gateway === gateway)
+      return state.probes.suspect ? 'suspect' : 'active';
     return state.name === 'connecting' && state.gateway === gateway ? 'connecting' : 'down';
   }
 
@@ -193,7 +194,10 @@ export class ColdFailover {
   }
 
   #backOff(now: number): FailoverAction[] {
-    const full = Math.min(this.#timing.backoffMaxMs, this.#timing.backoffFirstMs * 2 ** Math.min(this.#failedRounds, 30));
+    const full = Math.min(
+      this.#timing.backoffMaxMs,
+      this.#timing.backoffFirstMs * 2 ** Math.min(this.#failedRounds, 30),
+    );
     const waitMs = full * (1 - this.#random() / 4);
     this.#failedRounds++;
     this.#state = { name: 'waiting', until: now + waitMs };

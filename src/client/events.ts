@@ -1,0 +1,25 @@
+/** What happens to a connection, for people and programs that watch it. */
+import type { FailureReason } from '../failover/cold.js';
+
+export type ConnectionEvent =
+  /** A gateway is asked. */
+  | { event: 'connecting'; gateway: string; address: string }
+  /** The gateway's tunnel is up. `ms`: since `connecting`. */
+  | { event: 'tunnel-up'; gateway: string; address: string; virtualAddress: string; ms: number }
+  /** A gateway could not be connected. */
+  | { event: 'connect-failed'; gateway: string; code: string; message: string; ms: number }
+  /** The relay gave a session. */
+  | { event: 'relay-session'; gateway: string; lease: string; keys: 'fresh' | 'kept'; ms: number }
+  | { event: 'relay-lost'; gateway: string; code: string; message: string }
+  /** Everything is in place: packets flow. `ms`: since the start. */
+  | { event: 'connected'; gateway: string; device: string; address: string; mtu: number; ms: number }
+  /** The active gateway failed. `ms`: from its last sign of life to now. */
+  | { event: 'gateway-failed'; gateway: string; reason: FailureReason; ms: number }
+  /** Another gateway, or the same one again, carries the traffic. `ms`: since `gateway-failed`. */
+  | { event: 'switched'; gateway: string; from: string; ms: number }
+  /** All gateways failed; the next attempt begins in `ms`. */
+  | { event: 'waiting'; ms: number }
+  | { event: 'address-changed'; address: string; previous: string }
+  | { event: 'notice'; message: string }
+  | { event: 'disconnecting'; reason: string }
+  | { event: 'disconnected'; ms: number };

@@ -1,0 +1,186 @@
+/** The tunnel to one gateway: its socket, its IKE session and its security associations in the data plane. */
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { GatewayEntry } from '../config/client.js';
+import type { ClientDataPlane } from '../dataplane/api.js';
+import { VpnrError } from '../errors.js';
+import type { AssignedConfiguration, Endpoint, IkeOutput, IkeSession, RetransmitTiming } from '../ike/api.js';
+import { createInitiator } from '../ike/initiator.js';
+import { monotonicMs } from '../io/clock.js';
+import type { Secret } from '../secret.js';
+import { Alarm } from './alarm.js';
+
+/**
+ * Quicker than an ordinary client at first: the next gateway is waiting. The sum is above the policy's patience with
+ * one gateway, so it is the policy that gives up.
+ */
+const RETRANSMIT: RetransmitTiming = { firstMs: 300, factor: 1.7, maxMs: 5000, tries: 9 };
+
+export interface TunnelEvents {
+  up(configuration: AssignedConfiguration, virtualAddress: string): void;
+  /** A request of ours was answered. */
+  alive(roundTripMs: number | undefined): void;
+  /** It could not be connected, or is gone. Not after `close`. */
+  closed(error: VpnrError, byPeer: boolean): void;
+}
+
+export interface TunnelOptions {
+  path: number;
+  gateway: GatewayEntry;
+  identity: string;
+  psk: Secret;
+  lifetimes: { ike: number; child: number };
+  /** Asked for again, so that a gateway can give the address of before. */
+  wantedAddress: string | undefined;
+}
+
+/** The gateway's address; its name is looked up if it has one. Throws GATEWAY_UNRESOLVED. */
+export async function resolveGateway(gateway: GatewayEntry): Promise<Endpoint> {
+  const { host, port } = gateway.address;
+  if (isIP(host) !== 0) return { address: host, port };
+  try {
+    return { address: (await lookup(host)).address, port };
+  } catch (error) {
+    throw new VpnrError('GATEWAY_UNRESOLVED', `gateway ${gateway.name}: cannot find the address of ${host}`, {
+      remedy: 'check the name, and that a name server answers on this network',
+      cause: error,
+    });
+  }
+}
+
+export class Tunnel {
+  readonly path: number;
+  readonly endpoint: Endpoint;
+  readonly #gateway: string;
+  readonly #plane: ClientDataPlane;
+  readonly #events: TunnelEvents;
+  readonly #session: IkeSession;
+  readonly #alarm: Alarm;
+  readonly #children = new Set<number>();
+  #configuration: AssignedConfiguration | undefined;
+  #up = false;
+  #closed = false;
+
+  constructor(options: TunnelOptions, endpoint: Endpoint, plane: ClientDataPlane, events: TunnelEvents) {
+    this.path = options.path;
+    this.endpoint = endpoint;
+    this.#gateway = options.gateway.name;
+    this.#plane = plane;
+    this.#events = events;
+    const { local } = plane.openPath(options.path, endpoint);
+    this.#session = createInitiator(
+      {
+        identity: options.identity,
+        peerIdentity: options.gateway.identity,
+        psk: options.psk,
+        ike: options.gateway.ike,
+        esp: options.gateway.esp,
+        ...(options.wantedAddress === undefined ? {} : { wantedAddress: options.wantedAddress }),
+        lifetimes: { ikeMs: options.lifetimes.ike, childMs: options.lifetimes.child },
+        local,
+        remote: endpoint,
+        timing: RETRANSMIT,
+      },
+      {
+        random: size => randomBytes(size),
+        allocateSpi: () => plane.allocateSpi(),
+        releaseSpi: spi => plane.releaseSpi(spi),
+      },
+    );
+    this.#alarm = new Alarm(() => this.#handle(this.#session.tick(monotonicMs())));
+  }
+
+  /** The address that the gateway assigned, once it is up. */
+  get virtualAddress(): string | undefined {
+    return this.#configuration?.addresses[0];
+  }
+
+  get up(): boolean {
+    return this.#up && !this.#closed;
+  }
+
+  start(): void {
+    this.#handle(this.#session.start(monotonicMs()));
+  }
+
+  receive(datagram: Uint8Array): void {
+    this.#handle(this.#session.receive(datagram, monotonicMs()));
+  }
+
+  /** Liveness check by IKE. */
+  probe(): void {
+    this.#handle(this.#session.probe(monotonicMs()));
+  }
+
+  /** Sends DELETE and removes everything. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#alarm.clear();
+    for (const output of this.#session.close(monotonicMs())) {
+      if (output.type === 'send') this.#plane.sendIke(this.path, output.datagram);
+    }
+    for (const spi of this.#children) this.#plane.removeChild(spi);
+    this.#children.clear();
+    this.#plane.closePath(this.path);
+  }
+
+  #handle(outputs: IkeOutput[]): void {
+    for (const output of outputs) {
+      if (this.#closed) return;
+      this.#carryOut(output);
+    }
+    if (!this.#closed) this.#alarm.set(this.#session.nextTimer());
+  }
+
+  #carryOut(output: IkeOutput): void {
+    switch (output.type) {
+      case 'send':
+        this.#plane.sendIke(this.path, output.datagram);
+        return;
+      case 'established':
+        this.#configuration = output.configuration;
+        return;
+      case 'child-up':
+        this.#children.add(output.child.inboundSpi);
+        this.#plane.installChild(this.path, output.child, output.receiveOnly);
+        this.#announce();
+        return;
+      case 'child-send':
+        this.#plane.sendOnChild(this.path, output.inboundSpi);
+        return;
+      case 'child-down':
+        this.#children.delete(output.inboundSpi);
+        this.#plane.removeChild(output.inboundSpi);
+        if (this.#children.size === 0) this.#fail('PEER_CLOSED', 'closed the tunnel', true);
+        return;
+      case 'alive':
+        this.#events.alive(output.roundTripMs);
+        return;
+      case 'closed':
+        this.#fail(output.code ?? 'PEER_CLOSED', output.message, output.byPeer);
+        return;
+      case 'ike-rekeyed':
+      case 'ignored':
+        return;
+    }
+  }
+
+  #announce(): void {
+    if (this.#up || this.#configuration === undefined) return;
+    const [address] = this.#configuration.addresses;
+    if (address === undefined) {
+      this.#fail('NO_ADDRESS_ASSIGNED', 'assigned no address: it needs a pool of virtual addresses', false);
+      return;
+    }
+    this.#up = true;
+    this.#plane.setVirtualAddress(this.path, address);
+    this.#events.up(this.#configuration, address);
+  }
+
+  #fail(code: ConstructorParameters<typeof VpnrError>[0], message: string, byPeer: boolean): void {
+    this.close();
+    this.#events.closed(new VpnrError(code, `gateway ${this.#gateway}: ${message}`), byPeer);
+  }
+}
