@@ -2,8 +2,9 @@
  * The control plane's view of the data plane: one worker thread that moves packets in batches between the TUN
  * device and UDP sockets. Calls return at once; the worker carries them out in the order of the calls.
  */
-import type { Secret } from '../secret.js';
+
 import type { ChildSa, Endpoint } from '../ike/api.js';
+import type { Secret } from '../secret.js';
 
 export type RelayMode = 'clear' | 'ipip';
 
@@ -89,14 +90,19 @@ export interface RelayEvents {
 
 export interface RelayDataPlane {
   /** Opens the data socket on `listen`; throws ADDRESS_IN_USE or SYSTEM_CALL. */
-  start(options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number }, events: RelayEvents): Promise<void>;
+  start(
+    options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
+    events: RelayEvents,
+  ): Promise<void>;
   /** Replaces a session of the same index: sequence numbers, epoch and path start anew. */
   installSession(session: RelaySession): void;
   removeSession(index: number): void;
   /** Tells every session's client to leave (DRAIN). */
   drain(): void;
   /** Packets received by each of the given sessions so far; for expiry. */
-  activity(indices: readonly number[]): Promise<Map<number, { received: number; path?: Endpoint; epoch: number }>>;
+  activity(
+    indices: readonly number[],
+  ): Promise<Map<number, { received: number; path?: Endpoint; epoch: number }>>;
   counters(): Record<string, number>;
   stop(): Promise<void>;
 }
