@@ -86,6 +86,9 @@ export const SUITE_AES_128_GCM = 2;
 /** RFC 4106: 32-byte key, 4-byte salt, 8-byte IV, 16-byte ICV. */
 export const SUITE_AES_256_GCM = 3;
 
+/** An installed key of any suite: the cipher's tables and the salt. Begins at a multiple of 16. */
+export const AEAD_CONTEXT_SIZE = 20480;
+
 // --- Security associations -----------------------------------------------------------------------------------
 
 /** Inbound and outbound associations have a table each. An inbound SPI's low bits are its index in the table. */

@@ -1,0 +1,74 @@
+// The ciphers of ESP behind one interface: a key is installed once in a context, packets are sealed and opened in place.
+
+import {
+  AEAD_CONTEXT_SIZE,
+  ERR_SUITE,
+  OK,
+  SUITE_AES_128_GCM,
+  SUITE_AES_256_GCM,
+  SUITE_CHACHA20_POLY1305,
+} from '../src/packet/abi';
+import { aesGcmInstall, aesGcmOpen, aesGcmSeal } from './aesgcm';
+
+import { chacha20Poly1305Install, chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
+
+export { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
+
+/**
+ * Installs a key in a context.
+ *
+ * @param key the cipher's key and then 4 bytes of salt, as IKE derives them (RFC 7634, section 3; RFC 4106, section 8.1)
+ * @returns OK, or ERR_SUITE for an unknown suite
+ */
+export function aeadInstall(suite: i32, context: usize, key: usize): i32 {
+  if (suite === SUITE_CHACHA20_POLY1305) chacha20Poly1305Install(context, key);
+  else if (suite === SUITE_AES_128_GCM) aesGcmInstall(context, key, 4);
+  else if (suite === SUITE_AES_256_GCM) aesGcmInstall(context, key, 8);
+  else return ERR_SUITE;
+  return OK;
+}
+
+/**
+ * Encrypts `length` bytes at `data` in place and writes the 16-byte tag behind them.
+ *
+ * @param suite the one that the context was installed for
+ * @param iv the explicit IV, 8 bytes as in the packet; it is never used twice with a context
+ * @param aad `aadLength` bytes that are authenticated only
+ */
+export function aeadSeal(
+  suite: i32,
+  context: usize,
+  iv: usize,
+  aad: usize,
+  aadLength: u32,
+  data: usize,
+  length: u32,
+): void {
+  if (suite === SUITE_CHACHA20_POLY1305) chacha20Poly1305Seal(context, iv, aad, aadLength, data, length);
+  else aesGcmSeal(context, iv, aad, aadLength, data, length);
+}
+
+/**
+ * Verifies the tag behind the `length` bytes at `data` and only then decrypts these in place.
+ *
+ * @returns false if the tag is wrong: no plaintext is left anywhere in memory then
+ */
+export function aeadOpen(
+  suite: i32,
+  context: usize,
+  iv: usize,
+  aad: usize,
+  aadLength: u32,
+  data: usize,
+  length: u32,
+): bool {
+  if (suite === SUITE_CHACHA20_POLY1305) {
+    return chacha20Poly1305Open(context, iv, aad, aadLength, data, length);
+  }
+  return aesGcmOpen(context, iv, aad, aadLength, data, length);
+}
+
+/** Forgets the key. */
+export function aeadWipe(context: usize): void {
+  memory.fill(context, 0, AEAD_CONTEXT_SIZE);
+}
