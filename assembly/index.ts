@@ -4,5 +4,15 @@ export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChe
 export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
 export { checkPacket, locateTransport } from './ip';
 export { clampMss } from './mss';
+export {
+  epochIsNewer,
+  ipipDecapsulate,
+  ipipEncapsulate,
+  relayEncapsulate,
+  relayHeader,
+  relayVerify,
+} from './relay';
+export { relayDrain, relayInit, relayReceive, relayReceiveIpip, relayTransmit } from './relay_server';
 export { rewriteDestination, rewriteDestinationPort, rewriteSource, rewriteSourcePort } from './rewrite';
+export { relaySessionInfo, relaySessionInstall, relaySessionRemove } from './sessions';
 export { sipHash24 } from './siphash';

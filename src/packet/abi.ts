@@ -23,6 +23,9 @@ export const IOVEC_SIZE = 16;
 /** struct mmsghdr: msghdr (56 bytes), msg_len at 56. */
 export const MMSG_SIZE = 64;
 export const MMSG_LENGTH = 56;
+/** msghdr.msg_flags, and the flag that says the datagram was longer than its slot. */
+export const MMSG_FLAGS = 48;
+export const MSG_TRUNC = 0x20;
 /** Room for one sockaddr_in or sockaddr_in6. */
 export const NAME_SIZE = 32;
 
@@ -59,12 +62,17 @@ export const RESULT_TO_DEVICE = RESULT;
 export const RESULT_TO_CONTROL = RESULT + 4;
 export const RESULT_EVENTS = RESULT + 8;
 export const RESULT_REPLIES = RESULT + 12;
+/** Relay server: messages of the last transmit call in TX_RAW_MMSG; where the next drain call goes on. */
+export const RESULT_RAW = RESULT + 16;
+export const RESULT_NEXT = RESULT + 20;
 /** u64 counters, indexed by the COUNTER_ constants. */
 export const COUNTERS = 0x310000;
 export const COUNTERS_MAX = 128;
 /** Arguments too big for registers, secrets included: whoever reads them wipes them. */
 export const SCRATCH = 0x311000;
 export const SCRATCH_SIZE = 0x1000;
+/** Relay server: a second mmsghdr array, of messages for the raw socket (IP in IP). */
+export const TX_RAW_MMSG = 0x312000;
 /** Where the tables of security associations, paths and sessions start. */
 export const TABLES = 0x320000;
 
@@ -122,9 +130,34 @@ export const DUPLICATE_WINDOW = 4096;
 /** Sessions of a relay server. */
 export const SESSION_MAX = 131072;
 
+/** A probe's body: u32 id, u64 time in ns as given by the caller, u64 highest sequence number received. */
+export const RELAY_PROBE_BODY = 20;
+
 export const RELAY_MODE_NONE = 0;
 export const RELAY_MODE_CLEAR = 1;
 export const RELAY_MODE_IPIP = 2;
+
+// --- Tables of a relay server --------------------------------------------------------------------------------
+// A session index is any nonzero u32; its low bits are its place in the tables, which no other session shares.
+
+export const SESSION_INDEX_MASK = SESSION_MAX - 1;
+/** Session records (assembly/sessions.ts). */
+export const SESSIONS = 0x4000000;
+export const SESSION_SIZE = 128;
+/** The sessions' duplicate filters: u64 highest number and DUPLICATE_WINDOW bits, rounded up to 16 bytes. */
+export const SESSION_WINDOWS = 0x5000000;
+export const SESSION_WINDOW_SIZE = 528;
+/** u32 session index (zero: none) of every address of the pool, by its offset in the pool. */
+export const POOL = 0x9400000;
+/** Addresses of the largest pool, a /12. */
+export const POOL_MAX = 0x100000;
+/** What relaySessionInstall reads at SCRATCH: 16 bytes client-to-relay key, 16 bytes relay-to-client key. */
+export const SESSION_KEYS = 32;
+/** What relaySessionInfo writes at SCRATCH: u64 packets received, u32 path epoch, u32 zero, 16 bytes sockaddr_in of the
+ * path (all zero as long as there is none). */
+export const SESSION_INFO_RECEIVED = SCRATCH;
+export const SESSION_INFO_EPOCH = SCRATCH + 8;
+export const SESSION_INFO_PATH = SCRATCH + 16;
 
 // --- Events --------------------------------------------------------------------------------------------------
 // u32 kind, u32 path or session index, u32 a, u32 b, u64 c, u64 d.
@@ -133,7 +166,8 @@ export const RELAY_MODE_IPIP = 2;
 export const EVENT_PROBE_REPLY = 1;
 /** The relay asks to leave. */
 export const EVENT_DRAIN = 2;
-/** Relay server: an authentic packet moved a session to another path. b: the epoch. */
+/** Relay server: an authentic packet moved a session to another path. b: the epoch; c: the path, as the first eight
+ * bytes of a sockaddr_in (u16 family, u16 port and u32 address in network order). */
 export const EVENT_SESSION_MOVED = 3;
 
 // --- Counters ------------------------------------------------------------------------------------------------

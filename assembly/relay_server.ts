@@ -1,0 +1,304 @@
+/**
+ * The relay server's pipelines: between its data socket (UDP), its raw socket (IP in IP) and its TUN device.
+ *
+ * From the network: session by index -> duplicate filter -> tag -> filter accepts -> path of the newest epoch ->
+ * inner source is the lease -> device. From the device: destination -> session -> MSS -> header -> the session's
+ * path. Nothing is changed, nothing is answered, before a packet's tag was right.
+ */
+import {
+  BATCH,
+  COUNTER_PROBE_REPLIES,
+  COUNTER_RX_BYTES,
+  COUNTER_RX_PACKETS,
+  COUNTER_SESSION_MOVES,
+  COUNTER_TX_BYTES,
+  COUNTER_TX_PACKETS,
+  DROP_RELAY_DUPLICATE,
+  DROP_RELAY_INNER,
+  DROP_RELAY_PATH,
+  DROP_RELAY_SESSION,
+  DROP_RELAY_SHORT,
+  DROP_RELAY_SOURCE,
+  DROP_RELAY_TYPE,
+  DROP_RX_TRUNCATED,
+  DROP_TX_DESTINATION,
+  DROP_TX_MALFORMED,
+  DROP_TX_NO_SESSION,
+  DROP_TX_NO_TUNNEL,
+  DROP_TX_TOO_BIG,
+  DUPLICATE_WINDOW,
+  EVENT_SESSION_MOVED,
+  MAX_PACKET,
+  NAME_SIZE,
+  RELAY_DATA,
+  RELAY_DRAIN,
+  RELAY_HEADER,
+  RELAY_MODE_IPIP,
+  RELAY_PROBE,
+  RELAY_PROBE_BODY,
+  RELAY_PROBE_REPLY,
+  RESULT_NEXT,
+  RESULT_RAW,
+  RESULT_REPLIES,
+  SESSION_MAX,
+  TX_LENGTHS,
+  TX_MMSG,
+  TX_NAMES,
+  TX_RAW_MMSG,
+} from '../src/packet/abi';
+import {
+  addEvent,
+  addToDevice,
+  batchInit,
+  batchRenew,
+  clearResults,
+  next,
+  receiveLength,
+  receiveName,
+  receiveSlot,
+  receiveTruncated,
+  setMessage,
+  transmitSlot,
+} from './batch';
+import { add, count } from './counters';
+import { windowAccept, windowCheck, windowHighest } from './duplicate';
+import { checkPacket, ipVersion, ipv4Destination, ipv4Source } from './ip';
+import { clampMss } from './mss';
+import {
+  epochIsNewer,
+  ipipDecapsulate,
+  relayEpoch,
+  relayHeader,
+  relaySequence,
+  relaySession,
+  relayVerify,
+} from './relay';
+import {
+  poolContains,
+  poolInit,
+  sessionAt,
+  sessionCountReceived,
+  sessionEpoch,
+  sessionIndex,
+  sessionLease,
+  sessionMode,
+  sessionMove,
+  sessionNextSequence,
+  sessionOf,
+  sessionOfLease,
+  sessionPath,
+  sessionPathAddress,
+  sessionReceiveKey,
+  sessionSendKey,
+  sessionWindow,
+} from './sessions';
+
+/** TCP's MSS, for IPv4, that fits the clients' tunnels. */
+let maxSegment: u32 = 0;
+
+/**
+ * Prepares the core to be a relay server. `base`: where linear memory begins in the process; the pool's address as
+ * it lies in packets and its prefix length; `segment`: the MSS to clamp to (MTU - 40). Returns OK or ERR_LENGTH.
+ */
+export function relayInit(baseLow: u32, baseHigh: u32, poolAddress: u32, poolPrefix: u32, segment: u32): i32 {
+  batchInit(baseLow, baseHigh);
+  maxSegment = segment;
+  return poolInit(poolAddress, poolPrefix);
+}
+
+// --- From the network -----------------------------------------------------------------------------------------
+
+/**
+ * Handles `datagrams` datagrams of the data socket. Leaves packets in TO_DEVICE, events in EVENTS and answers in TX_MMSG
+ * (RESULT_REPLIES of them, in the slots they came in: send them before the next receive call). Returns their number.
+ */
+export function relayReceive(datagrams: u32): i32 {
+  clearResults();
+  for (let i: u32 = 0; i < datagrams; i++) {
+    const reason = receiveDatagram(i);
+    if (reason !== 0) count(reason);
+  }
+  batchRenew(datagrams);
+  return datagrams;
+}
+
+/** Handles datagram `i`. Returns why it was dropped, a counter, or zero. */
+function receiveDatagram(i: u32): u32 {
+  if (receiveTruncated(i)) return DROP_RX_TRUNCATED;
+  const h = receiveSlot(i);
+  const length = receiveLength(i);
+  if (length < <u32>RELAY_HEADER) return DROP_RELAY_SHORT;
+  const session = sessionOf(relaySession(h));
+  if (session === 0) return DROP_RELAY_SESSION;
+  const window = sessionWindow(session);
+  const sequence = relaySequence(h);
+  if (!windowCheck(window, DUPLICATE_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
+  const type = relayVerify(h, length, sessionReceiveKey(session));
+  if (type < 0) return -type;
+
+  const isHighest = sequence > windowHighest(window);
+  windowAccept(window, DUPLICATE_WINDOW, sequence);
+  sessionCountReceived(session);
+  followPath(session, load<u64>(receiveName(i)), relayEpoch(h), isHighest);
+
+  const payload = h + RELAY_HEADER;
+  if (type === RELAY_DATA) return receiveInner(session, payload, length - RELAY_HEADER);
+  if (type === RELAY_PROBE) return answerProbe(session, i, payload, length - RELAY_HEADER);
+  return DROP_RELAY_TYPE;
+}
+
+/**
+ * An authentic packet came over `path`. The session goes there if the packet is of a newer epoch, or the newest of
+ * all in the current one (a gateway's NAT may change ports). A late packet of an old epoch moves nothing.
+ */
+function followPath(session: usize, path: u64, epoch: u32, isHighest: bool): void {
+  const current = sessionPath(session);
+  if (current !== 0) {
+    const known = sessionEpoch(session);
+    if (epoch === known ? !isHighest : !epochIsNewer(epoch, known)) return;
+  }
+  sessionMove(session, path, epoch);
+  if (path === current) return;
+  count(COUNTER_SESSION_MOVES);
+  addEvent(EVENT_SESSION_MOVED, sessionIndex(session), 0, epoch, path, 0);
+}
+
+/** An inner packet, of at most `available` bytes: to the device if it is the session's own. */
+function receiveInner(session: usize, p: usize, available: u32): u32 {
+  const length = checkPacket(p, available);
+  if (length < 0) return DROP_RELAY_INNER;
+  if (ipVersion(p) !== 4 || ipv4Source(p) !== sessionLease(session)) return DROP_RELAY_SOURCE;
+  addToDevice(p, length);
+  count(COUNTER_RX_PACKETS);
+  add(COUNTER_RX_BYTES, length);
+  return 0;
+}
+
+/** Sends a probe's body back to where datagram `i` came from, in its own place and no longer than it was. */
+function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
+  if (length < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;
+  const h = buildHeader(session, body, length, RELAY_PROBE_REPLY);
+  const reply = next(RESULT_REPLIES);
+  setMessage(TX_MMSG, reply, reply, h, length + RELAY_HEADER, receiveName(i));
+  count(COUNTER_PROBE_REPLIES);
+  return 0;
+}
+
+/**
+ * Handles `packets` packets of the raw socket, which start with their IPv4 header (protocol 4). They bear no tag, so
+ * they are taken only from the address to which a tagged packet has moved the session. Leaves packets in TO_DEVICE.
+ * Returns their number.
+ */
+export function relayReceiveIpip(packets: u32): i32 {
+  clearResults();
+  for (let i: u32 = 0; i < packets; i++) {
+    const reason = receiveIpip(i);
+    if (reason !== 0) count(reason);
+  }
+  batchRenew(packets);
+  return packets;
+}
+
+/** Handles raw packet `i`. Returns why it was dropped, a counter, or zero. */
+function receiveIpip(i: u32): u32 {
+  if (receiveTruncated(i)) return DROP_RX_TRUNCATED;
+  const p = receiveSlot(i);
+  const length = checkPacket(p, receiveLength(i));
+  if (length < 0) return DROP_RELAY_SHORT;
+  const header = ipipDecapsulate(p);
+  if (header === 0) return DROP_RELAY_TYPE;
+  const inner = p + header;
+  const available = length - header;
+  if (checkPacket(inner, available) < 0) return DROP_RELAY_INNER;
+  const session = ipVersion(inner) === 4 ? sessionOfLease(ipv4Source(inner)) : 0;
+  if (session === 0) return DROP_RELAY_SESSION;
+  if (sessionMode(session) !== RELAY_MODE_IPIP) return DROP_RELAY_TYPE;
+  if (sessionPathAddress(session) !== ipv4Source(p)) return DROP_RELAY_PATH;
+  sessionCountReceived(session);
+  return receiveInner(session, inner, available);
+}
+
+// --- From the device ------------------------------------------------------------------------------------------
+
+/**
+ * Handles `packets` packets of the device, in TX_SLOTS with their lengths in TX_LENGTHS. Returns the number of messages
+ * for the data socket, in TX_MMSG; those for the raw socket are RESULT_RAW in TX_RAW_MMSG.
+ */
+export function relayTransmit(packets: u32): i32 {
+  clearResults();
+  let messages: u32 = 0;
+  for (let i: u32 = 0; i < packets; i++) {
+    if (transmitPacket(i, messages)) messages++;
+  }
+  return messages;
+}
+
+/** Handles packet `i`; true if it became message `at` of TX_MMSG. */
+function transmitPacket(i: u32, at: u32): bool {
+  const p = transmitSlot(i);
+  const available = load<u32>(TX_LENGTHS + (i << 2));
+  const length = checkPacket(p, available);
+  const session: usize = length < 0 ? 0 : sessionOfLease(ipv4Destination(p));
+  const reason = refusal(p, length, session);
+  if (reason !== 0) {
+    count(reason);
+    return false;
+  }
+  clampMss(p, length, maxSegment);
+  count(COUNTER_TX_PACKETS);
+  add(COUNTER_TX_BYTES, length);
+  const path = sessionPath(session);
+  if (sessionMode(session) === RELAY_MODE_IPIP) {
+    const name = setName(i, path);
+    // Zero, as raw(7) asks: a raw socket's address has no port.
+    store<u16>(name, 0, 2);
+    setMessage(TX_RAW_MMSG, next(RESULT_RAW), i, p, length, name);
+    return false;
+  }
+  const h = buildHeader(session, p, length, RELAY_DATA);
+  setMessage(TX_MMSG, at, i, h, length + RELAY_HEADER, setName(i, path));
+  return true;
+}
+
+/** Why a packet from the device goes nowhere: a DROP_TX_ counter, or zero. */
+function refusal(p: usize, length: i32, session: usize): u32 {
+  if (length < 0) return DROP_TX_MALFORMED;
+  if (length > MAX_PACKET) return DROP_TX_TOO_BIG;
+  if (ipVersion(p) !== 4 || !poolContains(ipv4Destination(p))) return DROP_TX_DESTINATION;
+  if (session === 0) return DROP_TX_NO_SESSION;
+  if (sessionPath(session) === 0) return DROP_TX_NO_TUNNEL;
+  return 0;
+}
+
+/**
+ * Builds DRAIN messages, which ask the clients to leave, for up to a batch of sessions from place `first` of the
+ * table on. Returns the number of messages in TX_MMSG; RESULT_NEXT says where to go on, SESSION_MAX at the end.
+ */
+export function relayDrain(first: u32): i32 {
+  let messages: u32 = 0;
+  let place = first;
+  for (; place < <u32>SESSION_MAX && messages < <u32>BATCH; place++) {
+    const session = sessionAt(place);
+    if (session === 0 || sessionPath(session) === 0) continue;
+    const h = buildHeader(session, transmitSlot(messages), 0, RELAY_DRAIN);
+    setMessage(TX_MMSG, messages, messages, h, RELAY_HEADER, setName(messages, sessionPath(session)));
+    messages++;
+  }
+  store<u32>(RESULT_NEXT, place);
+  return messages;
+}
+
+/** Puts the next header of the session in front of the payload at `p`; returns its address. */
+function buildHeader(session: usize, p: usize, length: u32, type: u32): usize {
+  const sequence = sessionNextSequence(session);
+  const epoch = sessionEpoch(session);
+  return relayHeader(p, length, type, sessionIndex(session), epoch, sequence, sessionSendKey(session));
+}
+
+/** Writes a sockaddr_in, whose first eight bytes are `path`, to entry `i` of TX_NAMES; returns its address. */
+function setName(i: u32, path: u64): usize {
+  const name = TX_NAMES + i * NAME_SIZE;
+  store<u64>(name, path);
+  store<u64>(name, 0, 8);
+  return name;
+}

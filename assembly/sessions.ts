@@ -1,0 +1,199 @@
+/**
+ * The relay server's sessions: one record each, at the place that the session index's low bits say, with the
+ * duplicate filter in a table of its own; and the pool table, from a leased address to its session.
+ */
+import {
+  DUPLICATE_WINDOW,
+  ERR_INDEX,
+  ERR_LENGTH,
+  ERR_STATE,
+  OK,
+  POOL,
+  POOL_MAX,
+  RELAY_MODE_CLEAR,
+  RELAY_MODE_IPIP,
+  SCRATCH,
+  SESSION_INDEX_MASK,
+  SESSION_INFO_EPOCH,
+  SESSION_INFO_PATH,
+  SESSION_INFO_RECEIVED,
+  SESSION_KEYS,
+  SESSION_SIZE,
+  SESSION_WINDOW_SIZE,
+  SESSION_WINDOWS,
+  SESSIONS,
+} from '../src/packet/abi';
+import { windowReset } from './duplicate';
+
+// A session record. All zero: no session.
+/** u32 session index. */
+const INDEX: usize = 0;
+/** u32, RELAY_MODE_CLEAR or RELAY_MODE_IPIP. */
+const MODE: usize = 4;
+/** u32 leased IPv4 address, as it lies in packets. */
+const LEASE: usize = 8;
+/** u32 path epoch, below 65536. */
+const EPOCH: usize = 12;
+/** u64, the first eight bytes of a sockaddr_in: where the client is reached. Zero: not known yet. */
+const PATH: usize = 16;
+/** u64 sequence number of the last packet sent. */
+const SENT: usize = 24;
+/** u64 authentic packets received. */
+const RECEIVED: usize = 32;
+/** 16 bytes: key of the packets from the client. */
+const RECEIVE_KEY: usize = 48;
+/** 16 bytes: key of the packets to the client. */
+const SEND_KEY: usize = 64;
+const KEY_SIZE: u32 = 16;
+
+/** First address of the pool, in host order, and its mask. A mask of zero stands for no pool. */
+let poolFirst: u32 = 0;
+let poolMask: u32 = 0;
+
+/**
+ * Sets the pool: its address as it lies in packets, and its prefix length (12 to 32). No session may exist.
+ * Returns OK or ERR_LENGTH.
+ */
+export function poolInit(address: u32, prefixLength: u32): i32 {
+  if (prefixLength > 32) return ERR_LENGTH;
+  const addresses = (<u64>1) << (32 - prefixLength);
+  if (addresses > <u64>POOL_MAX) return ERR_LENGTH;
+  poolMask = ~(<u32>addresses - 1);
+  poolFirst = bswap<u32>(address) & poolMask;
+  return OK;
+}
+
+/** Whether an address, as it lies in packets, is in the pool. */
+export function poolContains(address: u32): bool {
+  return poolMask !== 0 && (bswap<u32>(address) & poolMask) === poolFirst;
+}
+
+function poolEntry(address: u32): usize {
+  return POOL + ((bswap<u32>(address) & ~poolMask) << 2);
+}
+
+/** The record of the session that leases an address, or zero. */
+export function sessionOfLease(address: u32): usize {
+  return poolContains(address) ? sessionOf(load<u32>(poolEntry(address))) : 0;
+}
+
+/** The record of the session with this index, or zero. */
+export function sessionOf(index: u32): usize {
+  const session = recordOf(index);
+  return index !== 0 && load<u32>(session, INDEX) === index ? session : 0;
+}
+
+/** The record at a place of the table (the index's higher bits do not matter), or zero if there is no session. */
+export function sessionAt(place: u32): usize {
+  const session = recordOf(place);
+  return load<u32>(session, INDEX) !== 0 ? session : 0;
+}
+
+function recordOf(index: u32): usize {
+  return SESSIONS + (index & SESSION_INDEX_MASK) * SESSION_SIZE;
+}
+
+export function sessionIndex(session: usize): u32 {
+  return load<u32>(session, INDEX);
+}
+
+export function sessionMode(session: usize): u32 {
+  return load<u32>(session, MODE);
+}
+
+export function sessionLease(session: usize): u32 {
+  return load<u32>(session, LEASE);
+}
+
+export function sessionEpoch(session: usize): u32 {
+  return load<u32>(session, EPOCH);
+}
+
+/** Where the client is reached, the first eight bytes of a sockaddr_in, or zero. */
+export function sessionPath(session: usize): u64 {
+  return load<u64>(session, PATH);
+}
+
+/** The address in sessionPath, as it lies in packets. */
+export function sessionPathAddress(session: usize): u32 {
+  return load<u32>(session, PATH + 4);
+}
+
+export function sessionMove(session: usize, path: u64, epoch: u32): void {
+  store<u64>(session, path, PATH);
+  store<u32>(session, epoch, EPOCH);
+}
+
+/** Uses up the next sequence number. At a million packets per second u64 lasts 580,000 years. */
+export function sessionNextSequence(session: usize): u64 {
+  const sequence = load<u64>(session, SENT) + 1;
+  store<u64>(session, sequence, SENT);
+  return sequence;
+}
+
+export function sessionCountReceived(session: usize): void {
+  store<u64>(session, load<u64>(session, RECEIVED) + 1, RECEIVED);
+}
+
+export function sessionReceiveKey(session: usize): usize {
+  return session + RECEIVE_KEY;
+}
+
+export function sessionSendKey(session: usize): usize {
+  return session + SEND_KEY;
+}
+
+/** The session's duplicate filter. */
+export function sessionWindow(session: usize): usize {
+  return SESSION_WINDOWS + <u32>((session - SESSIONS) / SESSION_SIZE) * SESSION_WINDOW_SIZE;
+}
+
+/**
+ * Installs a session; one of the same index is replaced, and all of it starts anew. `lease` as it lies in packets.
+ * Reads and wipes SESSION_KEYS bytes at SCRATCH: client-to-relay key, relay-to-client key. Returns OK; ERR_INDEX for
+ * an index of zero, an unknown mode or a lease outside the pool; ERR_STATE if the place or the lease is another's.
+ */
+export function relaySessionInstall(index: u32, mode: u32, lease: u32): i32 {
+  const status = install(index, mode, lease);
+  memory.fill(SCRATCH, 0, SESSION_KEYS);
+  return status;
+}
+
+function install(index: u32, mode: u32, lease: u32): i32 {
+  if (mode !== RELAY_MODE_CLEAR && mode !== RELAY_MODE_IPIP) return ERR_INDEX;
+  if (index === 0 || !poolContains(lease)) return ERR_INDEX;
+  const session = recordOf(index);
+  const occupant = load<u32>(session, INDEX);
+  if (occupant !== 0 && occupant !== index) return ERR_STATE;
+  const holder = load<u32>(poolEntry(lease));
+  if (holder !== 0 && holder !== index) return ERR_STATE;
+  relaySessionRemove(index);
+  store<u32>(session, index, INDEX);
+  store<u32>(session, mode, MODE);
+  store<u32>(session, lease, LEASE);
+  memory.copy(session + RECEIVE_KEY, SCRATCH, KEY_SIZE);
+  memory.copy(session + SEND_KEY, SCRATCH + KEY_SIZE, KEY_SIZE);
+  store<u32>(poolEntry(lease), index);
+  return OK;
+}
+
+/** Removes a session and wipes its keys. Returns OK, or ERR_INDEX if there is none of this index. */
+export function relaySessionRemove(index: u32): i32 {
+  const session = sessionOf(index);
+  if (session === 0) return ERR_INDEX;
+  store<u32>(poolEntry(sessionLease(session)), 0);
+  windowReset(sessionWindow(session), DUPLICATE_WINDOW);
+  memory.fill(session, 0, SESSION_SIZE);
+  return OK;
+}
+
+/** Writes what SESSION_INFO_ says to SCRATCH. Returns OK, or ERR_INDEX if there is no session of this index. */
+export function relaySessionInfo(index: u32): i32 {
+  const session = sessionOf(index);
+  if (session === 0) return ERR_INDEX;
+  store<u64>(SESSION_INFO_RECEIVED, load<u64>(session, RECEIVED));
+  store<u64>(SESSION_INFO_EPOCH, sessionEpoch(session));
+  store<u64>(SESSION_INFO_PATH, sessionPath(session));
+  store<u64>(SESSION_INFO_PATH + 8, 0);
+  return OK;
+}
