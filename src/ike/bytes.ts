@@ -75,7 +75,7 @@ export class Reader {
   }
 }
 
-/** Appends big-endian fields to a buffer that grows. */
+/** Appends big-endian fields to a buffer that grows. A number that does not fit its field throws RangeError. */
 export class Writer {
   #bytes: Uint8Array;
   #view: DataView;
@@ -91,12 +91,14 @@ export class Writer {
   }
 
   u8(value: number): this {
+    checkRange(value, 0xff);
     const at = this.#reserve(1);
     this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
+    checkRange(value, 0xffff);
     const at = this.#reserve(2);
     this.#view.setUint16(at, value);
     return this;
@@ -126,7 +128,7 @@ export class Writer {
 
   /** Overwrites two bytes written before: a length known only afterwards. */
   setU16(at: number, value: number): void {
-    if (value > 0xffff) throw new RangeError(`${value} does not fit 16 bits`);
+    checkRange(value, 0xffff);
     this.#view.setUint16(at, value);
   }
 
@@ -147,6 +149,10 @@ export class Writer {
     this.#length = needed;
     return at;
   }
+}
+
+function checkRange(value: number, max: number): void {
+  if (value < 0 || value > max) throw new RangeError(`${value} is not within 0 to ${max}`);
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
