@@ -1,0 +1,300 @@
+/**
+ * What vpnr changes in the system's network while it runs: addresses and routes of its device, host routes that
+ * keep gateways outside the tunnel, kernel parameters. Every change is in the journal before it is made.
+ *
+ * A default route through the tunnel is put in as its two halves (0.0.0.0/1 and 128.0.0.0/1): more specific
+ * than any default, whatever its metric, so that no default of the system's must be touched or put back, none
+ * that DHCP renews takes the traffic away, and the way outside can still be looked up.
+ *
+ * An address kept outside has two host routes once a route into the tunnel covers it: the way it had without
+ * the tunnel, and behind it (by metric) `unreachable`, which is what remains when its link goes down. So a
+ * gateway's traffic fails at once rather than enter the tunnel that it carries.
+ */
+import { VpnrError } from '../errors.js';
+import {
+  contains,
+  formatAddress,
+  formatPrefix,
+  halves,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  samePrefix,
+} from '../prefix.js';
+import { changeIp, IpError } from './ip.js';
+import type { Journal, JournalEntry } from './journal.js';
+import { describeRoute, type Hop, hopOutside, linkOf, listRoutes, ROUTE_PROTOCOL } from './network.js';
+import { readSysctl, writeSysctl } from './sysctl.js';
+import { deleteRouteCommand, undoAll } from './undo.js';
+
+/** Metric that the kernel gives to an IPv6 route without one. IPv4's is 0. */
+const IPV6_METRIC = 1024;
+/** Metric, plus the device's index, of the `unreachable` routes: behind any other. */
+const FALLBACK_METRIC = 0x7f000000;
+
+interface TunnelRoute {
+  prefix: Prefix;
+  source: string | undefined;
+  entry: JournalEntry;
+}
+
+/** The changes of one owner, around one device of its own. Calls are carried out one after the other. */
+export class NetworkChanges {
+  readonly #journal: Journal;
+  readonly #device: string;
+  readonly #addresses = new Map<string, JournalEntry>();
+  readonly #routes = new Map<string, TunnelRoute>();
+  /** Addresses kept outside; those that a route covers have their journal entries. */
+  readonly #outside = new Map<string, JournalEntry[] | undefined>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(journal: Journal, device: string) {
+    this.#journal = journal;
+    this.#device = device;
+  }
+
+  /** Sets the device up, with this MTU in bytes. */
+  setUp(mtu: number): Promise<void> {
+    return this.#exclusively(() =>
+      changeIp([['link', 'set', 'dev', this.#device, 'mtu', String(mtu), 'up']]),
+    );
+  }
+
+  /** Has the device deleted at the end: for one that would outlive the process. */
+  ownDevice(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { index } = await linkOf(this.#device);
+      this.#journal.record({ kind: 'link', device: this.#device, index });
+    });
+  }
+
+  /** Gives the device an address, with its prefix length unless it stands alone (`10.0.0.2/32`). */
+  addAddress(address: string): Promise<void> {
+    return this.#exclusively(() => this.#addAddress(address));
+  }
+
+  removeAddress(address: string): Promise<void> {
+    return this.#exclusively(() => this.#removeAddress(address));
+  }
+
+  /**
+   * Changes an address of the device: the new one is there, and the routes use it, before the old one goes.
+   */
+  replaceAddress(before: string, after: string): Promise<void> {
+    return this.#exclusively(async () => {
+      if (before === after) return;
+      await this.#addAddress(after);
+      const [source] = before.split('/');
+      const [newSource = after] = after.split('/');
+      const affected = [...this.#routes.values()].filter(route => route.source === source);
+      await changeIp(affected.map(({ prefix }) => this.#routeCommand('replace', prefix, newSource)));
+      for (const route of affected) route.source = newSource;
+      await this.#removeAddress(before);
+    });
+  }
+
+  /**
+   * Routes the prefixes into the device, with `source` as the local address of connections that have not chosen
+   * one. All or none: throws ROUTE_EXISTS when the system has a route of its own for one of them.
+   */
+  addRoutes(destinations: readonly string[], options: { source?: string } = {}): Promise<void> {
+    return this.#exclusively(async () => {
+      const prefixes = this.#newPrefixes(destinations);
+      await this.#refuseConflicts(prefixes);
+      for (const [address, entries] of this.#outside) {
+        if (entries === undefined && covers(prefixes, address)) await this.#putOutside(address);
+      }
+      const { source } = options;
+      const entries = this.#journal.recordAll(
+        prefixes.map(prefix => ({ kind: 'route', destination: formatPrefix(prefix), device: this.#device })),
+      );
+      try {
+        await changeIp(prefixes.map(prefix => this.#routeCommand('add', prefix, source)));
+      } catch (error) {
+        await this.#undo(entries);
+        if (error instanceof IpError && error.reason === 'exists') await this.#refuseConflicts(prefixes);
+        throw error;
+      }
+      prefixes.forEach((prefix, i) => {
+        this.#routes.set(formatPrefix(prefix), { prefix, source, entry: entries[i] as JournalEntry });
+      });
+    });
+  }
+
+  removeRoutes(destinations: readonly string[]): Promise<void> {
+    return this.#exclusively(async () => {
+      for (const destination of destinations.flatMap(splitDefault).map(formatPrefix)) {
+        const route = this.#routes.get(destination);
+        if (route === undefined) continue;
+        await this.#undo([route.entry]);
+        this.#routes.delete(destination);
+      }
+    });
+  }
+
+  /**
+   * Keeps packets to this address out of the device, now and when routes are added. To be called again whenever
+   * the address is about to be used: the way to it may have changed, or its link may have been down.
+   */
+  keepOutside(address: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const key = formatAddress(parseAddress(address));
+      if (!this.#outside.has(key)) this.#outside.set(key, undefined);
+      const covered = covers(
+        [...this.#routes.values()].map(route => route.prefix),
+        key,
+      );
+      if (covered || this.#outside.get(key) !== undefined) await this.#putOutside(key);
+    });
+  }
+
+  releaseOutside(address: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const key = formatAddress(parseAddress(address));
+      const entries = this.#outside.get(key);
+      this.#outside.delete(key);
+      if (entries !== undefined) await this.#undo(entries);
+    });
+  }
+
+  /** Sets a kernel parameter (see `readSysctl`) until the end. False when there is no such parameter. */
+  setSysctl(name: string, value: string): Promise<boolean> {
+    return this.#exclusively(async () => {
+      const before = readSysctl(name);
+      if (before === undefined) return false;
+      if (before === value) return true;
+      this.#journal.record({ kind: 'sysctl', name, before, set: value });
+      return writeSysctl(name, value);
+    });
+  }
+
+  /**
+   * Takes back all that the journal holds, a dead predecessor's changes included, the last first. What could
+   * not be taken back is returned, and stays in the journal for the next start.
+   */
+  undoAll(): Promise<VpnrError[]> {
+    return this.#exclusively(async () => {
+      this.#addresses.clear();
+      this.#routes.clear();
+      this.#outside.clear();
+      return this.#undo(this.#journal.entries);
+    });
+  }
+
+  async #addAddress(address: string): Promise<void> {
+    if (this.#addresses.has(address)) return;
+    const { index } = await linkOf(this.#device);
+    const entry = this.#journal.record({ kind: 'address', address, device: this.#device, index });
+    const noDetection = address.includes(':') ? ['nodad'] : [];
+    try {
+      await changeIp([['address', 'add', address, 'dev', this.#device, ...noDetection]]);
+    } catch (error) {
+      this.#journal.settle([entry]);
+      if (error instanceof IpError && error.reason === 'exists') return;
+      throw error;
+    }
+    this.#addresses.set(address, entry);
+  }
+
+  async #removeAddress(address: string): Promise<void> {
+    const entry = this.#addresses.get(address);
+    if (entry === undefined) return;
+    await this.#undo([entry]);
+    this.#addresses.delete(address);
+  }
+
+  #newPrefixes(destinations: readonly string[]): Prefix[] {
+    const prefixes = new Map(
+      destinations.flatMap(splitDefault).map(prefix => [formatPrefix(prefix), prefix]),
+    );
+    return [...prefixes].filter(([text]) => !this.#routes.has(text)).map(([, prefix]) => prefix);
+  }
+
+  /** A route for the same destination that would be preferred to ours, or stands in its place. */
+  async #refuseConflicts(prefixes: readonly Prefix[]): Promise<void> {
+    for (const family of [4, 6] as const) {
+      const wanted = prefixes.filter(prefix => prefix.family === family);
+      if (wanted.length === 0) continue;
+      const metric = family === 4 ? 0 : IPV6_METRIC;
+      for (const route of await listRoutes(family)) {
+        if (route.device === this.#device || route.metric > metric) continue;
+        if (!wanted.some(prefix => samePrefix(prefix, route.destination))) continue;
+        const text = formatPrefix(route.destination);
+        throw new VpnrError(
+          'ROUTE_EXISTS',
+          `${text} cannot go through the tunnel: the system has a route for it: ${describeRoute(route)}`,
+          {
+            remedy: `take ${text} out of tunnel.routes, or delete the other route: ip route delete ${describeRoute(route)}`,
+          },
+        );
+      }
+    }
+  }
+
+  #routeCommand(verb: 'add' | 'replace', prefix: Prefix, source: string | undefined): string[] {
+    return [
+      ...['route', verb, formatPrefix(prefix), 'dev', this.#device, 'protocol', String(ROUTE_PROTOCOL)],
+      ...(source === undefined ? [] : ['src', source]),
+    ];
+  }
+
+  /** Makes the host routes of an address kept outside, or brings them up to date. */
+  async #putOutside(address: string): Promise<void> {
+    const parsed = parseAddress(address);
+    const hop = await hopOutside(parsed, this.#device);
+    // An address of this machine's own is found in the kernel's table of local addresses, before any other.
+    if (hop?.local) return;
+    const { index } = await linkOf(this.#device);
+    const destination = formatPrefix(parsePrefix(address));
+    // The index tells our routes from those of other devices' owners for the same address.
+    const way = { destination, metric: index };
+    const fallback = { destination, metric: FALLBACK_METRIC + index };
+    if (this.#outside.get(address) === undefined) {
+      const entries = [fallback, way].map(route => this.#journal.record({ kind: 'route', ...route }));
+      this.#outside.set(address, entries);
+    }
+    await changeIp([hostRouteCommand(fallback, undefined)]);
+    if (hop !== undefined) return changeIp([hostRouteCommand(way, hop)]);
+    try {
+      await changeIp([deleteRouteCommand(way)]);
+    } catch (error) {
+      if (!(error instanceof IpError && error.reason === 'absent')) throw error;
+    }
+  }
+
+  async #undo(entries: readonly JournalEntry[]): Promise<VpnrError[]> {
+    const failures = await undoAll(entries);
+    const failed = new Set(failures.map(failure => failure.entry));
+    this.#journal.settle(entries.filter(entry => !failed.has(entry)));
+    return failures.map(failure => failure.error);
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+function splitDefault(destination: string): Prefix[] {
+  const prefix = parsePrefix(destination);
+  return prefix.length === 0 ? halves(prefix) : [prefix];
+}
+
+function covers(prefixes: readonly Prefix[], address: string): boolean {
+  const parsed = parseAddress(address);
+  return prefixes.some(prefix => contains(prefix, parsed));
+}
+
+/** `hop` absent: unreachable. `onlink` spares the kernel's check that the next hop is on the device's network. */
+function hostRouteCommand(route: { destination: string; metric: number }, hop: Hop | undefined): string[] {
+  const type = hop === undefined ? ['unreachable'] : [];
+  const way = hop === undefined ? [] : ['dev', hop.device];
+  const via =
+    hop?.via === undefined ? [] : ['via', hop.via.family === 6 ? 'inet6' : 'inet', hop.via.address, 'onlink'];
+  const source = hop?.source === undefined ? [] : ['src', hop.source];
+  return [
+    ...['route', 'replace', ...type, route.destination, ...via, ...way, ...source],
+    ...['metric', String(route.metric), 'protocol', String(ROUTE_PROTOCOL)],
+  ];
+}

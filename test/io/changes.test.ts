@@ -1,0 +1,396 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { NetworkChanges } from '../../src/io/changes.js';
+import { IpError } from '../../src/io/ip.js';
+import { Journal } from '../../src/io/journal.js';
+import { findLink, hopOutside, hopTo, listAddresses, listRoutes } from '../../src/io/network.js';
+import { readSysctl, writeSysctl } from '../../src/io/sysctl.js';
+import { formatPrefix, parseAddress } from '../../src/prefix.js';
+import { deleteDevice, inPrivateNetwork, ip, makeDevice, snapshot } from './private-network.js';
+
+const TESTS = 17;
+const FORWARD = 'net/ipv4/ip_forward';
+const GATEWAY = '198.51.100.10';
+const GATEWAY6 = '2001:db8:51::10';
+
+interface Scene {
+  journal: Journal;
+  changes: NetworkChanges;
+  /** Another owner of the same name, after this one has died without warning. */
+  successor(): NetworkChanges;
+}
+
+/**
+ * A machine with the device `lan` (192.168.5.2/24, default route through .1; the same for IPv6) and the tunnel's
+ * device `tun`. After the test, and undoAll, it must look as before.
+ */
+function scenario(name: string, body: (scene: Scene) => Promise<void>): void {
+  test(name, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'vpnr-changes-'));
+    makeDevice('lan', '192.168.5.2/24', 'fd05::2/64');
+    addDefaults();
+    makeDevice('tun');
+    let journal = Journal.open('test', directory);
+    let changes = new NetworkChanges(journal, 'tun');
+    const before = snapshot();
+    const successor = () => {
+      journal.close();
+      journal = Journal.open('test', directory);
+      changes = new NetworkChanges(journal, 'tun');
+      return changes;
+    };
+    try {
+      await body({ journal, changes, successor });
+      assert.equal(await changes.undoAll(), []);
+      assert.is(snapshot(), before);
+      assert.equal(journal.entries, []);
+    } finally {
+      await changes.undoAll();
+      journal.close();
+      deleteDevice('lan');
+      if ((await findLink('tun')) !== undefined) deleteDevice('tun');
+      rmSync(directory, { recursive: true });
+    }
+  });
+}
+
+/** Setting a link down took its IPv6 addresses and all routes. */
+function linkUpAgain(): void {
+  ip('link', 'set', 'lan', 'up');
+  ip('address', 'add', 'fd05::2/64', 'dev', 'lan', 'nodad');
+  addDefaults();
+}
+
+function addDefaults(): void {
+  ip('route', 'add', 'default', 'via', '192.168.5.1', 'dev', 'lan');
+  ip('route', 'add', 'default', 'via', 'fd05::1', 'dev', 'lan');
+}
+
+const tunnelRoutes = async (family: 4 | 6 = 4) =>
+  (await listRoutes(family))
+    .filter(route => route.ours && route.device === 'tun')
+    .map(route => formatPrefix(route.destination));
+
+const deviceOf = async (address: string) => (await hopTo(parseAddress(address)))?.device;
+
+function hasCode(code: string, text: string | RegExp = '') {
+  return (error: { code?: string; message: string }) => {
+    assert.is(error.code, code);
+    assert.match(error.message, text);
+    return true;
+  };
+}
+
+async function rejects(promise: Promise<unknown>, expected: (error: never) => boolean): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    reason => reason,
+  );
+  assert.ok(error, 'should have been rejected');
+  expected(error as never);
+}
+
+if (inPrivateNetwork(TESTS)) {
+  scenario('the system is described', async () => {
+    const link = await findLink('lan');
+    assert.is(link?.mtu, 1500);
+    assert.ok(link?.up);
+    assert.is(await findLink('none'), undefined);
+    assert.equal(await listAddresses('none'), []);
+    const [first] = await listAddresses('lan');
+    assert.equal(first, { device: 'lan', address: '192.168.5.2', prefixLength: 24, scope: 'global' });
+    assert.equal(await hopTo(parseAddress('203.0.113.7')), {
+      device: 'lan',
+      via: { family: 4, address: '192.168.5.1' },
+      source: '192.168.5.2',
+      local: false,
+    });
+    assert.equal(await hopTo(parseAddress('192.168.5.77')), {
+      device: 'lan',
+      source: '192.168.5.2',
+      local: false,
+    });
+    assert.ok((await hopTo(parseAddress('192.168.5.2')))?.local);
+    const routes = await listRoutes(4);
+    assert.ok(
+      routes.some(
+        route => route.destination.length === 0 && route.via?.address === '192.168.5.1' && !route.ours,
+      ),
+    );
+  });
+
+  scenario('addresses, MTU and routes come and go', async ({ changes }) => {
+    await changes.setUp(1380);
+    await changes.addAddress('10.30.200.5/32');
+    await changes.addAddress('192.0.0.2/32');
+    await changes.addAddress('fd30::5/128');
+    await changes
+      .addRoutes(['10.30.0.0/16', '10.31.1.1/32', 'fd30::/32'], { source: '10.30.200.5' })
+      .catch(() => {});
+    await changes.addRoutes(['10.30.0.0/16', '10.31.1.1/32'], { source: '10.30.200.5' });
+    await changes.addRoutes(['fd30::/32'], { source: 'fd30::5' });
+    await changes.addRoutes(['10.20.0.100/32'], { source: '192.0.0.2' });
+    assert.is((await findLink('tun'))?.mtu, 1380);
+    assert.is((await hopTo(parseAddress('10.30.1.1')))?.source, '10.30.200.5');
+    assert.is((await hopTo(parseAddress('10.20.0.100')))?.source, '192.0.0.2');
+    assert.is((await hopTo(parseAddress('fd30::99')))?.source, 'fd30::5');
+    await changes.removeRoutes(['10.30.0.0/16', '10.99.0.0/16']);
+    assert.is(await deviceOf('10.30.1.1'), 'lan');
+    await changes.removeAddress('192.0.0.2/32');
+    assert.not.ok((await listAddresses('tun')).some(entry => entry.address === '192.0.0.2'));
+    ip('link', 'set', 'tun', 'mtu', '1500');
+  });
+
+  scenario('the device changes its address while routes use it', async ({ changes }) => {
+    await changes.addAddress('10.61.0.2/32');
+    await changes.addAddress('192.0.0.2/32');
+    await changes.addRoutes(['10.30.0.0/16', '0.0.0.0/0'], { source: '10.61.0.2' });
+    await changes.addRoutes(['10.20.0.100/32'], { source: '192.0.0.2' });
+    await changes.replaceAddress('10.61.0.2/32', '10.62.0.9/32');
+    assert.is((await hopTo(parseAddress('10.30.1.1')))?.source, '10.62.0.9');
+    assert.is((await hopTo(parseAddress('8.8.8.8')))?.source, '10.62.0.9');
+    assert.is((await hopTo(parseAddress('10.20.0.100')))?.source, '192.0.0.2');
+    assert.equal((await tunnelRoutes()).sort(), [
+      '0.0.0.0/1',
+      '10.20.0.100/32',
+      '10.30.0.0/16',
+      '128.0.0.0/1',
+    ]);
+    assert.equal(
+      (await listAddresses('tun')).filter(entry => entry.scope === 'global').map(entry => entry.address),
+      ['192.0.0.2', '10.62.0.9'],
+    );
+  });
+
+  scenario('a default route is two halves, and a gateway stays outside', async ({ changes }) => {
+    await changes.addAddress('10.61.0.2/32');
+    await changes.keepOutside(GATEWAY);
+    assert.equal(
+      (await listRoutes(4)).filter(route => route.ours),
+      [],
+      'no host route before one is needed',
+    );
+    await changes.addRoutes(['0.0.0.0/0'], { source: '10.61.0.2' });
+    assert.is(await deviceOf('8.8.8.8'), 'tun');
+    assert.is(await deviceOf('203.0.113.1'), 'tun');
+    assert.equal(await hopTo(parseAddress(GATEWAY)), {
+      device: 'lan',
+      via: { family: 4, address: '192.168.5.1' },
+      source: '192.168.5.2',
+      local: false,
+    });
+    assert.ok((await listRoutes(4)).some(route => route.destination.length === 0 && route.device === 'lan'));
+    // One that joins later.
+    await changes.keepOutside('192.168.6.6');
+    assert.is(await deviceOf('192.168.6.6'), 'lan');
+    await changes.releaseOutside('192.168.6.6');
+    assert.is(await deviceOf('192.168.6.6'), 'tun');
+    // On the link itself.
+    await changes.keepOutside('192.168.5.9');
+    assert.equal(await hopTo(parseAddress('192.168.5.9')), {
+      device: 'lan',
+      source: '192.168.5.2',
+      local: false,
+    });
+  });
+
+  scenario('the same with IPv6', async ({ changes }) => {
+    await changes.addAddress('fd61::2/128');
+    await changes.keepOutside(GATEWAY6);
+    await changes.addRoutes(['::/0'], { source: 'fd61::2' });
+    assert.equal(await tunnelRoutes(6), ['::/1', '8000::/1']);
+    assert.is(await deviceOf('2001:db8:99::1'), 'tun');
+    assert.is(await deviceOf(GATEWAY6), 'lan');
+    await changes.keepOutside(GATEWAY6);
+    assert.is((await hopTo(parseAddress(GATEWAY6)))?.via?.address, 'fd05::1');
+    ip('link', 'set', 'lan', 'down');
+    assert.is(await hopTo(parseAddress(GATEWAY6)), undefined);
+    linkUpAgain();
+    await changes.keepOutside(GATEWAY6);
+    assert.is(await deviceOf(GATEWAY6), 'lan');
+  });
+
+  scenario('a gateway never falls into the tunnel, also while its link is down', async ({ changes }) => {
+    await changes.keepOutside(GATEWAY);
+    await changes.addRoutes(['0.0.0.0/0']);
+    ip('link', 'set', 'lan', 'down');
+    assert.is(await hopTo(parseAddress(GATEWAY)), undefined);
+    await changes.keepOutside(GATEWAY);
+    assert.is(await hopTo(parseAddress(GATEWAY)), undefined);
+    assert.is(await deviceOf('8.8.8.8'), 'tun');
+    linkUpAgain();
+    // Another router than before.
+    ip('route', 'replace', 'default', 'via', '192.168.5.254', 'dev', 'lan');
+    await changes.keepOutside(GATEWAY);
+    assert.is((await hopTo(parseAddress(GATEWAY)))?.via?.address, '192.168.5.254');
+    ip('route', 'replace', 'default', 'via', '192.168.5.1', 'dev', 'lan');
+    await changes.keepOutside(GATEWAY);
+    assert.is((await hopTo(parseAddress(GATEWAY)))?.via?.address, '192.168.5.1');
+  });
+
+  scenario('the way outside follows the best route, on a second uplink too', async ({ changes }) => {
+    makeDevice('wlan', '192.168.7.2/24');
+    try {
+      await changes.keepOutside(GATEWAY);
+      await changes.addRoutes(['198.51.0.0/16', '0.0.0.0/0']);
+      ip('route', 'add', '198.51.100.0/24', 'via', '192.168.7.1', 'dev', 'wlan', 'metric', '50');
+      await changes.keepOutside(GATEWAY);
+      assert.is(await deviceOf(GATEWAY), 'wlan');
+    } finally {
+      deleteDevice('wlan');
+    }
+    assert.is(await hopTo(parseAddress(GATEWAY)), undefined, 'unreachable until looked up again');
+    await changes.keepOutside(GATEWAY);
+    assert.is(await deviceOf(GATEWAY), 'lan');
+  });
+
+  scenario('next hops off the link are taken over', async ({ changes }) => {
+    ip('route', 'replace', 'default', 'via', '169.254.1.1', 'dev', 'lan', 'onlink');
+    await changes.addRoutes(['0.0.0.0/0']);
+    await changes.keepOutside(GATEWAY);
+    assert.is((await hopTo(parseAddress(GATEWAY)))?.via?.address, '169.254.1.1');
+    ip('-4', 'route', 'replace', 'default', 'via', 'inet6', 'fe80::1', 'dev', 'lan');
+    await changes.keepOutside(GATEWAY);
+    assert.equal((await hopTo(parseAddress(GATEWAY)))?.via, { family: 6, address: 'fe80::1' });
+    ip('route', 'replace', 'default', 'via', '192.168.5.1', 'dev', 'lan');
+  });
+
+  scenario("the operator's own route to a gateway is left alone", async ({ changes }) => {
+    ip('route', 'add', `${GATEWAY}/32`, 'via', '192.168.5.200', 'dev', 'lan');
+    await changes.keepOutside(GATEWAY);
+    await changes.addRoutes(['0.0.0.0/0']);
+    await changes.keepOutside(GATEWAY);
+    assert.is((await hopTo(parseAddress(GATEWAY)))?.via?.address, '192.168.5.200');
+    assert.is((await hopOutside(parseAddress(GATEWAY), 'tun'))?.via?.address, '192.168.5.200');
+    await changes.undoAll();
+    assert.is((await hopTo(parseAddress(GATEWAY)))?.via?.address, '192.168.5.200');
+    ip('route', 'delete', `${GATEWAY}/32`);
+  });
+
+  scenario("an address of this machine's own needs no route", async ({ changes }) => {
+    await changes.keepOutside('192.168.5.2');
+    await changes.addRoutes(['0.0.0.0/0']);
+    assert.ok((await hopTo(parseAddress('192.168.5.2')))?.local);
+    assert.not.ok((await listRoutes(4)).some(route => route.ours && route.destination.length === 32));
+  });
+
+  scenario('two owners keep the same gateway outside, each for itself', async ({ changes }) => {
+    makeDevice('tun2');
+    const directory = mkdtempSync(join(tmpdir(), 'vpnr-changes-'));
+    const journal = Journal.open('second', directory);
+    try {
+      const others = new NetworkChanges(journal, 'tun2');
+      await changes.keepOutside(GATEWAY);
+      await others.keepOutside(GATEWAY);
+      await changes.addRoutes(['0.0.0.0/0']);
+      await others.addRoutes(['198.51.0.0/16']);
+      assert.equal(await others.undoAll(), []);
+      assert.is(await deviceOf(GATEWAY), 'lan');
+    } finally {
+      journal.close();
+      deleteDevice('tun2');
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  scenario(
+    'a route of the system is not overridden, and nothing is left of the attempt',
+    async ({ changes, journal }) => {
+      ip('route', 'add', '10.30.0.0/16', 'via', '192.168.5.1', 'dev', 'lan');
+      await rejects(
+        changes.addRoutes(['10.29.0.0/16', '10.30.0.0/16']),
+        hasCode('ROUTE_EXISTS', '10.30.0.0/16 via 192.168.5.1 dev lan'),
+      );
+      await rejects(changes.addRoutes(['192.168.5.0/24']), hasCode('ROUTE_EXISTS', 'dev lan'));
+      await rejects(changes.addRoutes(['fd05::/64']), hasCode('ROUTE_EXISTS', 'fd05::/64'));
+      assert.equal(journal.entries, []);
+      // One with a worse metric does not stand in the way.
+      ip('route', 'delete', '10.30.0.0/16');
+      ip('route', 'add', '10.30.0.0/16', 'via', '192.168.5.1', 'dev', 'lan', 'metric', '100');
+      await changes.addRoutes(['10.30.0.0/16']);
+      assert.is(await deviceOf('10.30.0.1'), 'tun');
+      await changes.removeRoutes(['10.30.0.0/16']);
+      ip('route', 'delete', '10.30.0.0/16', 'metric', '100');
+    },
+  );
+
+  scenario('a refused command says which, and keeps none of its kind', async ({ changes, journal }) => {
+    // The source is not an address of the device.
+    await rejects(
+      changes.addRoutes(['10.1.0.0/16', '10.2.0.0/16'], { source: '10.9.9.9' }),
+      hasCode('SYSTEM_CALL', 'route add 10.1.0.0/16'),
+    );
+    await rejects(changes.addAddress('10.1.1.1/99'), hasCode('SYSTEM_CALL'));
+    assert.equal(await tunnelRoutes(), []);
+    assert.equal(journal.entries, []);
+    await rejects(
+      new NetworkChanges(journal, 'none').addAddress('10.1.1.1/32'),
+      hasCode('SYSTEM_CALL', 'none'),
+    );
+    await rejects(
+      new NetworkChanges(journal, 'none').setUp(1400),
+      error => (error as object) instanceof IpError,
+    );
+  });
+
+  scenario('kernel parameters come back, unless somebody else changed them', async ({ changes }) => {
+    writeSysctl(FORWARD, '0');
+    assert.ok(await changes.setSysctl(FORWARD, '1'));
+    assert.ok(await changes.setSysctl('net/ipv4/conf/lan/proxy_arp', '1'));
+    assert.is(readSysctl(FORWARD), '1');
+    assert.not.ok(await changes.setSysctl('net/ipv4/conf/none/proxy_arp', '1'));
+    writeSysctl('net/ipv4/conf/lan/proxy_arp', '0');
+    await changes.undoAll();
+    assert.is(readSysctl(FORWARD), '0');
+    assert.is(readSysctl('net/ipv4/conf/lan/proxy_arp'), '0');
+    assert.throws(() => readSysctl('net/../kernel/panic'), /not the name/);
+    assert.throws(() => writeSysctl('kernel/panic', '1'), /not the name/);
+  });
+
+  scenario("the next start takes a dead predecessor's changes back", async ({ changes, successor }) => {
+    writeSysctl(FORWARD, '0');
+    await changes.addAddress('10.61.0.2/32');
+    await changes.keepOutside(GATEWAY);
+    await changes.addRoutes(['0.0.0.0/0']);
+    await changes.setSysctl(FORWARD, '1');
+    const next = successor();
+    assert.equal(await next.undoAll(), []);
+    assert.is(readSysctl(FORWARD), '0');
+    assert.equal(
+      (await listRoutes(4)).filter(route => route.ours),
+      [],
+    );
+    assert.equal(await next.undoAll(), []);
+  });
+
+  scenario('undoing spares what others made under the same name', async ({ changes, successor }) => {
+    await changes.ownDevice();
+    await changes.addAddress('10.61.0.2/32');
+    await changes.addRoutes(['10.30.0.0/16']);
+    deleteDevice('tun');
+    makeDevice('tun', '10.61.0.2/32');
+    ip('route', 'add', '10.30.0.0/16', 'dev', 'tun');
+    assert.equal(await successor().undoAll(), []);
+    assert.ok((await listAddresses('tun')).some(entry => entry.address === '10.61.0.2'));
+    assert.is(await deviceOf('10.30.0.1'), 'tun');
+    deleteDevice('tun');
+    makeDevice('tun');
+  });
+
+  test('a device of its own is deleted', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'vpnr-changes-'));
+    makeDevice('tun3', '10.7.0.1/24');
+    const journal = Journal.open('test', directory);
+    const changes = new NetworkChanges(journal, 'tun3');
+    await changes.ownDevice();
+    assert.equal(await changes.undoAll(), []);
+    assert.is(await findLink('tun3'), undefined);
+    journal.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  test.run();
+}
