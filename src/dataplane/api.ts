@@ -58,8 +58,9 @@ export interface ClientDataPlane {
    * Addresses of the device: `device` is what applications use, translated to the path's virtual address (no
    * relay) or to the lease (relay) when it differs; `control` is the source of the relay's control connection,
    * always translated to the path's virtual address and never sent through the relay. `maxSegment` clamps TCP's MSS.
+   * Without `device` (no address yet) only control traffic passes.
    */
-  setAddresses(addresses: { device: string; control?: string; maxSegment: number }): void;
+  setAddresses(addresses: { device?: string; control?: string; maxSegment: number }): void;
   /** The relay's address as soon as it is known, so that control traffic passes before there is a session. */
   setRelay(relay: Endpoint): void;
   bindRelay(binding: RelayBinding): void;
