@@ -1,8 +1,22 @@
 /** The packet core's only export list. */
 export { aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
 export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
+export { clientReceive } from './client_receive';
+export {
+  clientActivate,
+  clientAddress,
+  clientBind,
+  clientCredit,
+  clientInit,
+  clientMaxSegment,
+  clientPath,
+  clientRelay,
+  clientUnbind,
+} from './client_state';
+export { clientProbe, clientTransmit } from './client_transmit';
 export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
 export { checkPacket, locateTransport } from './ip';
+export { staticEnd } from './layout';
 export { clampMss } from './mss';
 export {
   epochIsNewer,
@@ -14,5 +28,6 @@ export {
 } from './relay';
 export { relayDrain, relayInit, relayReceive, relayReceiveIpip, relayTransmit } from './relay_server';
 export { rewriteDestination, rewriteDestinationPort, rewriteSource, rewriteSourcePort } from './rewrite';
+export { saInstall, saRemove } from './sa';
 export { relaySessionInfo, relaySessionInstall, relaySessionRemove } from './sessions';
 export { sipHash24 } from './siphash';

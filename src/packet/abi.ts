@@ -73,8 +73,17 @@ export const SCRATCH = 0x311000;
 export const SCRATCH_SIZE = 0x1000;
 /** Relay server: a second mmsghdr array, of messages for the raw socket (IP in IP). */
 export const TX_RAW_MMSG = 0x312000;
-/** Where the tables of security associations, paths and sessions start. */
+/** Where the tables of security associations start; those of the relay server start at SESSIONS. */
 export const TABLES = 0x320000;
+/** Records of outbound and inbound associations, SA_MAX of SA_RECORD_SIZE bytes each. */
+export const SA_OUT = TABLES;
+export const SA_IN = 0x420000;
+export const SA_RECORD_SIZE = 0x400;
+/** In a record, u64: outbound the last sequence number sent; inbound the highest one accepted, with which the
+ * anti-replay window begins. */
+export const SA_SEQUENCE = 704;
+/** Cipher contexts of AEAD_CONTEXT_SIZE bytes: those of the outbound associations, then the inbound ones'. */
+export const SA_CONTEXTS = 0x600000;
 
 // --- Status codes: what an export returns, negative for an error ---------------------------------------------
 
@@ -111,9 +120,19 @@ export const SELECTORS_MAX = 8;
 /** One selector: u8 family (4 or 6), u8 protocol (0 any), u16 first port, u16 last port, u16 zero, 16 bytes first
  * address, 16 bytes last address (both network order, IPv4 in the first 4 bytes). */
 export const SELECTOR_SIZE = 40;
+/** Flag of an association: extended (64-bit) sequence numbers, RFC 4303 section 2.2.1. */
+export const SA_FLAG_ESN = 1;
+/** Arguments of an installation, in SCRATCH: 36 or 20 bytes of key and salt; at SCRATCH_SELECTORS u32 number of
+ * local selectors, u32 number of remote ones, then both lists, the local one first. */
+export const SCRATCH_SELECTORS = 64;
 
 /** A client's ways to the network: one per configured gateway. */
 export const PATH_MAX = 16;
+
+/** The client's addresses by slot: the device's, the control connection's, then each path's virtual address. */
+export const ADDRESS_DEVICE = 0;
+export const ADDRESS_CONTROL = 1;
+export const ADDRESS_PATH = 2;
 
 // --- Relay (client side and server side) ---------------------------------------------------------------------
 
@@ -164,7 +183,7 @@ export const SESSION_INFO_PATH = SCRATCH + 16;
 
 /** A probe came back over the path. a: probe id; c: the time it left, as given to the probe call. */
 export const EVENT_PROBE_REPLY = 1;
-/** The relay asks to leave. */
+/** The relay asks the client to leave. */
 export const EVENT_DRAIN = 2;
 /** Relay server: an authentic packet moved a session to another path. b: the epoch; c: the path, as the first eight
  * bytes of a sockaddr_in (u16 family, u16 port and u32 address in network order). */
@@ -180,6 +199,10 @@ export const COUNTER_KEEPALIVES = 4;
 export const COUNTER_PROBES_SENT = 5;
 export const COUNTER_PROBE_REPLIES = 6;
 export const COUNTER_SESSION_MOVES = 7;
+/** IKE datagrams handed to the control plane. */
+export const COUNTER_CONTROL = 8;
+/** The relay's requests to leave. */
+export const COUNTER_DRAINS = 9;
 /** From here on every counter is a reason for a dropped packet. */
 export const DROP_FIRST = 16;
 export const DROP_TX_MALFORMED = 16;

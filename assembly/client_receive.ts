@@ -1,0 +1,212 @@
+// Datagrams from the gateways to the device, a batch at a time. For each datagram:
+//   1. NAT keepalives end here, IKE goes to the control plane (RFC 3948 sections 2.2 and 2.3)
+//   2. ESP: association by SPI, replay window, tag, trailer, inner packet, selectors
+//   3. from the relay: tag, duplicate filter; data goes on, probe replies and requests become events
+//   4. the destination must be an address of ours: the lease, or the path's virtual address; it is translated to
+//      the device's address, or with a relay to the control connection's
+// Nothing before a valid tag changes any state but counters. Any socket takes any association's packets: what
+// counts is the association's own path.
+import {
+  ADDRESS_CONTROL,
+  ADDRESS_DEVICE,
+  ADDRESS_PATH,
+  BATCH,
+  COUNTER_CONTROL,
+  COUNTER_DRAINS,
+  COUNTER_KEEPALIVES,
+  COUNTER_PROBE_REPLIES,
+  COUNTER_RX_BYTES,
+  COUNTER_RX_PACKETS,
+  DROP_RELAY_DUPLICATE,
+  DROP_RELAY_INNER,
+  DROP_RELAY_SESSION,
+  DROP_RELAY_SHORT,
+  DROP_RELAY_TYPE,
+  DROP_RX_CONTROL_FULL,
+  DROP_RX_FRAGMENT,
+  DROP_RX_INNER_MALFORMED,
+  DROP_RX_NOT_FOR_US,
+  DROP_RX_SELECTOR,
+  DROP_RX_SHORT,
+  DROP_RX_TRUNCATED,
+  DROP_RX_UNKNOWN_SPI,
+  DUPLICATE_WINDOW,
+  ERR_INDEX,
+  ERR_LENGTH,
+  EVENT_DRAIN,
+  EVENT_PROBE_REPLY,
+  PATH_MAX,
+  RELAY_DATA,
+  RELAY_DRAIN,
+  RELAY_HEADER,
+  RELAY_MODE_IPIP,
+  RELAY_MODE_NONE,
+  RELAY_PROBE_BODY,
+  RELAY_PROBE_REPLY,
+  RESULT_TO_DEVICE,
+  SLOT_HEADROOM,
+  SLOT_SIZE,
+} from '../src/packet/abi';
+import {
+  addEvent,
+  addToControl,
+  addToDevice,
+  clearResults,
+  receiveLength,
+  receiveSlot,
+  receiveTruncated,
+} from './batch';
+import {
+  addressAt,
+  clientPort,
+  hasAddress,
+  isAssigned,
+  lease,
+  maxSegment,
+  receiveKey,
+  relayAddress,
+  relayMode,
+  relayPort,
+  relayWindow,
+  sessionIndex,
+  takeCredit,
+} from './client_state';
+import { add, count } from './counters';
+import { windowAccept, windowCheck } from './duplicate';
+import { ESP_HEAD, espOpen } from './esp';
+import {
+  checkPacket,
+  IPV4_DESTINATION,
+  IPV4_PROTOCOL,
+  IPV6_DESTINATION,
+  ipVersion,
+  ipv4Destination,
+  ipv4HeaderLength,
+  ipv4IsFragment,
+  ipv4Source,
+  load16,
+  PROTOCOL_IPIP,
+  PROTOCOL_UDP,
+} from './ip';
+import { clampMss } from './mss';
+import { relaySequence, relaySession, relayVerify, UDP_HEADER } from './relay';
+import { rewriteDestination } from './rewrite';
+import { SA_PATH, saInbound } from './sa';
+import { mayEnter } from './selectors';
+
+/** Longest datagram that a slot takes. */
+const RECEIVE_MAX: u32 = SLOT_SIZE - SLOT_HEADROOM;
+const KEEPALIVE: u8 = 0xff;
+/** The non-ESP marker in front of IKE, and IKE's header (RFC 7296 section 3.1). */
+const MARKER: u32 = 4;
+const IKE_HEADER: u32 = 28;
+
+/**
+ * Takes the first `datagrams` of RX_MMSG, which came on the path's socket. Leaves packets in TO_DEVICE, IKE
+ * messages in TO_CONTROL, EVENTS and their numbers in RESULT. Returns the number of packets for the device.
+ */
+export function clientReceive(path: u32, datagrams: u32): i32 {
+  if (path >= <u32>PATH_MAX) return ERR_INDEX;
+  if (datagrams > <u32>BATCH) return ERR_LENGTH;
+  clearResults();
+  for (let i: u32 = 0; i < datagrams; i++) {
+    count(receiveTruncated(i) ? DROP_RX_TRUNCATED : receive(path, receiveSlot(i), receiveLength(i)));
+  }
+  return load<i32>(RESULT_TO_DEVICE);
+}
+
+/** Handles one datagram. Returns the counter that says what became of it. */
+function receive(path: u32, p: usize, length: u32): u32 {
+  if (length > RECEIVE_MAX) return DROP_RX_TRUNCATED;
+  if (length === 1 && load<u8>(p) === KEEPALIVE) return COUNTER_KEEPALIVES;
+  if (length < MARKER) return DROP_RX_SHORT;
+  const spi = bswap<u32>(load<u32>(p));
+  return spi === 0 ? receiveIke(path, p + MARKER, length - MARKER) : receiveEsp(spi, p, length);
+}
+
+function receiveIke(path: u32, message: usize, length: u32): u32 {
+  if (length < IKE_HEADER) return DROP_RX_SHORT;
+  if (!takeCredit(path)) return DROP_RX_CONTROL_FULL;
+  addToControl(message, length);
+  return COUNTER_CONTROL;
+}
+
+function receiveEsp(spi: u32, esp: usize, length: u32): u32 {
+  const sa = saInbound(spi);
+  if (sa === 0) return DROP_RX_UNKNOWN_SPI;
+  const opened = espOpen(sa, esp, length);
+  if (opened < 0) return -opened;
+  const p = esp + ESP_HEAD;
+  const checked = checkPacket(p, opened);
+  if (checked < 0) return DROP_RX_INNER_MALFORMED;
+  if (!mayEnter(sa, p, checked)) return DROP_RX_SELECTOR;
+  return receiveInner(load<u32>(sa, SA_PATH), p, checked);
+}
+
+/** A checked packet that the path's gateway may send us. */
+function receiveInner(path: u32, p: usize, length: u32): u32 {
+  const family = ipVersion(p);
+  const destination = p + (family === 4 ? IPV4_DESTINATION : IPV6_DESTINATION);
+  if (!hasAddress(ADDRESS_PATH + path, family, destination)) return DROP_RX_NOT_FOR_US;
+  if (relayMode !== RELAY_MODE_NONE && family === 4 && ipv4Source(p) === relayAddress) {
+    const protocol = <u32>load<u8>(p, IPV4_PROTOCOL);
+    const header = ipv4HeaderLength(p);
+    if (protocol === PROTOCOL_UDP) {
+      if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
+      if (isFromRelay(p + header, length - header)) return receiveRelay(path, p + header, length - header);
+    } else if (protocol === PROTOCOL_IPIP && relayMode === RELAY_MODE_IPIP) {
+      if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
+      return receiveLeased(p + header, length - header);
+    }
+  }
+  return deliver(p, length, relayAddress === 0 ? ADDRESS_DEVICE : ADDRESS_CONTROL);
+}
+
+/** Whether the UDP datagram of `length` bytes goes from the relay's port to ours. */
+function isFromRelay(udp: usize, length: u32): bool {
+  return length >= UDP_HEADER && load16(udp) === relayPort && load16(udp + 2) === clientPort;
+}
+
+/** UDP from the relay, `available` bytes. */
+function receiveRelay(path: u32, udp: usize, available: u32): u32 {
+  const length = load16(udp + 4);
+  if (length > available || length < UDP_HEADER + RELAY_HEADER) return DROP_RELAY_SHORT;
+  const header = udp + UDP_HEADER;
+  if (relaySession(header) !== sessionIndex) return DROP_RELAY_SESSION;
+  const type = relayVerify(header, length - UDP_HEADER, receiveKey);
+  if (type < 0) return -type;
+  const sequence = relaySequence(header);
+  if (!windowCheck(relayWindow, DUPLICATE_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
+  windowAccept(relayWindow, DUPLICATE_WINDOW, sequence);
+  const body = header + RELAY_HEADER;
+  const bodyLength = length - UDP_HEADER - RELAY_HEADER;
+  if (type === RELAY_DATA) return receiveLeased(body, bodyLength);
+  if (type === RELAY_PROBE_REPLY) {
+    if (bodyLength < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;
+    const time = bswap<u64>(load<u64>(body, 4));
+    addEvent(EVENT_PROBE_REPLY, path, bswap<u32>(load<u32>(body)), 0, time, 0);
+    return COUNTER_PROBE_REPLIES;
+  }
+  if (type !== RELAY_DRAIN) return DROP_RELAY_TYPE;
+  addEvent(EVENT_DRAIN, path, 0, 0, 0, 0);
+  return COUNTER_DRAINS;
+}
+
+/** The packet inside one from the relay: it must be for the session's address. */
+function receiveLeased(p: usize, available: u32): u32 {
+  const checked = checkPacket(p, available);
+  if (checked < 0 || ipVersion(p) !== 4 || ipv4Destination(p) !== load<u32>(lease)) return DROP_RELAY_INNER;
+  return deliver(p, checked, ADDRESS_DEVICE);
+}
+
+/** Hands a packet to the device under the address in `slot`. */
+function deliver(p: usize, length: u32, slot: u32): u32 {
+  const family = ipVersion(p);
+  if (!isAssigned(slot, family)) return DROP_RX_NOT_FOR_US;
+  const destination = p + (family === 4 ? IPV4_DESTINATION : IPV6_DESTINATION);
+  if (!hasAddress(slot, family, destination)) rewriteDestination(p, length, addressAt(slot, family));
+  clampMss(p, length, maxSegment);
+  addToDevice(p, length);
+  add(COUNTER_RX_BYTES, length);
+  return COUNTER_RX_PACKETS;
+}

@@ -1,0 +1,184 @@
+// A client's configuration: its addresses, its relay, its paths, and the calls that set them. Addresses are kept as
+// they lie in packets.
+import {
+  ADDRESS_PATH,
+  DIRECTION_OUT,
+  DUPLICATE_WINDOW,
+  ERR_INDEX,
+  ERR_STATE,
+  OK,
+  PATH_MAX,
+  RELAY_MODE_CLEAR,
+  RELAY_MODE_IPIP,
+  RELAY_MODE_NONE,
+  SA_MAX,
+  SCRATCH,
+} from '../src/packet/abi';
+import { batchInit } from './batch';
+import { windowReset } from './duplicate';
+import { SA_LIVE, SA_PATH, saRecord } from './sa';
+
+// --- Addresses: one of each family in a slot ------------------------------------------------------------------
+
+const ADDRESS_SLOTS: u32 = ADDRESS_PATH + PATH_MAX;
+const ADDRESS_SIZE: u32 = 16;
+const addresses: usize = memory.data(ADDRESS_SLOTS * 2 * ADDRESS_SIZE, 16);
+
+/** Where the slot's address of the family (4 or 6) is kept; all zero if there is none. */
+export function addressAt(slot: u32, family: u32): usize {
+  return addresses + (slot * 2 + (family === 6 ? 1 : 0)) * ADDRESS_SIZE;
+}
+
+/** Whether the slot has the address (4 or 16 bytes, by family) at `address`. */
+export function hasAddress(slot: u32, family: u32, address: usize): bool {
+  const known = addressAt(slot, family);
+  if (family === 4) return load<u32>(known) !== 0 && load<u32>(known) === load<u32>(address);
+  const low = load<u64>(known);
+  const high = load<u64>(known, 8);
+  return (low | high) !== 0 && low === load<u64>(address) && high === load<u64>(address, 8);
+}
+
+/** Whether the slot has any address of the family. */
+export function isAssigned(slot: u32, family: u32): bool {
+  const known = addressAt(slot, family);
+  return (load<u64>(known) | load<u64>(known, 8)) !== 0;
+}
+
+/** Sets the slot's address of a family to the 4 or 16 bytes at SCRATCH; all zero: none. */
+export function clientAddress(slot: u32, family: u32): i32 {
+  if (slot >= ADDRESS_SLOTS || (family !== 4 && family !== 6)) return ERR_INDEX;
+  const known = addressAt(slot, family);
+  memory.fill(known, 0, ADDRESS_SIZE);
+  memory.copy(known, SCRATCH, family === 4 ? 4 : ADDRESS_SIZE);
+  return OK;
+}
+
+// --- Relay ----------------------------------------------------------------------------------------------------
+
+/** The relay's IPv4 address as it lies in packets, zero without a relay; its port in host order. */
+export let relayAddress: u32 = 0;
+export let relayPort: u32 = 0;
+/** RELAY_MODE_NONE until a session is bound. */
+export let relayMode: u32 = RELAY_MODE_NONE;
+export let clientPort: u32 = 0;
+export let sessionIndex: u32 = 0;
+/** Four bytes: the session's address. */
+export const lease: usize = memory.data(4, 4);
+/** SipHash keys. */
+export const sendKey: usize = memory.data(16, 16);
+export const receiveKey: usize = memory.data(16, 16);
+/** Of the relay's sequence numbers; windowSize(DUPLICATE_WINDOW) bytes. */
+export const relayWindow: usize = memory.data(8 + DUPLICATE_WINDOW / 8, 8);
+let relaySequence: u64 = 0;
+
+/** The sequence number for the next packet to the relay. 64 bits do not run out. */
+export function nextRelaySequence(): u64 {
+  return ++relaySequence;
+}
+
+/** Names the relay (IPv4, as a number in host order; zero: none). Ends the session with another one. */
+export function clientRelay(address: u32, port: u32): void {
+  clientUnbind();
+  relayAddress = bswap<u32>(address);
+  relayPort = port;
+}
+
+/**
+ * Binds the session that the relay granted. `leased`: its IPv4 address as a number. Send and receive key, 16 bytes
+ * each, are taken from SCRATCH and wiped there.
+ */
+export function clientBind(mode: u32, port: u32, session: u32, leased: u32): i32 {
+  clientUnbind();
+  const valid = relayAddress !== 0 && (mode === RELAY_MODE_CLEAR || mode === RELAY_MODE_IPIP);
+  if (valid) {
+    memory.copy(sendKey, SCRATCH, 16);
+    memory.copy(receiveKey, SCRATCH + 16, 16);
+    store<u32>(lease, bswap<u32>(leased));
+    clientPort = port;
+    sessionIndex = session;
+    relayMode = mode;
+  }
+  memory.fill(SCRATCH, 0, 32);
+  return valid ? OK : ERR_STATE;
+}
+
+/** Forgets the session and wipes its keys; the relay's address stays. */
+export function clientUnbind(): void {
+  relayMode = RELAY_MODE_NONE;
+  memory.fill(sendKey, 0, 16);
+  memory.fill(receiveKey, 0, 16);
+  store<u32>(lease, 0);
+  windowReset(relayWindow, DUPLICATE_WINDOW);
+  relaySequence = 0;
+}
+
+// --- Paths ----------------------------------------------------------------------------------------------------
+
+/** i32 for each path: index of the outbound association, -1 for none. */
+const outbound: usize = memory.data(PATH_MAX * 4, 4);
+/** u32 for each path: IKE datagrams that may still be handed over. */
+const credits: usize = memory.data(PATH_MAX * 4, 4);
+/** The path that device packets take, -1 for none. */
+export let activePath: i32 = -1;
+export let pathEpoch: u32 = 0;
+export let maxSegment: u32 = 0xffff;
+
+/** The association to send on over the path; 0 if there is none. */
+export function pathAssociation(path: u32): usize {
+  const index = load<i32>(outbound + (path << 2));
+  if (index < 0) return 0;
+  const sa = saRecord(DIRECTION_OUT, index);
+  return load<u32>(sa, SA_LIVE) !== 0 && load<u32>(sa, SA_PATH) === path ? sa : 0;
+}
+
+/** Sends on this outbound association over the path from now on; -1: on none. */
+export function clientPath(path: u32, index: i32): i32 {
+  if (path >= <u32>PATH_MAX || index >= SA_MAX) return ERR_INDEX;
+  if (index >= 0) {
+    const sa = saRecord(DIRECTION_OUT, index);
+    if (load<u32>(sa, SA_LIVE) === 0 || load<u32>(sa, SA_PATH) !== path) return ERR_STATE;
+  }
+  store<i32>(outbound + (path << 2), max(index, -1));
+  return OK;
+}
+
+/** Sends device packets over this path from now on, under this epoch (u16). -1: drops them. */
+export function clientActivate(path: i32, epoch: u32): i32 {
+  if (path >= PATH_MAX) return ERR_INDEX;
+  activePath = max(path, -1);
+  pathEpoch = epoch & 0xffff;
+  return OK;
+}
+
+/** The largest MSS that TCP may announce through the tunnel over IPv4; for IPv6 20 bytes less are used. */
+export function clientMaxSegment(bytes: u32): void {
+  maxSegment = bytes;
+}
+
+/** How many IKE datagrams from the path's socket may be handed over from now on; those beyond are dropped. */
+export function clientCredit(path: u32, datagrams: u32): i32 {
+  if (path >= <u32>PATH_MAX) return ERR_INDEX;
+  store<u32>(credits + (path << 2), datagrams);
+  return OK;
+}
+
+/** Uses up one IKE datagram of the path's credit; false if there is none left. */
+export function takeCredit(path: u32): bool {
+  const at = credits + (path << 2);
+  const left = load<u32>(at);
+  if (left === 0) return false;
+  store<u32>(at, left - 1);
+  return true;
+}
+
+/** Starts without addresses, relay and paths. `baseLow` and `baseHigh`: address of the memory in the process. */
+export function clientInit(baseLow: u32, baseHigh: u32): void {
+  batchInit(baseLow, baseHigh);
+  memory.fill(addresses, 0, ADDRESS_SLOTS * 2 * ADDRESS_SIZE);
+  memory.fill(outbound, 0xff, PATH_MAX * 4);
+  memory.fill(credits, 0, PATH_MAX * 4);
+  clientRelay(0, 0);
+  activePath = -1;
+  pathEpoch = 0;
+  maxSegment = 0xffff;
+}

@@ -1,0 +1,231 @@
+import { readFileSync } from 'node:fs';
+import { VpnrError } from '../errors.js';
+import {
+  ADDRESS_CONTROL,
+  ADDRESS_DEVICE,
+  ADDRESS_PATH,
+  COUNTERS,
+  DIRECTION_IN,
+  DIRECTION_OUT,
+  MEMORY_BYTES,
+  OK,
+  RELAY_MODE_CLEAR,
+  RELAY_MODE_IPIP,
+  SA_FLAG_ESN,
+  SA_IN,
+  SA_OUT,
+  SA_RECORD_SIZE,
+  SA_SEQUENCE,
+  SCRATCH,
+  SCRATCH_SELECTORS,
+  SELECTOR_SIZE,
+  SELECTORS_MAX,
+  SUITE_AES_128_GCM,
+  SUITE_AES_256_GCM,
+  SUITE_CHACHA20_POLY1305,
+} from './abi.js';
+import { addressBytes, ipv4Number } from './address.js';
+import { counterIndices } from './counters.js';
+import type { CoreExports } from './exports.js';
+
+const SUITES = {
+  chacha20poly1305: { code: SUITE_CHACHA20_POLY1305, keyBytes: 36 },
+  aes256gcm16: { code: SUITE_AES_256_GCM, keyBytes: 36 },
+  aes128gcm16: { code: SUITE_AES_128_GCM, keyBytes: 20 },
+} as const;
+
+const RELAY_MODES = { clear: RELAY_MODE_CLEAR, ipip: RELAY_MODE_IPIP } as const;
+
+export type Direction = 'in' | 'out';
+
+/** Addresses in text form, both inclusive. Protocol 0 is any. */
+export interface Selector {
+  family: 4 | 6;
+  protocol: number;
+  firstPort: number;
+  lastPort: number;
+  first: string;
+  last: string;
+}
+
+export interface SaParameters {
+  direction: Direction;
+  /** Place in the direction's table; inbound the SPI's low bits. */
+  index: number;
+  spi: number;
+  suite: keyof typeof SUITES;
+  /** The client's path that the association belongs to. */
+  path: number;
+  /** Key and salt as they come from KEYMAT: 36 or 20 bytes. Not kept; the caller wipes them. */
+  key: Uint8Array;
+  local: readonly Selector[];
+  remote: readonly Selector[];
+  /** Extended sequence numbers. */
+  esn?: boolean;
+}
+
+export interface SessionParameters {
+  mode: keyof typeof RELAY_MODES;
+  /** The client's UDP port inside the tunnel. */
+  clientPort: number;
+  sessionIndex: number;
+  lease: string;
+  /** SipHash keys, 16 bytes each. Not kept; the caller wipes them. */
+  sendKey: Uint8Array;
+  receiveKey: Uint8Array;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** One instance of the packet core. Hot calls go to `exports` directly; what is rare has a method here. */
+export class PacketCore {
+  readonly exports: CoreExports;
+  /** All of the memory, which never moves or grows. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+
+  constructor() {
+    compiled ??= new WebAssembly.Module(readFileSync(new URL('../core.wasm', import.meta.url)));
+    const instance = new WebAssembly.Instance(compiled, {});
+    this.exports = instance.exports as unknown as CoreExports;
+    const { buffer } = this.exports.memory;
+    if (buffer.byteLength !== MEMORY_BYTES) {
+      throw new VpnrError('INTERNAL', `the packet core has ${buffer.byteLength} bytes of memory`);
+    }
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+  }
+
+  /** Prepares for a client. `base`: the address of the memory in this process, for the system calls. */
+  initClient(base: bigint): void {
+    this.exports.clientInit(Number(base & 0xffff_ffffn), Number(base >> 32n));
+  }
+
+  /** Throws TS_UNACCEPTABLE if there are more selectors than the core keeps. */
+  installSa(sa: SaParameters): void {
+    const suite = SUITES[sa.suite];
+    if (sa.key.length !== suite.keyBytes) {
+      throw new RangeError(`${sa.suite} takes ${suite.keyBytes} bytes of key and salt, not ${sa.key.length}`);
+    }
+    if (Math.max(sa.local.length, sa.remote.length) > SELECTORS_MAX) {
+      throw new VpnrError('TS_UNACCEPTABLE', `the gateway sent more than ${SELECTORS_MAX} traffic selectors`);
+    }
+    let at = SCRATCH + SCRATCH_SELECTORS;
+    this.view.setUint32(at, sa.local.length, true);
+    this.view.setUint32(at + 4, sa.remote.length, true);
+    at += 8;
+    for (const selector of [...sa.local, ...sa.remote]) {
+      this.#writeSelector(at, selector);
+      at += SELECTOR_SIZE;
+    }
+    this.bytes.set(sa.key, SCRATCH);
+    const flags = sa.esn === true ? SA_FLAG_ESN : 0;
+    check(
+      'saInstall',
+      this.exports.saInstall(directionCode(sa.direction), sa.index, sa.spi, suite.code, sa.path, flags),
+    );
+  }
+
+  /** Wipes the keys. Removing what is not there is no error. */
+  removeSa(direction: Direction, index: number): void {
+    check('saRemove', this.exports.saRemove(directionCode(direction), index));
+  }
+
+  /** The last sequence number sent, or the highest one accepted. */
+  saSequence(direction: Direction, index: number): bigint {
+    const table = direction === 'in' ? SA_IN : SA_OUT;
+    return this.view.getBigUint64(table + index * SA_RECORD_SIZE + SA_SEQUENCE, true);
+  }
+
+  /** The device's addresses, at most one of each family. Those given before are forgotten. */
+  setDeviceAddresses(...addresses: string[]): void {
+    this.#setAddresses(ADDRESS_DEVICE, addresses);
+  }
+
+  /** The source of the relay's control connection. */
+  setControlAddresses(...addresses: string[]): void {
+    this.#setAddresses(ADDRESS_CONTROL, addresses);
+  }
+
+  /** What the path's gateway assigned, at most one address of each family. */
+  setVirtualAddresses(path: number, ...addresses: string[]): void {
+    this.#setAddresses(ADDRESS_PATH + path, addresses);
+  }
+
+  /** The largest MSS that TCP may announce over IPv4; over IPv6 20 bytes less are used. */
+  setMaxSegment(bytes: number): void {
+    this.exports.clientMaxSegment(bytes);
+  }
+
+  /** Names the relay, or none. Ends the session with another one. */
+  setRelay(relay?: { address: string; port: number }): void {
+    if (relay === undefined) this.exports.clientRelay(0, 0);
+    else this.exports.clientRelay(ipv4Number(relay.address), relay.port);
+  }
+
+  /** Binds a session with the relay named before. */
+  bindRelay(session: SessionParameters): void {
+    if (session.sendKey.length !== 16 || session.receiveKey.length !== 16) {
+      throw new RangeError('SipHash keys have 16 bytes');
+    }
+    this.bytes.set(session.sendKey, SCRATCH);
+    this.bytes.set(session.receiveKey, SCRATCH + 16);
+    const { mode, clientPort, sessionIndex, lease } = session;
+    check(
+      'clientBind',
+      this.exports.clientBind(RELAY_MODES[mode], clientPort, sessionIndex, ipv4Number(lease)),
+    );
+  }
+
+  unbindRelay(): void {
+    this.exports.clientUnbind();
+  }
+
+  /** Sends on this outbound association over the path from now on. Undefined: on none. */
+  setPath(path: number, saIndex: number | undefined): void {
+    check('clientPath', this.exports.clientPath(path, saIndex ?? -1));
+  }
+
+  /** Sends device packets over this path from now on, under this epoch (u16). Undefined: drops them. */
+  activate(path: number | undefined, epoch: number): void {
+    check('clientActivate', this.exports.clientActivate(path ?? -1, epoch));
+  }
+
+  /** A snapshot of all counters by name. */
+  counters(): Record<string, number> {
+    const snapshot: Record<string, number> = {};
+    for (const [name, index] of counterIndices) {
+      snapshot[name] = Number(this.view.getBigUint64(COUNTERS + index * 8, true));
+    }
+    return snapshot;
+  }
+
+  #setAddresses(slot: number, addresses: readonly string[]): void {
+    const bytes = addresses.map(addressBytes);
+    for (const family of [4, 6]) {
+      const ofFamily = bytes.filter(address => address.length === (family === 4 ? 4 : 16));
+      if (ofFamily.length > 1) throw new VpnrError('INTERNAL', 'more than one address of a family');
+      this.bytes.fill(0, SCRATCH, SCRATCH + 16);
+      this.bytes.set(ofFamily[0] ?? [], SCRATCH);
+      check('clientAddress', this.exports.clientAddress(slot, family));
+    }
+  }
+
+  #writeSelector(at: number, selector: Selector): void {
+    this.bytes.fill(0, at, at + SELECTOR_SIZE);
+    this.view.setUint8(at, selector.family);
+    this.view.setUint8(at + 1, selector.protocol);
+    this.view.setUint16(at + 2, selector.firstPort, true);
+    this.view.setUint16(at + 4, selector.lastPort, true);
+    this.bytes.set(addressBytes(selector.first), at + 8);
+    this.bytes.set(addressBytes(selector.last), at + 24);
+  }
+}
+
+function directionCode(direction: Direction): number {
+  return direction === 'in' ? DIRECTION_IN : DIRECTION_OUT;
+}
+
+function check(call: string, status: number): void {
+  if (status !== OK) throw new VpnrError('INTERNAL', `${call} of the packet core returned ${status}`);
+}

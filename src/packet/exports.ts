@@ -1,0 +1,120 @@
+/**
+ * The packet core's exports as JavaScript sees them. Addresses and lengths are bytes in its memory; what an export
+ * does stands at its definition in `assembly/`.
+ */
+export interface CoreExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  /** Where static data ends (assembly/layout.ts). */
+  readonly staticEnd: { readonly value: number };
+
+  // security associations (assembly/sa.ts)
+  saInstall(
+    direction: number,
+    index: number,
+    spi: number,
+    suite: number,
+    path: number,
+    flags: number,
+  ): number;
+  saRemove(direction: number, index: number): number;
+
+  // the client (assembly/client_*.ts)
+  clientInit(baseLow: number, baseHigh: number): void;
+  clientAddress(slot: number, family: number): number;
+  clientMaxSegment(bytes: number): void;
+  clientRelay(address: number, port: number): void;
+  clientBind(mode: number, port: number, session: number, lease: number): number;
+  clientUnbind(): void;
+  clientPath(path: number, index: number): number;
+  clientActivate(path: number, epoch: number): number;
+  clientCredit(path: number, datagrams: number): number;
+  clientTransmit(packets: number): number;
+  clientReceive(path: number, datagrams: number): number;
+  clientProbe(path: number, id: number, timeLow: number, timeHigh: number): number;
+
+  // ciphers (assembly/aead.ts, siphash.ts)
+  aeadInstall(suite: number, context: number, key: number): number;
+  aeadSeal(
+    suite: number,
+    context: number,
+    iv: number,
+    aad: number,
+    aadLength: number,
+    data: number,
+    length: number,
+  ): void;
+  aeadOpen(
+    suite: number,
+    context: number,
+    iv: number,
+    aad: number,
+    aadLength: number,
+    data: number,
+    length: number,
+  ): number;
+  aeadWipe(context: number): void;
+  sipHash24(key: number, data: number, length: number): bigint;
+
+  // packets (assembly/checksum.ts, duplicate.ts, ip.ts, mss.ts, rewrite.ts)
+  checksum(p: number, length: number): number;
+  fold(sum: bigint): number;
+  sumBytes(p: number, length: number, sum: bigint): bigint;
+  sumPseudoHeader4(ip: number, protocol: number, length: number): bigint;
+  sumPseudoHeader6(ip: number, protocol: number, length: number): bigint;
+  updateChecksum(checksum: number, delta: number): number;
+  windowAccept(w: number, bits: number, sequence: bigint): void;
+  windowCheck(w: number, bits: number, sequence: bigint): number;
+  windowHighest(w: number): bigint;
+  windowReset(w: number, bits: number): void;
+  checkPacket(p: number, available: number): number;
+  locateTransport(p: number, length: number): number;
+  clampMss(p: number, length: number, maxSegment: number): void;
+  rewriteDestination(p: number, length: number, newAddress: number): void;
+  rewriteDestinationPort(p: number, length: number, port: number): void;
+  rewriteSource(p: number, length: number, newAddress: number): void;
+  rewriteSourcePort(p: number, length: number, port: number): void;
+
+  // relay headers (assembly/relay.ts)
+  epochIsNewer(a: number, b: number): number;
+  ipipDecapsulate(p: number): number;
+  ipipEncapsulate(p: number, length: number, source: number, destination: number): number;
+  relayEncapsulate(
+    p: number,
+    length: number,
+    type: number,
+    sessionIndex: number,
+    epoch: number,
+    sequence: bigint,
+    key: number,
+    outerSource: number,
+    outerDestination: number,
+    sourcePort: number,
+    destinationPort: number,
+  ): number;
+  relayHeader(
+    p: number,
+    length: number,
+    type: number,
+    sessionIndex: number,
+    epoch: number,
+    sequence: bigint,
+    key: number,
+  ): number;
+  relayVerify(h: number, length: number, key: number): number;
+
+  // the relay server (assembly/relay_server.ts, sessions.ts)
+  relayInit(
+    baseLow: number,
+    baseHigh: number,
+    poolAddress: number,
+    poolPrefix: number,
+    segment: number,
+  ): number;
+  relayReceive(datagrams: number): number;
+  relayReceiveIpip(packets: number): number;
+  relayTransmit(packets: number): number;
+  relayDrain(first: number): number;
+  relaySessionInstall(index: number, mode: number, lease: number): number;
+  relaySessionRemove(index: number): number;
+  relaySessionInfo(index: number): number;
+}
