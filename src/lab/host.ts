@@ -1,0 +1,114 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { VpnrError } from '../errors.js';
+import { type CommandOptions, type CommandResult, commandFailed, runCommand } from './command.js';
+import type { Link } from './link.js';
+import { LabProcess } from './process.js';
+
+/** What a host's kernel knows of its network, in a form in which two moments can be compared. */
+export interface NetworkSnapshot {
+  links: string[];
+  addresses: string[];
+  routes: string[];
+  rules: string[];
+}
+
+export interface SpawnOptions {
+  /** For messages and the log file; the program's name when absent. */
+  name?: string;
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** One machine of the laboratory: a network namespace and a `/run` folder. */
+export class Host {
+  readonly name: string;
+  readonly namespace: string;
+  readonly links: ReadonlyMap<string, Link>;
+  /** Where its files may be kept; removed with the laboratory. */
+  readonly folder: string;
+  readonly #logs: string;
+  readonly #run: string;
+  readonly #processes: LabProcess[] = [];
+
+  /** `run` is mounted over /run for all that runs in the host; hosts may share one. */
+  constructor(
+    name: string,
+    options: {
+      namespace: string;
+      folder: string;
+      logs: string;
+      run: string;
+      links: ReadonlyMap<string, Link>;
+    },
+  ) {
+    this.name = name;
+    this.namespace = options.namespace;
+    this.folder = options.folder;
+    this.#logs = options.logs;
+    this.#run = options.run;
+    this.links = options.links;
+    for (const folder of [this.folder, this.#logs, this.#run])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** The link to a network. */
+  link(network: string): Link {
+    const link = this.links.get(network);
+    if (link === undefined) throw new VpnrError('LAB_FAILED', `host ${this.name} has no link ${network}`);
+    return link;
+  }
+
+  /** The processes started with `spawn`, also those that have ended. */
+  get processes(): readonly LabProcess[] {
+    return this.#processes;
+  }
+
+  /** The command line that runs `command` in the host. */
+  command(command: readonly string[]): string[] {
+    // `ip netns exec` gives the process a mount namespace of its own, so the mount over /run is seen by it alone.
+    const script = 'mount --bind "$1" /run && shift && exec "$@"';
+    return ['ip', 'netns', 'exec', this.namespace, 'sh', '-c', script, 'sh', this.#run, ...command];
+  }
+
+  /** Starts a process beside the laboratory. */
+  spawn(command: readonly string[], options: SpawnOptions = {}): LabProcess {
+    const name = options.name ?? command[0]?.split('/').at(-1) ?? 'process';
+    const child = new LabProcess(this.command(command), {
+      ...options,
+      name: `${this.name}/${name}`,
+      logFile: join(this.#logs, `${this.name}-${name}.log`),
+    });
+    this.#processes.push(child);
+    return child;
+  }
+
+  /** Runs a command to its end and returns what it said, whatever its exit status. */
+  try(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(this.command(command), options);
+  }
+
+  /** Runs a command that must succeed (else LAB_FAILED) and returns its standard output. */
+  async run(command: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const result = await this.try(command, options);
+    if (result.status !== 0) throw commandFailed([`${this.name}:`, ...command], result);
+    return result.stdout;
+  }
+
+  /** Links, addresses, routes of all tables, and policy rules as they are now, without counters and timers. */
+  async network(): Promise<NetworkSnapshot> {
+    const dump = async (...args: string[]) => {
+      const list = JSON.parse((await this.run(['ip', '-j', ...args])) || '[]') as Record<string, unknown>[];
+      return list.map(entry => JSON.stringify(entry)).sort();
+    };
+    const rules = async (family: string) => (await dump(family, 'rule')).map(rule => `${family} ${rule}`);
+    const routes = async (family: string) =>
+      (await dump(family, 'route', 'show', 'table', 'all')).map(route => `${family} ${route}`);
+    return {
+      links: await dump('link'),
+      addresses: await dump('address'),
+      routes: [...(await routes('-4')), ...(await routes('-6'))],
+      rules: [...(await rules('-4')), ...(await rules('-6'))],
+    };
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The laboratory: hosts and networks on one machine. A host is a network namespace; a network is a bridge in a
+ * namespace of its own, the core. Nothing outside of the laboratory's namespaces is changed or talked to.
+ */
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { VpnrError } from '../errors.js';
+import { findProgram, mustRun, runCommandSync } from './command.js';
+import { Host } from './host.js';
+import { Link } from './link.js';
+import { removeLab, removeStaleLabs, startTime, writeRecord } from './registry.js';
+
+export interface LinkPlan {
+  /** Addresses with their prefix lengths, as in "192.0.2.2/24". */
+  addresses?: readonly string[];
+}
+
+export interface HostPlan {
+  /** By the network's name, which is also the interface's name in the host. */
+  links: Record<string, LinkPlan>;
+  /** As `ip route add` takes them, as in "default via 192.0.2.1". */
+  routes?: readonly string[];
+  /** As in { "net.ipv4.ip_forward": "1" }. */
+  sysctls?: Record<string, string>;
+  /** Give it a /run of its own: for a program whose files there cannot be named, like charon's pid file. */
+  privateRun?: boolean;
+}
+
+export interface LabPlan {
+  networks: readonly string[];
+  hosts: Record<string, HostPlan>;
+}
+
+/** Longest name of an interface (IFNAMSIZ less its end). */
+const INTERFACE_NAME_MAX = 15;
+
+const open = new Set<Lab>();
+
+/** Why this machine cannot hold a laboratory, or undefined when it can. */
+export function labObstacle(): string | undefined {
+  if (process.getuid?.() !== 0) return 'not root';
+  if (!existsSync('/dev/net/tun')) return 'no /dev/net/tun';
+  const missing = ['ip', 'nft', 'mount', 'openssl'].filter(program => findProgram(program) === undefined);
+  if (missing.length > 0) return `not installed: ${missing.join(', ')}`;
+  const probe = `vpnr-probe-${process.pid}`;
+  runCommandSync(['ip', 'netns', 'add', probe]);
+  const made = runCommandSync(['ip', 'netns', 'list']).includes(probe);
+  runCommandSync(['ip', 'netns', 'del', probe]);
+  return made ? undefined : 'network namespaces cannot be made';
+}
+
+export class Lab {
+  /** Names of its namespaces begin with this. */
+  readonly prefix: string;
+  /** Configuration, secrets, sockets and logs; removed by `close`. */
+  readonly folder: string;
+  readonly #hosts = new Map<string, Host>();
+
+  private constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'vpnr-lab-'));
+    this.prefix = `vpnr-${basename(this.folder).slice('vpnr-lab-'.length)}-`;
+    writeRecord({
+      prefix: this.prefix,
+      folder: this.folder,
+      pid: process.pid,
+      started: startTime(process.pid) ?? '',
+    });
+    open.add(this);
+    watchForTheEnd();
+  }
+
+  /** Makes the networks and hosts of the plan. Removes what ended processes have left of theirs. */
+  static async create(plan: LabPlan): Promise<Lab> {
+    const obstacle = labObstacle();
+    if (obstacle !== undefined) {
+      throw new VpnrError(obstacle === 'not root' ? 'NOT_ROOT' : 'LAB_FAILED', `no laboratory: ${obstacle}`);
+    }
+    removeStaleLabs();
+    const lab = new Lab();
+    try {
+      await lab.#build(plan);
+    } catch (error) {
+      lab.close();
+      throw error;
+    }
+    return lab;
+  }
+
+  host(name: string): Host {
+    const host = this.#hosts.get(name);
+    if (host === undefined) throw new VpnrError('LAB_FAILED', `no host ${name}`);
+    return host;
+  }
+
+  get hosts(): Iterable<Host> {
+    return this.#hosts.values();
+  }
+
+  /** The last lines that every process has written, for a report of a failure. */
+  tails(count = 15): string {
+    return [...this.hosts]
+      .flatMap(host => host.processes)
+      .map(child => child.tail(count))
+      .filter(text => text !== '')
+      .join('\n');
+  }
+
+  /** Ends all processes in the hosts and removes everything. Does not wait, so it also serves an exit handler. */
+  close(): void {
+    if (!open.delete(this)) return;
+    removeLab(this);
+  }
+
+  async #build(plan: LabPlan): Promise<void> {
+    const namespace = (host: string) => this.prefix + host;
+    const core = namespace('core');
+    const names = Object.keys(plan.hosts);
+    await batch(
+      [],
+      ['core', ...names].map(name => `netns add ${namespace(name)}`),
+    );
+    const bridges = new Map(plan.networks.map((network, index) => [network, `net${index}`]));
+    const wiring = [...bridges.values()].flatMap(bridge => [
+      `link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`,
+      `link set ${bridge} up`,
+    ]);
+    let count = 0;
+    for (const [name, host] of Object.entries(plan.hosts)) {
+      const links = new Map<string, Link>();
+      for (const [network, { addresses = [] }] of Object.entries(host.links)) {
+        const bridge = bridges.get(network);
+        if (bridge === undefined || network.length > INTERFACE_NAME_MAX) {
+          throw new VpnrError('LAB_FAILED', `host ${name} cannot be linked to the network ${network}`);
+        }
+        const port = `port${count++}`;
+        wiring.push(
+          `link add ${port} type veth peer name ${network} netns ${namespace(name)}`,
+          `link set ${port} master ${bridge} up`,
+        );
+        links.set(network, new Link(core, port, network, addresses));
+      }
+      const folder = join(this.folder, name);
+      const run = host.privateRun ? join(folder, 'run') : join(this.folder, 'run');
+      const logs = join(this.folder, 'logs');
+      this.#hosts.set(name, new Host(name, { namespace: namespace(name), folder, logs, run, links }));
+    }
+    await batch(['-n', core], wiring);
+    for (const [name, host] of Object.entries(plan.hosts)) await configure(this.host(name), host);
+  }
+}
+
+/** Addresses without duplicate detection, so that a host is ready when this returns. */
+async function configure(host: Host, plan: HostPlan): Promise<void> {
+  const sysctls = Object.entries({
+    'net.ipv6.conf.all.accept_dad': '0',
+    'net.ipv6.conf.default.accept_dad': '0',
+    ...Object.fromEntries([...host.links.keys()].map(link => [`net.ipv6.conf.${link}.accept_dad`, '0'])),
+    ...plan.sysctls,
+  });
+  const settings = sysctls.flatMap(([key, value]) => [`/proc/sys/${key.replaceAll('.', '/')}`, value]);
+  const script = 'while [ $# -gt 0 ]; do echo "$2" > "$1" || exit 1; shift 2; done';
+  await host.run(['sh', '-c', script, 'sh', ...settings]);
+  await batch(
+    ['-n', host.namespace],
+    [
+      'link set lo up',
+      ...[...host.links.values()].flatMap(link => [
+        ...link.addresses.map(address => `address add ${address} dev ${link.name}`),
+        `link set ${link.name} up`,
+      ]),
+      ...(plan.routes ?? []).map(route => `route add ${route}`),
+    ],
+  );
+}
+
+async function batch(options: readonly string[], commands: readonly string[]): Promise<void> {
+  await mustRun(['ip', ...options, '-batch', '-'], { input: `${commands.join('\n')}\n` });
+}
+
+let watching = false;
+
+/** However the process ends, except by SIGKILL, what is open is closed; after SIGKILL the next to start does it. */
+function watchForTheEnd(): void {
+  if (watching) return;
+  watching = true;
+  const closeAll = () => {
+    for (const lab of open) lab.close();
+  };
+  process.on('exit', closeAll);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const onSignal = () => {
+      // Others who listen decide what the signal means; they end in an exit.
+      if (process.listenerCount(signal) > 1) return;
+      closeAll();
+      process.off(signal, onSignal);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, onSignal);
+  }
+}
