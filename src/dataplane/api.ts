@@ -3,6 +3,7 @@
  * device and UDP sockets. Calls return at once; the worker carries them out in the order of the calls.
  */
 
+import type { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
 
@@ -30,20 +31,26 @@ export interface ClientEvents {
   probeReply(path: number, id: number, roundTripMs: number): void;
   /** The relay asked us to leave it. */
   drain(): void;
-  /** The kernel reported an error for a path's socket, an ICMP error for example ("ECONNREFUSED"). */
+  /**
+   * The kernel reported an error for a path's socket, by its errno name: "ECONNREFUSED" or "EHOSTUNREACH" for an ICMP
+   * error, "ENETUNREACH" for a missing route. At most ten a second; a hint only, as anyone can forge ICMP.
+   */
   pathError(path: number, code: string): void;
-  /** The worker failed: nothing moves any more. */
-  failed(error: Error): void;
+  /** The worker failed: nothing moves any more, and commands have no effect. `stop` is still to be called. */
+  failed(error: VpnrError): void;
 }
 
 export interface ClientDataPlane {
-  /** Takes over the TUN descriptor; resolves once packets can move. */
+  /** Uses the TUN descriptor until `stop` has resolved; the caller closes it. Resolves once packets can move. */
   start(tun: { fd: number }, events: ClientEvents): Promise<void>;
   /** A fresh inbound SPI whose low bits are its place in the core's table. Throws when all are taken. */
   allocateSpi(): number;
   releaseSpi(spi: number): void;
-  /** Opens a connected UDP socket to the gateway (never routed into the tunnel: see `mark`). */
-  openPath(path: number, gateway: Endpoint): { local: Endpoint };
+  /**
+   * Opens a connected UDP socket to the gateway, from `local` or what the kernel chooses. The caller keeps a route to
+   * the gateway outside the tunnel. NAT keepalives (RFC 3948 section 4) are sent until it is closed.
+   */
+  openPath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint };
   closePath(path: number): void;
   sendIke(path: number, datagram: Uint8Array): void;
   /** Installs both directions, and sends on it from now on unless `receiveOnly`. Wipes the keys. */
@@ -61,7 +68,7 @@ export interface ClientDataPlane {
    * Without `device` (no address yet) only control traffic passes.
    */
   setAddresses(addresses: { device?: string; control?: string; maxSegment: number }): void;
-  /** The relay's address as soon as it is known, so that control traffic passes before there is a session. */
+  /** The relay's IPv4 address as soon as it is known, so that control traffic passes before there is a session. */
   setRelay(relay: Endpoint): void;
   bindRelay(binding: RelayBinding): void;
   unbindRelay(): void;
@@ -71,6 +78,7 @@ export interface ClientDataPlane {
   probe(path: number, id: number): void;
   /** Counters by name, as in `counterNames`; a snapshot. */
   counters(): Record<string, number>;
+  /** Ends the worker and closes the paths. */
   stop(): Promise<void>;
 }
 
@@ -86,24 +94,37 @@ export interface RelaySession {
 export interface RelayEvents {
   /** An authentic packet moved the session to another path. */
   sessionMoved(index: number, path: Endpoint, epoch: number): void;
-  failed(error: Error): void;
+  failed(error: VpnrError): void;
+}
+
+export interface SessionActivity {
+  /** Authentic packets received since it was installed. */
+  received: number;
+  /** Where the client is reached, once it has been heard. */
+  path?: Endpoint;
+  epoch: number;
 }
 
 export interface RelayDataPlane {
-  /** Opens the data socket on `listen`; throws ADDRESS_IN_USE or SYSTEM_CALL. */
+  /**
+   * Opens the data socket on `listen`, an IPv4 address; throws ADDRESS_IN_USE, NOT_ROOT or SYSTEM_CALL. `pool` is in
+   * CIDR notation. The TUN descriptor is used until `stop` has resolved; the caller closes it. Resolves once packets
+   * can move, with the socket's address (a `listen` port of 0 lets the kernel choose).
+   */
   start(
     options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
     events: RelayEvents,
-  ): Promise<void>;
-  /** Replaces a session of the same index: sequence numbers, epoch and path start anew. */
+  ): Promise<{ local: Endpoint }>;
+  /**
+   * Replaces a session of the same index: sequence numbers, epoch and path start anew. Wipes the keys. Throws INTERNAL
+   * if another session has its place in the table (SESSION_INDEX_MASK) or its lease, or the lease is not in the pool.
+   */
   installSession(session: RelaySession): void;
   removeSession(index: number): void;
   /** Tells every session's client to leave (DRAIN). */
   drain(): void;
-  /** Packets received by each of the given sessions so far; for expiry. */
-  activity(
-    indices: readonly number[],
-  ): Promise<Map<number, { received: number; path?: Endpoint; epoch: number }>>;
+  /** What is known of each of the given sessions that is installed; for expiry. */
+  activity(indices: readonly number[]): Promise<Map<number, SessionActivity>>;
   counters(): Record<string, number>;
   stop(): Promise<void>;
 }

@@ -1,0 +1,285 @@
+/**
+ * The client's worker: a loop that moves packets between the device and the gateways. A turn waits for something
+ * to do, carries out commands, then handles at most one batch of each descriptor, so that none starves another:
+ *   device: read -> clientTransmit -> sendmmsg on the active path's socket
+ *   path:   recvmmsg -> clientReceive -> write to the device; IKE and events to the main thread
+ */
+import { monotonicMs, monotonicNs } from '../io/clock.js';
+import { errnoName } from '../io/libc.js';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, PollSet } from '../io/poll.js';
+import { takeSocketError } from '../io/udp.js';
+import {
+  DROP_RX_CONTROL_FULL,
+  EVENT_DRAIN,
+  EVENT_PROBE_REPLY,
+  EVENT_SIZE,
+  EVENTS,
+  MMSG_SIZE,
+  OK,
+  OWN_SLOT,
+  PATH_MAX,
+  RESULT_EVENTS,
+  RESULT_TO_CONTROL,
+  SA_INDEX_MASK,
+  TO_CONTROL,
+  TX_MMSG,
+} from '../packet/abi.js';
+import { PacketCore } from '../packet/core.js';
+import { BatchIo, BatchSender, NONE } from './batch.js';
+import type { Channel } from './channel.js';
+import type { ChildKeys, ClientCommand, ClientReport, ClientRole } from './messages.js';
+import { EVENT_QUEUE } from './shared.js';
+
+/** Longest wait for something to do: a process that ends in haste waits no longer for this thread. */
+const IDLE_MS = 1000;
+/** How long a full send buffer may hold up the device before the waiting datagrams are dropped. */
+const BLOCKED_MS = 50;
+/** Least time between two reports of errors on the same path. */
+const PATH_ERROR_MS = 100;
+
+const WAKE = 0;
+const DEVICE = 1;
+const FIRST_PATH = 2;
+
+export class ClientLoop {
+  readonly #channel: Channel<ClientCommand, ClientReport>;
+  readonly #tunFd: number;
+  readonly #core = new PacketCore();
+  readonly #io = new BatchIo(this.#core);
+  readonly #poll = new PollSet(FIRST_PATH + PATH_MAX);
+  /** Descriptor of each path. */
+  readonly #sockets = new Int32Array(PATH_MAX).fill(NONE);
+  readonly #sender = new BatchSender(this.#io, TX_MMSG, (fd, reason) => this.#sendFailed(fd, reason));
+  readonly #ownSender = new BatchSender(this.#io, TX_MMSG + OWN_SLOT * MMSG_SIZE);
+  #activePath: number | undefined;
+  #blockedSince = 0;
+  /** When an error on each path was reported last. */
+  readonly #errorReported = new Float64Array(PATH_MAX).fill(Number.NEGATIVE_INFINITY);
+
+  constructor(role: ClientRole, channel: Channel<ClientCommand, ClientReport>) {
+    this.#channel = channel;
+    this.#tunFd = role.tunFd;
+    this.#core.initClient(BigInt(this.#io.base));
+    this.#poll.watch(WAKE, channel.wakeFd, POLLIN);
+    this.#poll.watch(DEVICE, this.#tunFd, POLLIN);
+  }
+
+  /** Returns when the main thread says so. */
+  run(): void {
+    const publish = this.#channel.publisher(this.#core);
+    for (;;) {
+      this.#poll.wait(this.#sender.blockedOn === NONE ? IDLE_MS : BLOCKED_MS);
+      if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
+      if (this.#sender.blockedOn !== NONE) this.#resume();
+      if (this.#sender.blockedOn === NONE && this.#poll.ready(DEVICE) !== 0) this.#transmit();
+      for (let path = 0; path < PATH_MAX; path++) {
+        if (this.#poll.ready(FIRST_PATH + path) !== 0) this.#receive(path);
+      }
+      publish();
+    }
+  }
+
+  // --- Packets ------------------------------------------------------------------------------------------------
+
+  #transmit(): void {
+    const packets = this.#io.readDevice(this.#tunFd);
+    const messages = this.#core.exports.clientTransmit(packets);
+    if (messages <= 0 || this.#activePath === undefined) return;
+    this.#sender.send(this.#sockets[this.#activePath] as number, messages);
+    if (this.#sender.blockedOn !== NONE) this.#block(this.#activePath);
+  }
+
+  #receive(path: number): void {
+    const fd = this.#sockets[path] as number;
+    const ready = this.#poll.ready(FIRST_PATH + path);
+    if ((ready & (POLLERR | POLLHUP)) !== 0) this.#pathError(path, takeSocketError(fd));
+    if ((ready & POLLIN) === 0) return;
+    const datagrams = this.#io.receive(fd);
+    if (datagrams < 0) this.#pathError(path, errnoName(-datagrams));
+    if (datagrams <= 0) return;
+    const { exports } = this.#core;
+    exports.clientCredit(path, this.#channel.room(path));
+    exports.clientReceive(path, datagrams);
+    this.#io.writeDevice(this.#tunFd);
+    this.#reportIke(path);
+    this.#reportEvents();
+  }
+
+  /** The send buffer is full: the device's queue fills instead, which slows its senders down without loss. */
+  #block(path: number): void {
+    this.#blockedSince = monotonicMs();
+    this.#poll.watch(DEVICE, this.#tunFd, 0);
+    this.#poll.watch(FIRST_PATH + path, this.#sender.blockedOn, POLLIN | POLLOUT);
+  }
+
+  /** Sends what waits, if it can be sent now; drops it if it has waited too long. */
+  #resume(): void {
+    const fd = this.#sender.blockedOn;
+    const path = this.#sockets.indexOf(fd);
+    if ((this.#poll.ready(FIRST_PATH + path) & (POLLOUT | POLLERR)) !== 0) this.#sender.resume();
+    if (this.#sender.blockedOn === NONE) this.#unblock(path, fd);
+    else if (monotonicMs() - this.#blockedSince >= BLOCKED_MS) this.#abandon();
+  }
+
+  #abandon(): void {
+    const fd = this.#sender.blockedOn;
+    if (fd === NONE) return;
+    this.#sender.abandon();
+    this.#unblock(this.#sockets.indexOf(fd), fd);
+  }
+
+  #unblock(path: number, fd: number): void {
+    this.#poll.watch(DEVICE, this.#tunFd, POLLIN);
+    this.#poll.watch(FIRST_PATH + path, fd, POLLIN);
+  }
+
+  // --- Reports ------------------------------------------------------------------------------------------------
+
+  /** Copies the IKE messages of the last batch: the main thread gets them when the slots hold other datagrams. */
+  #reportIke(path: number): void {
+    const { view, bytes } = this.#core;
+    const messages = view.getUint32(RESULT_TO_CONTROL, true);
+    for (let i = 0; i < messages; i++) {
+      const address = view.getUint32(TO_CONTROL + i * 8, true);
+      const length = view.getUint32(TO_CONTROL + i * 8 + 4, true);
+      const datagram = bytes.slice(address, address + length);
+      // The core has kept to the credit, so there is room.
+      this.#channel.postTo(path, { type: 'ike', path, datagram }, [datagram.buffer]);
+    }
+  }
+
+  #reportEvents(): void {
+    const { view } = this.#core;
+    const events = view.getUint32(RESULT_EVENTS, true);
+    for (let i = 0; i < events; i++) {
+      const event = EVENTS + i * EVENT_SIZE;
+      const kind = view.getUint32(event, true);
+      const path = view.getUint32(event + 4, true);
+      if (kind === EVENT_PROBE_REPLY) {
+        const id = view.getUint32(event + 8, true);
+        const roundTripMs = Number(monotonicNs() - view.getBigUint64(event + 16, true)) / 1e6;
+        this.#reportEvent({ type: 'probe-reply', path, id, roundTripMs });
+      } else if (kind === EVENT_DRAIN) {
+        this.#reportEvent({ type: 'drain' });
+      }
+    }
+  }
+
+  #reportEvent(report: ClientReport): void {
+    if (!this.#channel.postTo(EVENT_QUEUE, report)) this.#io.count(DROP_RX_CONTROL_FULL, 1);
+  }
+
+  #sendFailed(fd: number, reason: number): void {
+    const path = this.#sockets.indexOf(fd);
+    if (path >= 0) this.#pathError(path, errnoName(reason));
+  }
+
+  /** Tells the main thread of an error of a path's socket, at most once in PATH_ERROR_MS. It ends nothing. */
+  #pathError(path: number, code: string | undefined): void {
+    const now = monotonicMs();
+    if (code === undefined || now - (this.#errorReported[path] as number) < PATH_ERROR_MS) return;
+    this.#errorReported[path] = now;
+    this.#channel.postTo(EVENT_QUEUE, { type: 'path-error', path, code });
+  }
+
+  // --- Commands -----------------------------------------------------------------------------------------------
+
+  /** False if the loop is to end. */
+  #carryOutAll(): boolean {
+    for (const command of this.#channel.commands()) {
+      if (command.type === 'stop') return false;
+      this.#carryOut(command);
+    }
+    return true;
+  }
+
+  #carryOut(command: Exclude<ClientCommand, { type: 'stop' }>): void {
+    const core = this.#core;
+    switch (command.type) {
+      case 'open-path':
+        this.#sockets[command.path] = command.fd;
+        this.#poll.watch(FIRST_PATH + command.path, command.fd, POLLIN);
+        return;
+      case 'close-path':
+        this.#closePath(command.path);
+        return;
+      case 'install-child':
+        this.#installChild(command.path, command.child, command.outbound, command.send);
+        return;
+      case 'send-on':
+        core.setPath(command.path, command.outbound);
+        return;
+      case 'remove-child':
+        core.removeSa('in', command.inboundSpi & SA_INDEX_MASK);
+        core.removeSa('out', command.outbound);
+        return;
+      case 'virtual-address':
+        core.setVirtualAddresses(command.path, command.address);
+        return;
+      case 'addresses':
+        core.setDeviceAddresses(...(command.device === undefined ? [] : [command.device]));
+        core.setControlAddresses(...(command.control === undefined ? [] : [command.control]));
+        core.setMaxSegment(command.maxSegment);
+        return;
+      case 'relay':
+        core.setRelay(command.relay);
+        return;
+      case 'bind-relay': {
+        const { session } = command;
+        core.setRelay(command.relay);
+        core.bindRelay({ ...session, sessionIndex: session.index });
+        session.sendKey.fill(0);
+        session.receiveKey.fill(0);
+        return;
+      }
+      case 'unbind-relay':
+        core.unbindRelay();
+        return;
+      case 'activate':
+        // What waits was sealed for the path of before.
+        if (command.path !== this.#activePath) this.#abandon();
+        this.#activePath = command.path;
+        core.activate(command.path, command.epoch);
+        return;
+      case 'probe':
+        this.#probe(command.path, command.id);
+        return;
+    }
+  }
+
+  #closePath(path: number): void {
+    const fd = this.#sockets[path] as number;
+    if (fd === this.#sender.blockedOn) this.#abandon();
+    this.#sockets[path] = NONE;
+    this.#poll.clear(FIRST_PATH + path);
+    this.#core.setPath(path, undefined);
+    this.#core.setVirtualAddresses(path);
+    this.#channel.post({ type: 'path-closed', fd });
+  }
+
+  #installChild(path: number, child: ChildKeys, outbound: number, send: boolean): void {
+    const common = { suite: child.suite, path, local: child.localSelectors, remote: child.remoteSelectors };
+    const { inboundSpi, inboundKey, outboundSpi, outboundKey } = child;
+    const inbound = inboundSpi & SA_INDEX_MASK;
+    this.#core.installSa({ ...common, direction: 'in', index: inbound, spi: inboundSpi, key: inboundKey });
+    this.#core.installSa({
+      ...common,
+      direction: 'out',
+      index: outbound,
+      spi: outboundSpi,
+      key: outboundKey,
+    });
+    inboundKey.fill(0);
+    outboundKey.fill(0);
+    if (send) this.#core.setPath(path, outbound);
+  }
+
+  #probe(path: number, id: number): void {
+    const fd = this.#sockets[path] as number;
+    const now = monotonicNs();
+    const status = this.#core.exports.clientProbe(path, id, Number(now & 0xffff_ffffn), Number(now >> 32n));
+    if (status !== OK || fd === NONE) return;
+    this.#ownSender.send(fd, 1);
+    this.#ownSender.abandon();
+  }
+}

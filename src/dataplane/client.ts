@@ -1,0 +1,225 @@
+/** The client's data plane, as the main thread sees it. */
+import { isIPv4 } from 'node:net';
+import { VpnrError } from '../errors.js';
+import type { ChildSa, Endpoint } from '../ike/api.js';
+import { close } from '../io/libc.js';
+import { localEndpoint, openUdp, sendDatagram } from '../io/udp.js';
+import { PATH_MAX, SELECTORS_MAX } from '../packet/abi.js';
+import type { ClientDataPlane, ClientEvents, RelayBinding } from './api.js';
+import { WorkerHost } from './host.js';
+import { IndexPool, SpiPool } from './indices.js';
+import type { ClientCommand, ClientReport, CommonReport } from './messages.js';
+import { takeBytes } from './secrets.js';
+import { EVENT_QUEUE } from './shared.js';
+
+type Report = Exclude<ClientReport, CommonReport>;
+
+/** In front of IKE messages on the port that ESP uses too (RFC 3948 section 2.2). */
+const NON_ESP_MARKER = new Uint8Array(4);
+/** RFC 3948 sections 2.3 and 4. Sent whether or not there is other traffic, for one byte is no burden. */
+const NAT_KEEPALIVE = Uint8Array.of(0xff);
+const KEEPALIVE_MS = 20_000;
+
+export function createClientDataPlane(): ClientDataPlane {
+  return new ClientPlane();
+}
+
+class ClientPlane implements ClientDataPlane {
+  #host: WorkerHost<ClientCommand, Report> | undefined;
+  #events: ClientEvents | undefined;
+  readonly #spis = new SpiPool();
+  readonly #outbound = new IndexPool();
+  /** Installed children by inbound SPI. */
+  readonly #children = new Map<number, { path: number; outbound: number }>();
+  /** Descriptors of the open paths. */
+  readonly #sockets = new Map<number, number>();
+  /** Descriptors that the worker was told to leave alone, and has not confirmed yet. */
+  readonly #closing = new Set<number>();
+  #keepalive: NodeJS.Timeout | undefined;
+
+  async start(tun: { fd: number }, events: ClientEvents): Promise<void> {
+    if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
+    this.#events = events;
+    this.#host = await WorkerHost.start<ClientCommand, Report>(
+      { name: 'client', tunFd: tun.fd },
+      { report: report => this.#receive(report), failed: error => events.failed(error) },
+    );
+  }
+
+  allocateSpi(): number {
+    return this.#spis.allocate();
+  }
+
+  releaseSpi(spi: number): void {
+    // One that is installed is freed with its association.
+    if (!this.#children.has(spi)) this.#spis.release(spi);
+  }
+
+  openPath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint } {
+    if (path < 0 || path >= PATH_MAX) throw new VpnrError('INTERNAL', `there is no path ${path}`);
+    if (this.#sockets.has(path)) throw new VpnrError('INTERNAL', `path ${path} is open already`);
+    const host = this.#running();
+    const fd = openUdp(local === undefined ? { remote: gateway } : { remote: gateway, local });
+    this.#sockets.set(path, fd);
+    this.#keepalive ??= setInterval(() => this.#sendKeepalives(), KEEPALIVE_MS).unref();
+    host.post({ type: 'open-path', path, fd });
+    return { local: localEndpoint(fd) };
+  }
+
+  closePath(path: number): void {
+    const fd = this.#sockets.get(path);
+    if (fd === undefined) return;
+    this.#sockets.delete(path);
+    if (this.#running().running) {
+      this.#closing.add(fd);
+      this.#running().post({ type: 'close-path', path });
+    } else {
+      close(fd);
+    }
+  }
+
+  sendIke(path: number, datagram: Uint8Array): void {
+    const fd = this.#sockets.get(path);
+    if (fd === undefined) throw new VpnrError('INTERNAL', `path ${path} is not open`);
+    // What the kernel does not take is lost like any datagram: IKE sends it again.
+    sendDatagram(fd, [NON_ESP_MARKER, datagram]);
+  }
+
+  installChild(path: number, child: ChildSa, receiveOnly = false): void {
+    if (child.localSelectors.length > SELECTORS_MAX || child.remoteSelectors.length > SELECTORS_MAX) {
+      throw new VpnrError(
+        'TS_UNACCEPTABLE',
+        `the gateway wants more than ${SELECTORS_MAX} traffic selectors`,
+        {
+          remedy: 'let the gateway offer fewer networks, or larger ones',
+        },
+      );
+    }
+    const outbound = this.#outbound.take();
+    this.#children.set(child.inboundSpi, { path, outbound });
+    const inboundKey = takeBytes(child.inboundKey);
+    const outboundKey = takeBytes(child.outboundKey);
+    this.#running().post(
+      {
+        type: 'install-child',
+        path,
+        child: { ...child, inboundKey, outboundKey },
+        outbound,
+        send: !receiveOnly,
+      },
+      [inboundKey.buffer, outboundKey.buffer],
+    );
+  }
+
+  sendOnChild(path: number, inboundSpi: number): void {
+    const child = this.#children.get(inboundSpi);
+    if (child?.path !== path) throw new VpnrError('INTERNAL', `path ${path} has no such child`);
+    this.#running().post({ type: 'send-on', path, outbound: child.outbound });
+  }
+
+  removeChild(inboundSpi: number): void {
+    const child = this.#children.get(inboundSpi);
+    if (child === undefined) return;
+    this.#children.delete(inboundSpi);
+    // Commands are carried out in order, so the places may be given out again at once.
+    this.#running().post({ type: 'remove-child', inboundSpi, outbound: child.outbound });
+    this.#outbound.giveBack(child.outbound);
+    this.#spis.release(inboundSpi);
+  }
+
+  setVirtualAddress(path: number, address: string): void {
+    this.#running().post({ type: 'virtual-address', path, address });
+  }
+
+  setAddresses({
+    device,
+    control,
+    maxSegment,
+  }: {
+    device?: string;
+    control?: string;
+    maxSegment: number;
+  }): void {
+    this.#running().post({ type: 'addresses', device, control, maxSegment });
+  }
+
+  setRelay(relay: Endpoint): void {
+    requireIpv4(relay);
+    this.#running().post({ type: 'relay', relay });
+  }
+
+  bindRelay({ mode, relay, clientPort, sessionIndex, lease, ...keys }: RelayBinding): void {
+    requireIpv4(relay);
+    const sendKey = takeBytes(keys.sendKey);
+    const receiveKey = takeBytes(keys.receiveKey);
+    const session = { mode, clientPort, index: sessionIndex, lease, sendKey, receiveKey };
+    this.#running().post({ type: 'bind-relay', relay, session }, [sendKey.buffer, receiveKey.buffer]);
+  }
+
+  unbindRelay(): void {
+    this.#running().post({ type: 'unbind-relay' });
+  }
+
+  activate(path: number | undefined, epoch: number): void {
+    this.#running().post({ type: 'activate', path, epoch });
+  }
+
+  probe(path: number, id: number): void {
+    this.#running().post({ type: 'probe', path, id });
+  }
+
+  counters(): Record<string, number> {
+    return this.#running().counters();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#host === undefined) return;
+    clearInterval(this.#keepalive);
+    await this.#host.stop();
+    for (const fd of [...this.#sockets.values(), ...this.#closing]) close(fd);
+    this.#sockets.clear();
+    this.#closing.clear();
+  }
+
+  #sendKeepalives(): void {
+    for (const fd of this.#sockets.values()) sendDatagram(fd, [NAT_KEEPALIVE]);
+  }
+
+  #running(): WorkerHost<ClientCommand, Report> {
+    if (this.#host === undefined) throw new VpnrError('INTERNAL', 'the data plane has not been started');
+    return this.#host;
+  }
+
+  #receive(report: Report): void {
+    const shared = this.#running().shared;
+    switch (report.type) {
+      case 'path-closed':
+        this.#closing.delete(report.fd);
+        close(report.fd);
+        return;
+      case 'ike':
+        shared.take(report.path);
+        this.#events?.ike(report.path, report.datagram);
+        return;
+      case 'probe-reply':
+        shared.take(EVENT_QUEUE);
+        this.#events?.probeReply(report.path, report.id, report.roundTripMs);
+        return;
+      case 'drain':
+        shared.take(EVENT_QUEUE);
+        this.#events?.drain();
+        return;
+      case 'path-error':
+        shared.take(EVENT_QUEUE);
+        this.#events?.pathError(report.path, report.code);
+        return;
+    }
+  }
+}
+
+function requireIpv4({ address }: Endpoint): void {
+  if (isIPv4(address)) return;
+  throw new VpnrError('CONFIG_INVALID', `the relay's address ${address} is not an IPv4 address`, {
+    remedy: 'give the relay an IPv4 address behind the gateways',
+  });
+}

@@ -1,0 +1,41 @@
+/** Places in the core's tables of security associations. The main thread gives them out, the core fills them. */
+import { randomInt } from 'node:crypto';
+import { VpnrError } from '../errors.js';
+import { SA_INDEX_MASK, SA_MAX } from '../packet/abi.js';
+
+const INDEX_BITS = Math.log2(SA_MAX);
+
+/** Numbers below SA_MAX, each given out once until it is given back. */
+export class IndexPool {
+  /** Those that are free. The one given back last waits longest. */
+  readonly #free: number[] = Array.from({ length: SA_MAX }, (_, index) => index);
+
+  /** Throws INTERNAL when all are taken: nothing that a peer does may lead to it. */
+  take(): number {
+    const index = this.#free.shift();
+    if (index === undefined) throw new VpnrError('INTERNAL', `more than ${SA_MAX} security associations`);
+    return index;
+  }
+
+  giveBack(index: number): void {
+    this.#free.push(index);
+  }
+}
+
+/** Inbound SPIs: unpredictable, with a place in the core's table as the low bits. */
+export class SpiPool {
+  readonly #indices = new IndexPool();
+  readonly #taken = new Set<number>();
+
+  allocate(): number {
+    // The high bits are never all zero, so that the SPI is above the reserved ones (RFC 4303 section 2.1).
+    const spi = randomInt(1, 2 ** (32 - INDEX_BITS)) * SA_MAX + this.#indices.take();
+    this.#taken.add(spi);
+    return spi;
+  }
+
+  /** Frees an SPI. One that is not taken is ignored. */
+  release(spi: number): void {
+    if (this.#taken.delete(spi)) this.#indices.giveBack(spi & SA_INDEX_MASK);
+  }
+}

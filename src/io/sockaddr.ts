@@ -1,0 +1,41 @@
+/** struct sockaddr_in and sockaddr_in6. */
+import type { Endpoint } from '../ike/api.js';
+import { addressBytes, formatAddress } from '../packet/address.js';
+import type { NativeMemory } from './libc.js';
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+/** u16 family, u16 port, 4 bytes address, 8 bytes zero. */
+const SOCKADDR_IN = 16;
+/** u16 family, u16 port, u32 flow label, 16 bytes address, u32 scope. */
+const SOCKADDR_IN6 = 28;
+/** Room for either. */
+export const SOCKADDR_MAX = 32;
+
+/** "192.0.2.1:4500" or "[2001:db8::1]:4500", for messages. */
+export function formatEndpoint({ address, port }: Endpoint): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function addressFamily(address: string): typeof AF_INET | typeof AF_INET6 {
+  return addressBytes(address).length === 4 ? AF_INET : AF_INET6;
+}
+
+/** Writes `endpoint` at `offset`; returns the structure's size. */
+export function writeSockaddr(memory: NativeMemory, offset: number, endpoint: Endpoint): number {
+  const address = addressBytes(endpoint.address);
+  const size = address.length === 4 ? SOCKADDR_IN : SOCKADDR_IN6;
+  memory.bytes.fill(0, offset, offset + size);
+  memory.view.setUint16(offset, address.length === 4 ? AF_INET : AF_INET6, true);
+  memory.view.setUint16(offset + 2, endpoint.port);
+  memory.bytes.set(address, offset + (address.length === 4 ? 4 : 8));
+  return size;
+}
+
+/** The endpoint that the kernel, or the packet core, wrote at `offset`. */
+export function readSockaddr(view: DataView, offset: number): Endpoint {
+  const family = view.getUint16(offset, true);
+  const [start, size] = family === AF_INET ? [4, 4] : [8, 16];
+  const address = new Uint8Array(view.buffer, view.byteOffset + offset + start, size);
+  return { address: formatAddress(address), port: view.getUint16(offset + 2) };
+}
