@@ -1,10 +1,25 @@
 // Byte strings: what several ciphers need.
 
-/** XORs `length` bytes at `target` with those at `source`; touches nothing else. */
+/** XORs `length` bytes at `target` with those at `source`. Up to 15 bytes behind either may be read, none is changed. */
 export function xorBytes(target: usize, source: usize, length: u32): void {
-  let i: u32 = 0;
-  for (; i + 16 <= length; i += 16) {
-    v128.store(target + i, v128.xor(v128.load(target + i), v128.load(source + i)));
+  for (; length >= 16; length -= 16) {
+    v128.store(target, v128.xor(v128.load(target), v128.load(source)));
+    target += 16;
+    source += 16;
   }
-  for (; i < length; i++) store<u8>(target + i, load<u8>(target + i) ^ load<u8>(source + i));
+  if (length > 0) v128.store(target, v128.xor(v128.load(target), loadPart(source, length)));
+}
+
+/** The first `length` bytes, fewer than 16, at `source`, and zeros. All 16 are read. */
+export function loadPart(source: usize, length: u32): v128 {
+  const wanted = i8x16.lt_u(
+    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    i8x16.splat(<u8>length),
+  );
+  return v128.and(v128.load(source), wanted);
+}
+
+/** Zeroes `length` bytes, a multiple of 16: for short buffers quicker than memory.fill, which leaves the core. */
+export function wipe(target: usize, length: u32): void {
+  for (const end = target + length; target !== end; target += 16) v128.store(target, i64x2.splat(0));
 }

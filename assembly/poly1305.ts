@@ -8,6 +8,8 @@
 //   plus the block and its 2^128  h0 < 2.25 2^32 (2^33.2), h1, h2 < 2^33, h3 < 1.5 2^34
 //   the largest sum  h0 r0 + h1 s3 + h2 s2 + h3 s1 < (1.13 + 1.25 + 1.25 + 3.75) 2^61 < 2^63.9
 
+import { wipe } from './bytes';
+
 /** Bytes of a state: u64 h0..h3, u64 r0..r3, 16 bytes s. */
 export const POLY1305_STATE = 80;
 
@@ -81,5 +83,5 @@ export function poly1305Finish(state: usize, tag: usize): void {
   high += load<u64>(state, 72) + <u64>(low < s);
   store<u64>(tag, low);
   store<u64>(tag, high, 8);
-  memory.fill(state, 0, POLY1305_STATE);
+  wipe(state, POLY1305_STATE);
 }

@@ -5,7 +5,7 @@ import { VpnrError } from '../errors.js';
 import { type CommandResult, commandFailed, findProgram, runCommand } from './command.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
-import { type Block, formatConfiguration } from './strongswan_config.js';
+import { type Block, formatConfiguration } from './strongswan-config.js';
 import { until } from './wait.js';
 
 /** Debian's place, then that of other distributions. */

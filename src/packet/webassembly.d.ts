@@ -5,6 +5,9 @@ declare namespace WebAssembly {
     static imports(module: Module): { module: string; name: string; kind: string }[];
     static exports(module: Module): { name: string; kind: string }[];
   }
+  class Memory {
+    readonly buffer: ArrayBuffer;
+  }
   class Instance {
     constructor(module: Module, imports: object);
     readonly exports: Record<string, unknown>;

@@ -13,9 +13,11 @@ export function parseDelete(reader: Reader): DeletePayload {
   const protocol = reader.u8();
   const spiSize = reader.u8();
   const count = reader.u16();
-  const expected = protocol === ProtocolId.IKE ? 0 : 4;
-  if (spiSize !== expected) reader.fail(`SPIs of ${spiSize} bytes for protocol ${protocol}`);
-  if (reader.remaining !== count * spiSize) reader.fail(`${count} SPIs in ${reader.remaining} bytes`);
+  const isIke = protocol === ProtocolId.IKE;
+  if (spiSize !== (isIke ? 0 : 4)) reader.fail(`SPIs of ${spiSize} bytes for protocol ${protocol}`);
+  if (reader.remaining !== count * spiSize || (isIke && count > 0)) {
+    reader.fail(`${count} SPIs in ${reader.remaining} bytes`);
+  }
   return { type: 'D', protocol, spis: Array.from({ length: reader.remaining / 4 }, () => reader.u32()) };
 }
 

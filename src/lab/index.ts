@@ -1,0 +1,15 @@
+export { City, type CityOptions, type Configuration, GATEWAYS, type GatewayName } from './city.js';
+export type { Host, NetworkSnapshot } from './host.js';
+export { type HostPlan, Lab, type LabPlan, labObstacle } from './lab.js';
+export type { Link } from './link.js';
+export type { LabProcess } from './process.js';
+export { StrongSwan, strongSwanObstacle } from './strongswan.js';
+export {
+  type GatewayOptions,
+  gatewayConfiguration,
+  ROAD_WARRIOR,
+  roadWarriorConfiguration,
+} from './strongswan-config.js';
+export { Transfer, type TransferResult } from './transfer.js';
+export { Connection } from './vpnr.js';
+export { until } from './wait.js';

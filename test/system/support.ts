@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { type Context, suite } from 'uvu';
+import type { CityOptions } from '../../src/lab/city.js';
+import { City, Lab, type LabPlan, labObstacle, strongSwanObstacle } from '../../src/lab/index.js';
+
+/** The built command, as a user runs it. The runner's working folder is the project's. */
+export const PROGRAM = [process.execPath, join(process.cwd(), 'dist', 'cli.js')];
+const TEST_TIMEOUT_MS = 120_000;
+
+export interface SystemTests {
+  (name: string, body: () => Promise<void>): void;
+  run(): void;
+}
+
+/** As uvu's suite; on a machine that cannot hold a laboratory its tests are counted as skipped, with the reason. */
+export function systemTests(): SystemTests {
+  const tests = suite<Context>();
+  const obstacle = labObstacle() ?? strongSwanObstacle();
+  let skipped = 0;
+  const add = (name: string, body: () => Promise<void>) => {
+    if (obstacle === undefined) tests(name, () => bounded(name, body));
+    else skipped += 1;
+  };
+  return Object.assign(add, {
+    run() {
+      if (skipped > 0) console.log(`# skipped ${skipped}: ${obstacle}`);
+      tests.run();
+    },
+  });
+}
+
+/** Prints a line of the test's own figures; the runner shows it. */
+export function figures(text: string): void {
+  console.log(`# ${text}`);
+}
+
+/** Runs `body` in a laboratory of its own; when it fails, what the processes have said is printed. */
+export async function withLab(plan: LabPlan, body: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await Lab.create(plan);
+  await reporting(lab, () => body(lab));
+}
+
+/** As `withLab`, with the standard topology and both gateways running. */
+export async function withCity(
+  options: Omit<CityOptions, 'program'>,
+  body: (city: City) => Promise<void>,
+): Promise<void> {
+  const city = await City.create({ program: PROGRAM, ...options });
+  await reporting(city.lab, () => body(city));
+}
+
+async function reporting(lab: Lab, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    console.log(lab.tails());
+    throw error;
+  } finally {
+    lab.close();
+  }
+}
+
+async function bounded(name: string, body: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${name}: not within ${TEST_TIMEOUT_MS} ms`)), TEST_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([body(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
