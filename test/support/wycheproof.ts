@@ -22,6 +22,7 @@ const folder = process.env.VPNR_VECTORS ?? join(project, '../shared/vectors/wych
 export function wycheproof(file: string): WycheproofGroup[] | undefined {
   const path = join(folder, file);
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')).testGroups;
-  console.log(`# skipped 1: no ${file} in ${folder} (set VPNR_VECTORS)`);
+  // uvu's dots leave the line unfinished.
+  console.log(`\n# skipped 1: no ${file} in ${folder} (set VPNR_VECTORS)`);
   return undefined;
 }
