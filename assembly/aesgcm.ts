@@ -1,8 +1,8 @@
 // AES-GCM (NIST SP 800-38D) with a 96-bit IV and a 128-bit tag, as ESP uses it (RFC 4106): nonce = salt || IV.
 
 import { AES_GROUP, AES_ROUND_KEYS, aesCounterGroup, aesExpandKey } from './aes';
-import { xorBytes } from './bytes';
-import { ghashBlocks, ghashInstall } from './ghash';
+import { loadPart, wipe, xorBytes } from './bytes';
+import { ghashBlocks, ghashInstall, ghashResult } from './ghash';
 
 // A context: u32 number of rounds, 4 bytes salt, 8 bytes zero; the bit-sliced round keys; the hash key.
 const ROUNDS: usize = 0;
@@ -30,7 +30,7 @@ export function aesGcmInstall(context: usize, key: usize, words: u32): void {
   memory.fill(NONCE, 0, 16);
   aesCounterGroup(context + ROUND_KEYS, words + 6, NONCE, 0, KEYSTREAM);
   ghashInstall(context + HASH_KEY, KEYSTREAM);
-  memory.fill(KEYSTREAM, 0, AES_GROUP);
+  wipe(KEYSTREAM, AES_GROUP);
 }
 
 export function aesGcmSeal(
@@ -57,9 +57,9 @@ export function aesGcmOpen(
   startFirstGroup(context, iv);
   authenticate(context, aad, aadLength, data, length, BLOCK);
   const difference = v128.xor(v128.load(BLOCK), v128.load(data + length));
-  v128.store(BLOCK, i64x2.splat(0));
+  wipe(BLOCK, 16);
   if (v128.any_true(difference)) {
-    memory.fill(KEYSTREAM, 0, AES_GROUP);
+    wipe(KEYSTREAM, AES_GROUP);
     return false;
   }
   encrypt(context, data, length);
@@ -85,7 +85,7 @@ function encrypt(context: usize, data: usize, length: u32): void {
     xorBytes(data + done, KEYSTREAM, min(length - done, AES_GROUP));
     counter += 8;
   }
-  memory.fill(KEYSTREAM, 0, AES_GROUP);
+  wipe(KEYSTREAM, AES_GROUP);
 }
 
 function authenticate(
@@ -102,16 +102,15 @@ function authenticate(
   store<u64>(BLOCK, bswap<u64>((<u64>aadLength) << 3));
   store<u64>(BLOCK, bswap<u64>((<u64>length) << 3), 8);
   ghashBlocks(context + HASH_KEY, SUM, BLOCK, 1);
-  v128.store(tag, v128.xor(v128.load(SUM), v128.load(TAG_MASK)));
+  v128.store(tag, v128.xor(ghashResult(SUM), v128.load(TAG_MASK)));
   v128.store(SUM, i64x2.splat(0));
-  v128.store(TAG_MASK, i64x2.splat(0));
+  wipe(TAG_MASK, 16);
 }
 
 function padded(context: usize, data: usize, length: u32): void {
   const rest = length & 15;
   ghashBlocks(context + HASH_KEY, SUM, data, length >> 4);
   if (rest === 0) return;
-  v128.store(BLOCK, i64x2.splat(0));
-  memory.copy(BLOCK, data + (length - rest), rest);
+  v128.store(BLOCK, loadPart(data + (length - rest), rest));
   ghashBlocks(context + HASH_KEY, SUM, BLOCK, 1);
 }
