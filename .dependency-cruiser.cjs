@@ -2,18 +2,51 @@
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['^src/commands/', '^src/cli\\.ts$', '^test/', '^bench/', 'worker\\.ts$'] }, to: {} },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: {
+        orphan: true,
+        pathNot: ['^src/commands/', '^src/cli\\.ts$', '^test/', '^bench/', 'worker\\.ts$'],
+      },
+      to: {},
+    },
     {
       name: 'pure-machines',
       comment: 'IKE and the failover policy see no I/O, no clock, no other part of the program',
       severity: 'error',
       from: { path: '^src/(ike|failover)/' },
-      to: { path: ['^src/(?!ike/|failover/|errors\\.ts|secret\\.ts|bytes\\.ts)', '^(node:)?(fs|net|dgram|tls|dns|timers|child_process|os|worker_threads)(/|$)'] },
+      to: {
+        path: [
+          '^src/(?!ike/|failover/|errors\\.ts|secret\\.ts|bytes\\.ts)',
+          '^(node:)?(fs|net|dgram|tls|dns|timers|child_process|os|worker_threads)(/|$)',
+        ],
+      },
     },
-    { name: 'ike-without-failover', severity: 'error', from: { path: '^src/ike/' }, to: { path: '^src/failover/' } },
-    { name: 'failover-without-ike', severity: 'error', from: { path: '^src/failover/' }, to: { path: '^src/ike/' } },
-    { name: 'packet-is-the-bottom', severity: 'error', from: { path: '^src/packet/' }, to: { path: '^src/(?!packet/|errors\\.ts|bytes\\.ts)' } },
+    {
+      name: 'ike-without-failover',
+      severity: 'error',
+      from: { path: '^src/ike/' },
+      to: { path: '^src/failover/' },
+    },
+    {
+      name: 'failover-without-ike',
+      severity: 'error',
+      from: { path: '^src/failover/' },
+      to: { path: '^src/ike/' },
+    },
+    {
+      name: 'packet-is-the-bottom',
+      severity: 'error',
+      from: { path: '^src/packet/' },
+      to: { path: '^src/(?!packet/|errors\\.ts|bytes\\.ts)' },
+    },
     {
       name: 'system-calls-in-io-only',
       severity: 'error',
@@ -26,12 +59,20 @@ module.exports = {
       from: { path: '^src/(?!commands/|cli\\.ts|cli/)' },
       to: { path: '^src/(commands|cli)/' },
     },
-    { name: 'source-without-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
+    {
+      name: 'source-without-tests',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench)/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };

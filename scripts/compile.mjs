@@ -1,6 +1,6 @@
 // Compiling: AssemblyScript to the packet core, TypeScript to JavaScript.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,9 +24,8 @@ export function filesBelow(folder, suffix) {
 /** Compiles the packet core to `out` unless `out` is newer than all of its sources. */
 export function compileCore(out) {
   const sources = [...filesBelow('assembly', '.ts'), 'src/packet/abi.ts', 'asconfig.json', 'package.json'];
-  const newest = Math.max(...sources.map(file => statSync(join(root, file)).mtimeMs));
   const target = join(root, out);
-  if (existsSync(target) && statSync(target).mtimeMs > newest) return;
+  if (existsSync(target) && statSync(target).mtimeMs > newestOf(sources)) return;
   mkdirSync(dirname(target), { recursive: true });
   execFileSync(bin('asc'), ['assembly/index.ts', '--target', 'release', '--outFile', out], {
     cwd: root,
@@ -46,15 +45,35 @@ export function transpile() {
   }
   execFileSync(
     bin('esbuild'),
-    [...sources, '--outdir=.build', '--outbase=.', '--format=esm', '--platform=node', '--target=node20', '--sourcemap=inline', '--log-level=warning'],
+    [
+      ...sources,
+      '--outdir=.build',
+      '--outbase=.',
+      '--format=esm',
+      '--platform=node',
+      '--target=node20',
+      '--sourcemap=inline',
+      '--log-level=warning',
+    ],
     { cwd: root, stdio: 'inherit' },
   );
   compileCore('.build/src/core.wasm');
 }
 
-/** Builds `dist/`: the command, checked and complete. */
+/** Builds `dist/`: the command, checked and complete; not again when that is newer than all of its sources. */
 export function buildDist() {
+  const complete = join(root, '.build', 'dist.complete');
+  const settings = ['asconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  const newest = newestOf([...filesBelow('src', ''), ...filesBelow('assembly', '.ts'), ...settings]);
+  if (existsSync(join(root, 'dist')) && existsSync(complete) && statSync(complete).mtimeMs > newest) return;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   execFileSync(bin('tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
   compileCore('dist/core.wasm');
+  chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+  mkdirSync(dirname(complete), { recursive: true });
+  writeFileSync(complete, '');
+}
+
+function newestOf(files) {
+  return Math.max(...files.map(file => statSync(join(root, file)).mtimeMs));
 }

@@ -1,25 +1,48 @@
-// Runs the tests: `node scripts/test.mjs [PART_OF_A_PATH ...]`. Each file is a process of its own. uvu calls a
-// file that registers nothing a success, so a file must report at least one test, and passed plus skipped must
-// equal the tests it found.
-import { spawn } from 'node:child_process';
+// Runs everything that must hold: `node scripts/test.mjs`, or only the test files whose paths contain one of the
+// arguments. Each file is a process of its own. uvu calls a file that registers nothing a success, so a file must
+// report at least one test, and passed plus skipped must equal the tests it found.
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { filesBelow, root, transpile } from './compile.mjs';
+import { buildDist, filesBelow, root, transpile } from './compile.mjs';
+import { prepare } from './prepare.mjs';
 
 const FILE_TIMEOUT_MS = 15 * 60_000;
+/** A file that is asked to end has this long to put everything back. */
+const GRACE_MS = 10_000;
 const wanted = process.argv.slice(2).filter(arg => !arg.startsWith('-'));
-
-transpile();
-const files = filesBelow('test', '.test.ts').filter(
-  file => wanted.length === 0 || wanted.some(part => file.includes(part)),
-);
-const unit = files.filter(file => !file.startsWith('test/system/'));
-const system = files.filter(file => file.startsWith('test/system/'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const running = new Set();
+
+/** Runs a step that is no test; its failure fails the run. */
+function step(name, run) {
+  const started = performance.now();
+  let problem;
+  try {
+    problem = run();
+  } catch (error) {
+    problem = error.message;
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${problem === undefined ? 'ok  ' : 'FAIL'} ${name}  ${seconds} s`);
+  if (problem === undefined) return;
+  totals.failed += 1;
+  console.log(String(problem).trimEnd().replace(/^/gm, '     '));
+}
+
+/** As `npm run SCRIPT`, quiet when it succeeds. */
+function npmScript(script) {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', script], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return status === 0 ? undefined : `${stdout}${stderr}`;
+}
 
 async function runAll(list, concurrency) {
   const queue = [...list];
   const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) record(file, await runFile(file));
+    for (let file = queue.shift(); file !== undefined; file = queue.shift())
+      record(file, await runFile(file));
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
 }
@@ -33,12 +56,17 @@ function runFile(file) {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     });
+    running.add(child);
     let output = '';
     child.stdout.on('data', chunk => (output += chunk));
     child.stderr.on('data', chunk => (output += chunk));
-    const timer = setTimeout(() => child.kill('SIGKILL'), FILE_TIMEOUT_MS);
+    const timer = setTimeout(() => {
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), GRACE_MS).unref();
+    }, FILE_TIMEOUT_MS);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      running.delete(child);
       resolve({ output, code, signal, seconds: (performance.now() - started) / 1000 });
     });
   });
@@ -56,7 +84,8 @@ function record(file, { output, code, signal, seconds }) {
   totals.skipped += skipped;
   totals.failed += bad ? Math.max(1, found - passed) : 0;
   console.log(`${bad ? 'FAIL' : 'ok  '} ${file}  ${passed}/${found}  ${seconds.toFixed(1)} s`);
-  for (const match of skippedCases) console.log(`     ${match[0]}`);
+  // Why tests were skipped, and the figures that tests tell.
+  for (const [line] of output.matchAll(/^# .*$/gm)) console.log(`     ${line}`);
   if (bad) {
     if (signal !== null) console.log(`     ended by ${signal} after ${seconds.toFixed(0)} s`);
     else if (found === 0) console.log('     reported no test');
@@ -64,6 +93,24 @@ function record(file, { output, code, signal, seconds }) {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    for (const child of running) child.kill(signal);
+    process.exit(1);
+  });
+}
+
+prepare();
+const files = filesBelow('test', '.test.ts').filter(
+  file => wanted.length === 0 || wanted.some(part => file.includes(part)),
+);
+const unit = files.filter(file => !file.startsWith('test/system/'));
+const system = files.filter(file => file.startsWith('test/system/'));
+if (wanted.length === 0)
+  for (const script of ['lint', 'typecheck', 'depcheck']) step(script, () => npmScript(script));
+step('transpile', transpile);
+// The system tests run the command as a user does.
+if (system.length > 0) step('build', buildDist);
 await runAll(unit, 2);
 await runAll(system, 1);
 if (totals.passed === 0) {

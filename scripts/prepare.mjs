@@ -1,0 +1,97 @@
+// Installs what the other scripts need: the packages of package-lock.json, and, where it can, the Debian packages
+// of the laboratory. Uses only what comes with Node: on a fresh clone nothing else is there.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** What the laboratory uses, by the Debian package that brings it. */
+const LABORATORY = {
+  iproute2: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip'],
+  'iputils-ping': ['/usr/bin/ping', '/bin/ping'],
+  nftables: ['/usr/sbin/nft'],
+  openssl: ['/usr/bin/openssl'],
+  'strongswan-charon': [
+    '/usr/lib/ipsec/charon',
+    '/usr/libexec/ipsec/charon',
+    '/usr/libexec/strongswan/charon',
+  ],
+  'strongswan-swanctl': ['/usr/sbin/swanctl'],
+  'libcharon-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so'],
+  'libstrongswan-standard-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-gcm.so'],
+  'libstrongswan-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-chapoly.so'],
+};
+
+/** Installing a package must not start its service: the laboratory starts the gateways, in its own namespaces. */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+
+export function prepare() {
+  installNodePackages();
+  installDebianPackages();
+}
+
+function installNodePackages() {
+  if (nodePackagesAreCurrent()) return;
+  console.log('installing the npm packages of package-lock.json');
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+}
+
+/** Whether each package is there in the version of package-lock.json (optional ones are for other platforms). */
+function nodePackagesAreCurrent() {
+  const packages = file => JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
+  try {
+    const installed = packages('node_modules/.package-lock.json');
+    return Object.entries(packages('package-lock.json')).every(
+      ([path, { version, optional }]) =>
+        path === '' || installed[path]?.version === version || (optional && installed[path] === undefined),
+    );
+  } catch {
+    return false;
+  }
+}
+
+function installDebianPackages() {
+  const missing = Object.entries(LABORATORY)
+    .filter(([, files]) => !files.some(file => existsSync(file)))
+    .map(([name]) => name);
+  if (missing.length === 0) return;
+  const needs = `the laboratory needs ${missing.join(' ')}`;
+  if (!existsSync('/usr/bin/apt-get')) {
+    console.log(`${needs}: please install what corresponds to these Debian packages`);
+  } else if (process.getuid() !== 0) {
+    console.log(
+      `${needs}: run this again as root, or: apt-get install --no-install-recommends ${missing.join(' ')}`,
+    );
+  } else {
+    console.log(`installing Debian packages: ${missing.join(' ')}`);
+    try {
+      withoutServices(() => {
+        apt('update');
+        apt('install', '--no-install-recommends', '-y', ...missing);
+      });
+    } catch (error) {
+      console.log(`${needs}, which could not be installed: ${error.message}`);
+    }
+  }
+}
+
+function apt(...args) {
+  execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+}
+
+function withoutServices(install) {
+  const own = !existsSync(SERVICE_POLICY);
+  if (own) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    install();
+  } finally {
+    if (own) rmSync(SERVICE_POLICY, { force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) prepare();
