@@ -118,8 +118,8 @@ function multiply(key: usize, count: u32): v128 {
 
 /** x^-128 times the 256-bit polynomial, modulo x^128 + x^127 + x^126 + x^121 + 1: its low words are cancelled one by one. */
 function reduced(low: v128, high: v128): v128 {
-  const w0 = i64x2.extract_lane(low, 0);
-  const w1 = i64x2.extract_lane(low, 1) ^ (w0 << 57) ^ (w0 << 62) ^ (w0 << 63);
+  const w0 = <u64>i64x2.extract_lane(low, 0);
+  const w1 = <u64>i64x2.extract_lane(low, 1) ^ (w0 << 57) ^ (w0 << 62) ^ (w0 << 63);
   const w2 = w0 ^ (w0 >> 1) ^ (w0 >> 2) ^ (w0 >> 7) ^ (w1 << 57) ^ (w1 << 62) ^ (w1 << 63);
   const w3 = w1 ^ (w1 >> 1) ^ (w1 >> 2) ^ (w1 >> 7);
   return v128.xor(high, i64x2.replace_lane(i64x2.splat(w2), 1, w3));
