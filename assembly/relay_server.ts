@@ -27,6 +27,7 @@ import {
   DROP_TX_NO_TUNNEL,
   DROP_TX_TOO_BIG,
   DUPLICATE_WINDOW,
+  ERR_LENGTH,
   EVENT_SESSION_MOVED,
   MAX_PACKET,
   NAME_SIZE,
@@ -110,9 +111,11 @@ export function relayInit(baseLow: u32, baseHigh: u32, poolAddress: u32, poolPre
 
 /**
  * Handles `datagrams` datagrams of the data socket. Leaves packets in TO_DEVICE, events in EVENTS and answers in TX_MMSG
- * (RESULT_REPLIES of them, in the slots they came in: send them before the next receive call). Returns their number.
+ * (RESULT_REPLIES of them, in the slots they came in: send them before the next receive call). Returns their number, or
+ * ERR_LENGTH for more than a batch.
  */
 export function relayReceive(datagrams: u32): i32 {
+  if (datagrams > <u32>BATCH) return ERR_LENGTH;
   clearResults();
   for (let i: u32 = 0; i < datagrams; i++) {
     const reason = receiveDatagram(i);
@@ -187,9 +190,11 @@ function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
 /**
  * Handles `packets` packets of the raw socket, which start with their IPv4 header (protocol 4). They bear no tag, so
  * they are taken only from the address to which a tagged packet has moved the session. Leaves packets in TO_DEVICE.
- * Returns their number.
+ * Returns their number, or
+ * ERR_LENGTH for more than a batch.
  */
 export function relayReceiveIpip(packets: u32): i32 {
+  if (packets > <u32>BATCH) return ERR_LENGTH;
   clearResults();
   for (let i: u32 = 0; i < packets; i++) {
     const reason = receiveIpip(i);
@@ -222,9 +227,11 @@ function receiveIpip(i: u32): u32 {
 
 /**
  * Handles `packets` packets of the device, in TX_SLOTS with their lengths in TX_LENGTHS. Returns the number of messages
- * for the data socket, in TX_MMSG; those for the raw socket are RESULT_RAW in TX_RAW_MMSG.
+ * for the data socket, in TX_MMSG, or ERR_LENGTH for more than a batch; those for the raw socket are RESULT_RAW in
+ * TX_RAW_MMSG.
  */
 export function relayTransmit(packets: u32): i32 {
+  if (packets > <u32>BATCH) return ERR_LENGTH;
   clearResults();
   let messages: u32 = 0;
   for (let i: u32 = 0; i < packets; i++) {

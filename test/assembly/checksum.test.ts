@@ -1,19 +1,19 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TX_SLOTS } from '../../src/packet/abi.js';
+import { PacketCore } from '../../src/packet/core.js';
 import { internetChecksum, internetSum } from '../reference/checksum.js';
 import { concat, randomBytes, unhex } from '../support/bytes.js';
-import { loadCore } from '../support/core.js';
 import { generator } from '../support/random.js';
 
-const core = loadCore();
+const core = new PacketCore();
 const { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } = core.exports;
 const LONGEST = 9001;
 /** Between the core's memory order and the network order of the references. */
 const swap = (value: number): number => ((value & 0xff) << 8) | (value >> 8);
 
 function sumOf(bytes: Uint8Array, alignment = 0): number {
-  core.memory.set(bytes, TX_SLOTS + alignment);
+  core.bytes.set(bytes, TX_SLOTS + alignment);
   return swap(fold(sumBytes(TX_SLOTS + alignment, bytes.length, 0n)));
 }
 
@@ -32,7 +32,7 @@ test('every length from 0 to 9001 at every alignment equals the reference', () =
   // Expected sums grow with the length, so that this takes linear time.
   let sum = 0;
   for (let alignment = 0; alignment < 16; alignment++)
-    core.memory.set(bytes, TX_SLOTS + alignment * 16_384 + alignment);
+    core.bytes.set(bytes, TX_SLOTS + alignment * 16_384 + alignment);
   for (let length = 0; length <= LONGEST; length++) {
     const odd = length % 2 === 1;
     const last = bytes[length - 1] ?? 0;
@@ -61,8 +61,8 @@ test('pieces chain', () => {
   for (let i = 0; i < 1000; i++) {
     const first = randomBytes(random, 2 * Math.floor(random() * 40));
     const second = randomBytes(random, Math.floor(random() * 80));
-    core.memory.set(first, TX_SLOTS);
-    core.memory.set(second, TX_SLOTS + 1001);
+    core.bytes.set(first, TX_SLOTS);
+    core.bytes.set(second, TX_SLOTS + 1001);
     const chained = sumBytes(TX_SLOTS + 1001, second.length, sumBytes(TX_SLOTS, first.length, 0n));
     assert.is(swap(fold(chained)), internetSum(concat(first, second)));
   }
@@ -71,7 +71,7 @@ test('pieces chain', () => {
 test('the sum of nothing is zero, and so is the checksum over a right checksum', () => {
   assert.is(sumOf(new Uint8Array(0)), 0);
   const header = unhex('4500 0073 0000 4000 4011 0000 c0a8 0001 c0a8 00c7');
-  core.memory.set(header, TX_SLOTS);
+  core.bytes.set(header, TX_SLOTS);
   const value = checksum(TX_SLOTS, header.length);
   assert.is(swap(value), 0xb861);
   core.view.setUint16(TX_SLOTS + 10, value, true);
@@ -85,7 +85,7 @@ test('pseudo-headers equal those built byte by byte', () => {
     const protocol = Math.floor(random() * 256);
     const size = Uint8Array.of(length >> 8, length & 0xff);
     const ip = randomBytes(random, 40);
-    core.memory.set(ip, TX_SLOTS);
+    core.bytes.set(ip, TX_SLOTS);
     assert.is(
       swap(fold(sumPseudoHeader4(TX_SLOTS, protocol, length))),
       internetSum(concat(ip.subarray(12, 20), Uint8Array.of(0, protocol), size)),

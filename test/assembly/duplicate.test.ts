@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DUPLICATE_WINDOW, REPLAY_WINDOW, SCRATCH } from '../../src/packet/abi.js';
+import { PacketCore } from '../../src/packet/core.js';
 import { pick } from '../support/bytes.js';
-import { loadCore } from '../support/core.js';
 import { generator } from '../support/random.js';
 
-const core = loadCore();
+const core = new PacketCore();
 const { windowAccept, windowCheck, windowHighest, windowReset } = core.exports;
 const W = SCRATCH + 64;
 const LAST = 0xffff_ffff_ffff_ffffn;
@@ -100,13 +100,13 @@ for (const bits of [64, 128, REPLAY_WINDOW, DUPLICATE_WINDOW]) {
   });
 
   test(`${bits}: a record is 8 + ${bits / 8} bytes; nothing outside is written`, () => {
-    core.memory.fill(0x5a, W - 64, W + 8 + bits / 8 + 64);
+    core.bytes.fill(0x5a, W - 64, W + 8 + bits / 8 + 64);
     windowReset(W, bits);
     const random = generator(bits);
     for (let i = 0; i < 10_000; i++) accept(bits, BigInt(Math.floor(random() * 100_000)) + 1n);
     for (let i = 1; i <= 64; i++) {
-      assert.is(core.memory[W - i], 0x5a);
-      assert.is(core.memory[W + 8 + bits / 8 + i - 1], 0x5a);
+      assert.is(core.bytes[W - i], 0x5a);
+      assert.is(core.bytes[W + 8 + bits / 8 + i - 1], 0x5a);
     }
   });
 }

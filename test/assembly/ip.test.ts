@@ -1,23 +1,23 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERR_LENGTH, TX_SLOTS } from '../../src/packet/abi.js';
+import { PacketCore } from '../../src/packet/core.js';
 import { emit, ICMPV6, type Packet, TCP, UDP } from '../reference/packets.js';
 import { randomBytes } from '../support/bytes.js';
-import { loadCore } from '../support/core.js';
 import { randomPacket } from '../support/generate.js';
 import { generator } from '../support/random.js';
 
-const core = loadCore();
+const core = new PacketCore();
 const P = TX_SLOTS;
 
 function checkPacket(bytes: Uint8Array, available = bytes.length): number {
-  core.memory.set(bytes, P);
+  core.bytes.set(bytes, P);
   return core.exports.checkPacket(P, available);
 }
 
 /** Protocol, and offset of the transport header or zero. */
 function locate(bytes: Uint8Array, length = bytes.length): { protocol: number; offset: number } {
-  core.memory.set(bytes, P);
+  core.bytes.set(bytes, P);
   const located = core.exports.locateTransport(P, length) >>> 0;
   return { protocol: (located >> 16) & 0xff, offset: located & 0xffff };
 }

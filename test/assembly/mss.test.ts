@@ -1,20 +1,20 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TX_SLOTS } from '../../src/packet/abi.js';
+import { PacketCore } from '../../src/packet/core.js';
 import { emit, type Packet, TCP } from '../reference/packets.js';
 import { concat, hex, pick, randomBytes, randomInteger } from '../support/bytes.js';
-import { loadCore } from '../support/core.js';
 import { randomExtensions } from '../support/generate.js';
 import { generator } from '../support/random.js';
 
-const core = loadCore();
+const core = new PacketCore();
 const SYN = 2;
 const ACK = 16;
 
 function clamp(bytes: Uint8Array, maxSegment: number): string {
-  core.memory.set(bytes, TX_SLOTS);
+  core.bytes.set(bytes, TX_SLOTS);
   core.exports.clampMss(TX_SLOTS, bytes.length, maxSegment);
-  return hex(core.memory.subarray(TX_SLOTS, TX_SLOTS + bytes.length));
+  return hex(core.bytes.subarray(TX_SLOTS, TX_SLOTS + bytes.length));
 }
 
 function tcp(version: 4 | 6, flags: number, options: Uint8Array, random = generator(1)): Packet {
@@ -96,9 +96,9 @@ test('the walk ends with the segment even if the data offset says more', () => {
   packet.transport[12] = 0xf0;
   const bytes = emit(packet);
   // Right behind the packet lies what would complete the option.
-  core.memory[TX_SLOTS + bytes.length] = 0x28;
+  core.bytes[TX_SLOTS + bytes.length] = 0x28;
   assert.is(clamp(bytes, 1360), hex(bytes));
-  assert.is(core.memory[TX_SLOTS + bytes.length], 0x28);
+  assert.is(core.bytes[TX_SLOTS + bytes.length], 0x28);
 });
 
 test('several options are all lowered', () => {

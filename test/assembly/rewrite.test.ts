@@ -2,9 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TX_SLOTS } from '../../src/packet/abi.js';
+import { PacketCore } from '../../src/packet/core.js';
 import { emit, ICMP, ICMPV6, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, hex, pick, randomBytes, randomInteger } from '../support/bytes.js';
-import { loadCore } from '../support/core.js';
 import {
   icmpError,
   randomAddress,
@@ -14,7 +14,7 @@ import {
 } from '../support/generate.js';
 import { generator } from '../support/random.js';
 
-const core = loadCore();
+const core = new PacketCore();
 const P = TX_SLOTS + 1024;
 const NEW_ADDRESS = TX_SLOTS;
 const GUARD = 64;
@@ -25,23 +25,23 @@ const opposite = (side: Side): Side => (side === 'source' ? 'destination' : 'sou
 
 /** Rewrites `bytes` in memory between guard bytes and returns what they have become. */
 function inMemory(bytes: Uint8Array, rewrite: (p: number, length: number) => void): Uint8Array {
-  core.memory.fill(0xa5, P - GUARD, P + bytes.length + GUARD);
-  core.memory.set(bytes, P);
+  core.bytes.fill(0xa5, P - GUARD, P + bytes.length + GUARD);
+  core.bytes.set(bytes, P);
   assert.is(core.exports.checkPacket(P, bytes.length), bytes.length);
   rewrite(P, bytes.length);
   const guards = [
-    core.memory.subarray(P - GUARD, P),
-    core.memory.subarray(P + bytes.length, P + bytes.length + GUARD),
+    core.bytes.subarray(P - GUARD, P),
+    core.bytes.subarray(P + bytes.length, P + bytes.length + GUARD),
   ];
   assert.ok(
     guards.every(guard => guard.every(byte => byte === 0xa5)),
     'guard bytes',
   );
-  return core.memory.slice(P, P + bytes.length);
+  return core.bytes.slice(P, P + bytes.length);
 }
 
 function rewriteAddress(bytes: Uint8Array, side: Side, address: Uint8Array): Uint8Array {
-  core.memory.set(address, NEW_ADDRESS);
+  core.bytes.set(address, NEW_ADDRESS);
   const name = side === 'source' ? 'rewriteSource' : 'rewriteDestination';
   return inMemory(bytes, (p, length) => core.exports[name](p, length, NEW_ADDRESS));
 }
