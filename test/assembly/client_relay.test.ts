@@ -1,0 +1,367 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  EVENT_DRAIN,
+  EVENT_PROBE_REPLY,
+  OK,
+  OWN_SLOT,
+  RELAY_DATA,
+  RELAY_DRAIN,
+  RELAY_PROBE,
+  RELAY_PROBE_REPLY,
+  SCRATCH,
+} from '../../src/packet/abi.js';
+import { addressBytes } from '../../src/packet/address.js';
+import { emit, type Packet, TCP, UDP } from '../reference/packets.js';
+import { concat, randomBytes } from '../support/bytes.js';
+import { TestClient } from '../support/client.js';
+import { icmpError, randomPacket } from '../support/generate.js';
+import { generator } from '../support/random.js';
+import { Gateway, IPIP, RELAY, RELAY_PORT, Relay } from '../support/tunnels.js';
+
+const SEED = 2003;
+const DEVICE = addressBytes('192.168.77.2');
+const CONTROL = addressBytes('192.0.0.2');
+const SERVER = addressBytes('10.30.0.9');
+const ROUTER = addressBytes('10.20.0.1');
+const PAYLOAD = concat(Uint8Array.of(0, 80, 0, 81, 0, 12, 0, 0), Uint8Array.of(1, 2, 3, 4));
+const MODES = ['clear', 'ipip'] as const;
+
+/** A client with two gateways, the first active under epoch 9, and a session with the relay behind them. */
+function setUp(mode: (typeof MODES)[number] = 'clear', device = '192.168.77.2') {
+  const random = generator(SEED);
+  const client = new TestClient();
+  client.core.setDeviceAddresses(device);
+  client.core.setControlAddresses('192.0.0.2');
+  const paths = [0, 1].map(path => {
+    const gateway = new Gateway(path, addressBytes(`10.6${path}.0.7`), random);
+    client.core.setVirtualAddresses(path, gateway.virtual.join('.'));
+    client.install('in', gateway.toClient, { path });
+    client.install('out', gateway.fromClient, { path });
+    return gateway;
+  });
+  client.core.activate(0, 9);
+  client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
+  const relay = new Relay(random);
+  relay.bind(client, mode);
+  const [gateway, other] = paths as [Gateway, Gateway];
+  return { random, client, gateway, other, relay, virtual: gateway.virtual };
+}
+
+const datagram = (change: Partial<Packet> = {}): Uint8Array =>
+  emit({ source: DEVICE, destination: SERVER, protocol: UDP, transport: PAYLOAD, ...change });
+
+for (const mode of MODES) {
+  test(`${mode}: packets take the lease and reach the relay`, () => {
+    const { random, client, gateway, relay, virtual } = setUp(mode);
+    for (let i = 1; i <= 1000; i++) {
+      const packet = randomPacket(random, 4);
+      const [sent = new Uint8Array()] = client.transmit(emit({ ...packet, source: DEVICE }));
+      const outer = gateway.open(sent);
+      const expected = emit({ ...packet, source: relay.lease });
+      if (mode === 'ipip') {
+        assert.equal(relay.parseIpip(outer, virtual), expected);
+        continue;
+      }
+      const { type, epoch, sequence, flags, payload } = relay.parse(outer, virtual);
+      assert.equal(
+        { type, epoch, sequence, flags },
+        { type: RELAY_DATA, epoch: 9, sequence: BigInt(i), flags: 0 },
+      );
+      assert.equal(payload, expected);
+    }
+  });
+
+  test(`${mode}: packets from the relay reach the device`, () => {
+    const { random, client, gateway, relay, virtual } = setUp(mode);
+    for (let i = 0; i < 1000; i++) {
+      const packet = randomPacket(random, 4);
+      const inner = emit({ ...packet, destination: relay.lease });
+      const outer =
+        mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+      assert.equal(client.receive(0, gateway.seal(outer)).device, [emit({ ...packet, destination: DEVICE })]);
+    }
+  });
+
+  test(`${mode}: an ICMP error for the lease is translated with what it quotes`, () => {
+    const { client, gateway, relay, virtual } = setUp(mode);
+    const quote = (source: Uint8Array) => randomPacketOf(11, { source, destination: SERVER });
+    const error = (to: Uint8Array) =>
+      emit(icmpError(generator(3), 4, { source: ROUTER, destination: to }, quote(to)));
+    const inner = error(relay.lease);
+    const outer = mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+    assert.equal(client.receive(0, gateway.seal(outer)).device, [error(DEVICE)]);
+  });
+
+  test(`${mode}: a device that has the lease is not translated`, () => {
+    const { client, gateway, relay, virtual } = setUp(mode, '10.30.200.5');
+    const packet = datagram({ source: relay.lease });
+    const [sent = new Uint8Array()] = client.transmit(packet);
+    const outer = gateway.open(sent);
+    assert.equal(
+      mode === 'clear' ? relay.parse(outer, virtual).payload : relay.parseIpip(outer, virtual),
+      packet,
+    );
+    const answer = datagram({ source: SERVER, destination: relay.lease });
+    const back = mode === 'clear' ? relay.send(virtual, RELAY_DATA, answer) : relay.sendIpip(virtual, answer);
+    assert.equal(client.receive(0, gateway.seal(back)).device, [answer]);
+  });
+
+  test(`${mode}: the control connection goes beside the relay's encapsulation`, () => {
+    const { client, gateway, virtual } = setUp(mode);
+    const segment = new Uint8Array(20);
+    segment.set([0x1d, 0x57, 0x1d, 0x57]);
+    segment[12] = 0x50;
+    const tcp = { protocol: TCP, transport: segment };
+    const [sent = new Uint8Array()] = client.transmit(emit({ source: CONTROL, destination: RELAY, ...tcp }));
+    assert.equal(gateway.open(sent), emit({ source: virtual, destination: RELAY, ...tcp }));
+    const answer = { source: RELAY, ...tcp };
+    const { device } = client.receive(0, gateway.seal(emit({ ...answer, destination: virtual })));
+    assert.equal(device, [emit({ ...answer, destination: CONTROL })]);
+
+    // "Fragmentation needed" from a router on the way keeps the control connection alive.
+    const quoted = (source: Uint8Array): Packet => ({ source, destination: RELAY, ...tcp });
+    const error = (to: Uint8Array) =>
+      emit(icmpError(generator(1), 4, { source: ROUTER, destination: to }, quoted(to)));
+    assert.equal(client.receive(0, gateway.seal(error(virtual))).device, [error(CONTROL)]);
+  });
+
+  test(`${mode}: a relayed packet whose inner part is wrong is dropped`, () => {
+    const { random, client, gateway, relay, virtual } = setUp(mode);
+    const wrap = (inner: Uint8Array) =>
+      mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+    const changes = client.changes(() => {
+      for (const inner of [
+        new Uint8Array(0),
+        datagram({ source: SERVER, destination: relay.lease }).subarray(0, 30),
+        datagram({ source: SERVER, destination: DEVICE }),
+        datagram({ source: SERVER, destination: virtual }),
+        emit({ ...randomPacket(random, 6), transport: PAYLOAD, protocol: UDP }),
+        randomBytes(random, 60).fill(0x10, 0, 1),
+      ]) {
+        assert.equal(client.receive(0, gateway.seal(wrap(inner))).device, []);
+      }
+    });
+    assert.equal(changes, { 'relay-inner': 6 });
+  });
+}
+
+test('before there is a session only control traffic passes', () => {
+  const { client, relay, gateway, virtual } = setUp();
+  client.core.unbindRelay();
+  assert.equal(
+    client.changes(() => client.transmit(datagram(), datagram({ source: CONTROL, destination: RELAY }))),
+    { 'tx-no-session': 1, 'tx-packets': 1 },
+  );
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  // What looks like a relay packet is for whoever listens there: nobody.
+  const { device } = client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, inner)));
+  assert.is(
+    Buffer.from(device[0] ?? [])
+      .subarray(16, 20)
+      .compare(CONTROL),
+    0,
+  );
+  assert.is(client.core.exports.clientProbe(0, 1, 0, 0), -5);
+});
+
+test('IPv6 and unknown sources are not relayed', () => {
+  const { random, client } = setUp();
+  client.core.setDeviceAddresses('192.168.77.2', 'fd00::2');
+  const six = emit({ ...randomPacket(random, 6), source: addressBytes('fd00::2') });
+  const linkLocal = emit({ ...randomPacket(random, 6), source: addressBytes('fe80::1') });
+  assert.equal(
+    client.changes(() => client.transmit(six, linkLocal, datagram({ source: SERVER }))),
+    { 'tx-no-session': 1, 'tx-source': 2 },
+  );
+});
+
+test('the control address means nothing without a relay', () => {
+  const { client } = setUp();
+  client.core.setRelay();
+  assert.equal(
+    client.changes(() => client.transmit(datagram({ source: CONTROL }))),
+    { 'tx-source': 1 },
+  );
+});
+
+test('a relay packet that is not authentic does nothing', () => {
+  const { random, client, gateway, relay, virtual } = setUp();
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  const drops = (packet: Uint8Array) => {
+    const changes = client.changes(() => {
+      const { device, events } = client.receive(0, gateway.seal(packet));
+      assert.equal([device, events], [[], []]);
+    });
+    const [name = 'nothing'] = Object.keys(changes);
+    assert.equal(changes, { [name]: 1 });
+    return name;
+  };
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { key: randomBytes(random, 16) })), 'relay-tag');
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { key: relay.fromClient })), 'relay-tag');
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { session: 0xfeed_0043 })), 'relay-session');
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { version: 2 })), 'relay-version');
+  assert.is(drops(relay.send(virtual, RELAY_PROBE, inner)), 'relay-type');
+  assert.is(drops(relay.send(virtual, 9, inner)), 'relay-type');
+  assert.is(drops(relay.send(virtual, RELAY_PROBE_REPLY, randomBytes(random, 19))), 'relay-short');
+  assert.is(drops(relay.wrap(virtual, randomBytes(random, 23))), 'relay-short');
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { sequence: 0n })), 'relay-duplicate');
+
+  const good = relay.send(virtual, RELAY_DATA, inner, { sequence: 5000n });
+  for (let at = 28; at < 28 + 48; at++) {
+    const forged = good.slice();
+    forged[at] = (forged[at] ?? 0) ^ 0x40;
+    const name = drops(forged);
+    const expected = at === 28 ? 'relay-version' : at >= 32 && at < 36 ? 'relay-session' : 'relay-tag';
+    assert.is(name, expected, `byte ${at}`);
+  }
+  assert.is(
+    client.receive(0, gateway.seal(good)).device.length,
+    1,
+    'the forgeries have not used up its number',
+  );
+  assert.is(drops(good), 'relay-duplicate');
+});
+
+test('relay numbers are accepted once across both paths and all types', () => {
+  const { client, gateway, other, relay, virtual } = setUp();
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  const receive = (on: Gateway, type: number, sequence: bigint, body = inner) =>
+    client.receive(on.path, on.seal(relay.send(on.virtual, type, body, { sequence })));
+  assert.is(receive(gateway, RELAY_DATA, 70n).device.length, 1);
+  assert.is(receive(other, RELAY_DATA, 70n).device.length, 0);
+  assert.is(receive(other, RELAY_DATA, 69n).device.length, 1);
+  assert.is(receive(gateway, RELAY_DRAIN, 69n).events.length, 0);
+  assert.is(receive(gateway, RELAY_DATA, 70n + 4096n).device.length, 1);
+  assert.is(receive(gateway, RELAY_DATA, 71n).device.length, 1);
+  assert.is(receive(gateway, RELAY_DATA, 68n).device.length, 0);
+  assert.is(client.core.counters()['relay-duplicate'], 3);
+  assert.ok(virtual.length === 4);
+});
+
+test('packets from elsewhere, to other ports or in fragments are not relay packets', () => {
+  const { client, gateway, relay, virtual } = setUp('ipip');
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  const authentic = relay.send(virtual, RELAY_DATA, inner).subarray(28);
+  const control = (packet: Uint8Array) => {
+    const { device } = client.receive(0, gateway.seal(packet));
+    assert.is(device.length, 1);
+    assert.is(
+      Buffer.from(device[0] ?? [])
+        .subarray(16, 20)
+        .compare(CONTROL),
+      0,
+    );
+  };
+  control(relay.wrap(virtual, authentic, { source: SERVER }));
+  control(relay.sendIpip(virtual, inner, { source: SERVER }));
+  const wrongPort = relay.wrap(virtual, authentic);
+  wrongPort[23] = (wrongPort[23] ?? 0) ^ 1;
+  control(wrongPort);
+  const fragment = { from: 0, to: 48 };
+  const changes = client.changes(() => {
+    client.receive(0, gateway.seal(relay.wrap(virtual, authentic, { fragment })));
+    client.receive(0, gateway.seal(relay.sendIpip(virtual, inner, { fragment: { from: 0, to: 24 } })));
+    client.receive(0, gateway.seal(relay.wrap(SERVER, authentic)));
+  });
+  assert.equal(changes, { 'rx-fragment': 2, 'rx-not-for-us': 1 });
+});
+
+test('IP in IP is taken in its own mode only', () => {
+  const { client, gateway, relay, virtual } = setUp('clear');
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  const { device } = client.receive(0, gateway.seal(relay.sendIpip(virtual, inner)));
+  assert.is(device[0]?.[9], IPIP, 'for the control address, where nobody takes it');
+});
+
+test('a probe says what the relay needs; off the active path it carries an older epoch', () => {
+  const { client, gateway, other, relay, virtual } = setUp();
+  client.receive(
+    0,
+    gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }), { sequence: 77n })),
+  );
+  const probe = (on: Gateway, id: number) => {
+    assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678), OK);
+    return relay.parse(on.open(client.message(OWN_SLOT)), on.virtual);
+  };
+  const body = (id: number) =>
+    concat(Uint8Array.of(0, 0, 0, id), bytes64(0x1234_5678_9abc_def0n), bytes64(77n));
+
+  const first = probe(gateway, 200);
+  assert.equal([first.type, first.epoch, first.sequence], [RELAY_PROBE, 9, 1n]);
+  assert.equal(first.payload, body(200));
+  const second = probe(other, 201);
+  assert.equal([second.type, second.epoch, second.sequence], [RELAY_PROBE, 8, 2n]);
+  assert.equal(second.payload, body(201));
+
+  client.core.activate(1, 0);
+  assert.is(probe(other, 1).epoch, 0);
+  assert.is(probe(gateway, 2).epoch, 0xffff);
+  assert.is(client.core.counters()['probes-sent'], 4);
+  assert.is(client.core.counters()['tx-packets'], 0);
+});
+
+test('a probe without a tunnel, on a wrong path or with numbers used up is not made', () => {
+  const { client, other } = setUp();
+  assert.is(client.core.exports.clientProbe(16, 1, 0, 0), -1);
+  client.core.setPath(1, undefined);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), -5);
+  client.core.setPath(1, other.fromClient.spi & 1023);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), OK);
+  client.core.setVirtualAddresses(1);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), -5);
+});
+
+test('answers to probes and requests to leave become events with their path', () => {
+  const { client, gateway, other, relay } = setUp();
+  const body = concat(Uint8Array.of(0, 0, 1, 2), bytes64(0x1234_5678_9abc_def0n), bytes64(5n));
+  const { device, events } = client.receive(
+    0,
+    gateway.seal(relay.send(gateway.virtual, RELAY_PROBE_REPLY, body)),
+    other.seal(relay.send(other.virtual, RELAY_PROBE_REPLY, body)),
+    gateway.seal(relay.send(gateway.virtual, RELAY_DRAIN, new Uint8Array(0))),
+  );
+  assert.equal(device, []);
+  assert.equal(events, [
+    { kind: EVENT_PROBE_REPLY, path: 0, a: 258, c: 0x1234_5678_9abc_def0n },
+    { kind: EVENT_PROBE_REPLY, path: 1, a: 258, c: 0x1234_5678_9abc_def0n },
+    { kind: EVENT_DRAIN, path: 0, a: 0, c: 0n },
+  ]);
+  assert.is(client.accounted('rx'), 3);
+});
+
+test('after a switch the packets carry the new epoch and address', () => {
+  const { client, other, relay } = setUp();
+  client.transmit(datagram());
+  client.core.activate(1, 10);
+  const [sent = new Uint8Array()] = client.transmit(datagram());
+  const { epoch, sequence } = relay.parse(other.open(sent), other.virtual);
+  assert.equal([epoch, sequence], [10, 2n]);
+});
+
+test('a new session starts anew, the keys of the old one are gone', () => {
+  const { random, client, gateway, relay, virtual } = setUp();
+  client.transmit(datagram());
+  client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }))));
+  const next = new Relay(random);
+  next.bind(client, 'clear');
+  const [sent = new Uint8Array()] = client.transmit(datagram());
+  assert.is(next.parse(gateway.open(sent), virtual).sequence, 1n);
+  const answer = next.send(virtual, RELAY_DATA, datagram({ destination: next.lease }));
+  assert.is(client.receive(0, gateway.seal(answer)).device.length, 1);
+  for (const key of [relay.fromClient, relay.toClient]) assert.is(client.findInCore(key), -1);
+  for (const key of [next.fromClient, next.toClient]) assert.ok(client.findInCore(key) < SCRATCH);
+});
+
+function bytes64(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, value);
+  return bytes;
+}
+
+/** A packet of the generator's with these addresses. */
+function randomPacketOf(seed: number, change: Partial<Packet>): Packet {
+  return { ...randomPacket(generator(seed), 4), ...change };
+}
+
+test.run();
