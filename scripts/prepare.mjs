@@ -1,7 +1,7 @@
 // Installs what the other scripts need: the packages of package-lock.json, and, where it can, the Debian packages
 // of the laboratory. Uses only what comes with Node: on a fresh clone nothing else is there.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +34,10 @@ export function prepare() {
 
 function installNodePackages() {
   if (nodePackagesAreCurrent()) return;
+  const folder = join(root, 'node_modules');
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new Error(`${folder} is a link, and what it leads to is not what package-lock.json says`);
+  }
   console.log('installing the npm packages of package-lock.json');
   execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
 }
