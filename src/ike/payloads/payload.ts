@@ -45,12 +45,19 @@ export const MAX_PAYLOADS = 128;
 
 const CRITICAL = 0x80;
 
+/** The member of `Payload` for a type: `TsPayload` for `TSi`. */
+type PayloadOf<T extends Payload['type'], P extends Payload = Payload> = P extends Payload
+  ? T extends P['type']
+    ? P
+    : never
+  : never;
+
 /** The first payload of this type, with its own fields. */
 export function findPayload<T extends Payload['type']>(
   payloads: readonly Payload[],
   type: T,
-): Extract<Payload, { type: T }> | undefined {
-  return payloads.find((payload): payload is Extract<Payload, { type: T }> => payload.type === type);
+): PayloadOf<T> | undefined {
+  return payloads.find((payload): payload is PayloadOf<T> => payload.type === type);
 }
 
 /** The first Notify payload with this type. */
