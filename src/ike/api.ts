@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../errors.js';
 import type { Secret } from '../secret.js';
+import type { CookieIssuer } from './cookie.js';
 
 export type DhGroup = 'x25519' | 'ecp256' | 'modp2048';
 export type IkeEncryption = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
@@ -62,6 +63,27 @@ export interface InitiatorOptions {
   timing?: Partial<RetransmitTiming>;
 }
 
+export interface ResponderOptions {
+  identity: string;
+  /** The pre-shared key of the client with this identity, or undefined. It stays the caller's. */
+  psk(identity: string): Secret | undefined;
+  /** What an authenticated client gets; undefined when nothing is left. `wanted` is the address it asks for. */
+  assign(identity: string, wanted: string | undefined): AssignedConfiguration | undefined;
+  /** The session of the client is over. */
+  release(identity: string, configuration: AssignedConfiguration): void;
+  /** What clients may reach, in CIDR notation. */
+  networks: readonly string[];
+  ike: readonly IkeProposal[];
+  esp: readonly EspSuite[];
+  lifetimes: Lifetimes;
+  local: Endpoint;
+  remote: Endpoint;
+  fragmentSize?: number;
+  timing?: Partial<RetransmitTiming>;
+  /** Answers IKE_SA_INIT with a cookie, and keeps no state, while `required` says so (RFC 7296 section 2.6). */
+  cookies?: { issuer: CookieIssuer; required(): boolean };
+}
+
 export interface Endpoint {
   address: string;
   port: number;
@@ -98,8 +120,17 @@ export interface ChildSa {
 export type IkeOutput =
   /** Send this IKE message (no non-ESP marker). */
   | { type: 'send'; datagram: Uint8Array }
-  /** Authenticated; the first child follows in the same list. */
-  | { type: 'established'; peerIdentity: string; configuration: AssignedConfiguration; proposal: IkeProposal }
+  /**
+   * Authenticated; the first child follows in the same list (a responder that refused only the child has none).
+   * `initialContact`: an initiator says that it has no other session, so older ones of this identity are dead.
+   */
+  | {
+      type: 'established';
+      peerIdentity: string;
+      configuration: AssignedConfiguration;
+      proposal: IkeProposal;
+      initialContact?: true;
+    }
   /**
    * Receive on it at once, and send on it from now on, unless `receiveOnly`: then the peer began the rekeying and may
    * not know the new child yet, so sending goes on as before until `child-send` (RFC 7296 section 2.8). `replaces` is
@@ -115,7 +146,10 @@ export type IkeOutput =
   | { type: 'alive'; roundTripMs?: number }
   /** Something arrived that was ignored; for counters, never for decisions. */
   | { type: 'ignored'; reason: string }
-  /** The session is over. `code` absent: closed on purpose, by us or (`byPeer`) by the gateway's DELETE. */
+  /**
+   * The session is over, and every child with it: no `child-down` comes for them. `code` absent: closed on purpose, by
+   * us or (`byPeer`) by the peer's DELETE.
+   */
   | { type: 'closed'; byPeer: boolean; code?: ErrorCode; message: string };
 
 /** One IKE SA and its children, in either role. After `closed` every call returns an empty list. */

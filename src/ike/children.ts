@@ -20,6 +20,8 @@ export interface Child {
   rekeyAt: number;
   /** Our rekeying of it is on its way. */
   rekeying: boolean;
+  /** What the peer's rekeying created while ours is on its way: the nonces will decide between the two. */
+  rival: Child | undefined;
   /** When a replaced or redundant child that the peer does not delete is deleted by us. */
   deleteAt: number | undefined;
   /** When a child that is gone stops receiving. */
@@ -33,6 +35,8 @@ export interface Child {
 export const LINGER_MS = 5000;
 /** A peer that began a rekeying has so long to delete what it leaves behind. */
 export const LEFT_BEHIND_MS = 30_000;
+/** Bound on the children, lingering ones included, that a peer can make us keep by rekeying. */
+const MAX_CHILDREN = 32;
 
 /** The child SAs of a session. They outlive the IKE SA that made them: its successor inherits them. */
 export class Children {
@@ -48,6 +52,10 @@ export class Children {
   /** The child that traffic is, or soon will be, on. */
   get main(): Child | undefined {
     return this.#find(child => child.state === 'main');
+  }
+
+  get isFull(): boolean {
+    return this.#all.size >= MAX_CHILDREN;
   }
 
   get sending(): Child | undefined {
@@ -75,6 +83,7 @@ export class Children {
       state,
       rekeyAt: this.#context.softEnd(this.#context.settings.lifetimes.childMs),
       rekeying: false,
+      rival: undefined,
       deleteAt: state === 'redundant' ? this.#context.now + LEFT_BEHIND_MS : undefined,
       downAt: undefined,
     };
@@ -119,6 +128,9 @@ export class Children {
    */
   end(child: Child): void {
     if (child.state === 'gone') return;
+    // A peer that deletes the old child holds its own rekeying for the one that stands.
+    if (child.rival !== undefined) this.replace(child, child.rival);
+    for (const other of this.#all.values()) if (other.rival === child) other.rival = undefined;
     child.state = 'gone';
     child.deleteAt = undefined;
     if (!child.rekeying || this.main !== undefined) this.settle(child);

@@ -16,6 +16,8 @@ export interface Settings {
   timing: RetransmitTiming;
   /** Largest datagram sent to a peer that supports RFC 7383. */
   fragmentSize: number;
+  /** What the other side is, for messages. */
+  peer: 'gateway' | 'client';
 }
 
 /** Fits through any IPv6 path: 1280 less the headers of IPv6 and UDP and the non-ESP marker, and some to spare. */

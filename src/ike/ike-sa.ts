@@ -122,7 +122,7 @@ export class IkeSa {
   }
 
   wipe(): void {
-    this.exchange.end()?.task.dropped();
+    this.exchange.end()?.task.dropped?.();
     this.#sealing.wipe();
     this.#opening.wipe();
     wipeIkeKeys(this.keys);

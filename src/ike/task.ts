@@ -12,5 +12,5 @@ export interface Task {
   /** The authenticated response to what `request` gave. */
   response(payloads: readonly Payload[], sa: IkeSa): void;
   /** The IKE SA ended without a response: gives back what was reserved. */
-  dropped(): void;
+  dropped?(): void;
 }

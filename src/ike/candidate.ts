@@ -1,0 +1,275 @@
+import { VpnrError } from '../errors.js';
+import type { InitiatorOptions, TrafficSelector } from './api.js';
+import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
+import { makeChild, readChildAnswer } from './child.js';
+import { configurationRequest, readConfiguration } from './configuration.js';
+import { CfgType, ExchangeType, NotifyType } from './constants.js';
+import type { Context } from './context.js';
+import type { KeyExchange } from './crypto/dh.js';
+import { deriveIkeKeys } from './crypto/keys.js';
+import { Retransmission } from './exchange.js';
+import { errorNotify, type Failure, failureOf } from './failure.js';
+import type { Outcome } from './handshake.js';
+import { IkeSa } from './ike-sa.js';
+import { DELETE_IKE_SA } from './informational.js';
+import type { Message, ParsedHeader } from './message.js';
+import { identityPayload, identityText, isIdentity } from './payloads/id.js';
+import { notification } from './payloads/notify.js';
+import { findNotify, findPayload, type Payload } from './payloads/payload.js';
+import { checkIkeAnswer, groupId, offerEsp } from './proposal.js';
+import { anySelector } from './selectors.js';
+import { IkeSyntaxError } from './syntax.js';
+
+/** An IKE_SA_INIT request as it was sent. */
+export interface InitRequest {
+  datagram: Uint8Array;
+  initiatorSpi: bigint;
+  nonce: Uint8Array;
+  keyExchange: KeyExchange;
+}
+
+/** An IKE_SA_INIT response, which anyone may have sent. */
+export interface InitResponse {
+  datagram: Uint8Array;
+  message: Message;
+}
+
+/** Message IDs: IKE_SA_INIT has 0. */
+const AUTH_ID = 1;
+const NEXT_ID = 2;
+
+/** The group of the KE payload in an IKE_SA_INIT response that looks complete, else undefined. */
+export function responseGroup({ responderSpi, payloads }: Message): number | undefined {
+  const isComplete =
+    responderSpi !== 0n &&
+    findPayload(payloads, 'SA') !== undefined &&
+    findPayload(payloads, 'Nonce') !== undefined &&
+    !payloads.some(payload => payload.type === 'unknown' && payload.critical);
+  return isComplete ? findPayload(payloads, 'KE')?.group : undefined;
+}
+
+/**
+ * One IKE_SA_INIT response taken at its word, and the IKE_AUTH exchange that shows whether the gateway sent it. Throws
+ * a `VpnrError` when the response makes no sense.
+ */
+export class Candidate {
+  readonly retransmission: Retransmission;
+  outcome: Outcome | undefined;
+  readonly #context: Context;
+  readonly #options: InitiatorOptions;
+  readonly #request: InitRequest;
+  readonly #response: InitResponse;
+  readonly #responderNonce: Uint8Array;
+  readonly #sa: IkeSa;
+  readonly #inboundSpi: number;
+  readonly #localSelectors: readonly TrafficSelector[];
+  readonly #remoteSelectors: readonly TrafficSelector[];
+  readonly #datagrams: readonly Uint8Array[];
+
+  constructor(context: Context, options: InitiatorOptions, request: InitRequest, response: InitResponse) {
+    this.#context = context;
+    this.#options = options;
+    this.#request = request;
+    this.#response = response;
+    const { payloads } = response.message;
+    this.#responderNonce = findPayload(payloads, 'Nonce')?.data ?? new Uint8Array(0);
+    this.#sa = this.#makeSa(payloads);
+    this.#inboundSpi = context.env.allocateSpi();
+    this.#localSelectors = options.localSelectors ?? [anySelector(4)];
+    this.#remoteSelectors = options.remoteSelectors ?? [anySelector(4)];
+    this.#datagrams = this.#sa.seal(ExchangeType.IKE_AUTH, false, AUTH_ID, this.#authRequest());
+    this.retransmission = new Retransmission(context.settings.timing, context.now);
+    this.send();
+  }
+
+  /** Sends the IKE_AUTH request, the same bytes each time. */
+  send(): void {
+    this.#context.send(this.#datagrams);
+  }
+
+  matches(header: ParsedHeader): boolean {
+    return header.response && header.messageId === AUTH_ID && this.#sa.matches(header);
+  }
+
+  /** Takes a datagram that `matches`; `outcome` may be set afterwards. */
+  receive(datagram: Uint8Array, header: ParsedHeader): void {
+    try {
+      const message = this.#sa.open(datagram, header);
+      if (message !== undefined && message.exchange === ExchangeType.IKE_AUTH) {
+        this.outcome = this.#conclude(message.payloads);
+      }
+    } catch (error) {
+      if (!(error instanceof VpnrError)) throw error;
+      if (error instanceof IkeSyntaxError && !error.authenticated) this.#context.ignore(error.message);
+      else this.outcome = this.#abort({ code: error.code, message: `IKE_AUTH: ${error.message}` });
+    }
+  }
+
+  fail(failure: Failure): void {
+    this.outcome = { type: 'failed', ...failure };
+  }
+
+  /** Gives back all that did not go into the outcome. */
+  end(): void {
+    if (this.outcome?.type === 'established') return;
+    this.#context.env.releaseSpi(this.#inboundSpi);
+    this.#sa.wipe();
+  }
+
+  #makeSa(payloads: readonly Payload[]): IkeSa {
+    const { keyExchange, initiatorSpi, nonce } = this.#request;
+    const sa = findPayload(payloads, 'SA');
+    const ke = findPayload(payloads, 'KE');
+    if (sa === undefined || ke === undefined) throw new IkeSyntaxError('IKE_SA_INIT without SA or KE');
+    const { proposal } = checkIkeAnswer(sa, this.#options.ike, false);
+    if (groupId(proposal.group) !== ke.group) throw new IkeSyntaxError('IKE_SA_INIT with a KE of another group');
+    const { responderSpi } = this.#response.message;
+    const sharedSecret = keyExchange.sharedSecret(ke.data);
+    const keys = deriveIkeKeys({
+      prf: proposal.prf,
+      encryption: proposal.encryption,
+      initiatorSpi,
+      responderSpi,
+      initiatorNonce: nonce,
+      responderNonce: this.#responderNonce,
+      sharedSecret,
+    });
+    sharedSecret.wipe();
+    const { fragmentSize, timing } = this.#context.settings;
+    const canFragment = findNotify(payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    return new IkeSa({
+      initiatorSpi,
+      responderSpi,
+      isInitiator: true,
+      proposal,
+      keys,
+      fragmentSize: canFragment ? fragmentSize : undefined,
+      timing,
+      nextId: NEXT_ID,
+      peerId: 0,
+    });
+  }
+
+  /** Section 1.2: IDi, IDr, AUTH, CP, SA, TSi, TSr. */
+  #authRequest(): Payload[] {
+    const { identity, peerIdentity, psk, wantedAddress, esp } = this.#options;
+    const id = identityPayload('IDi', identity);
+    const families = [...new Set(this.#localSelectors.map(({ family }) => family))];
+    return [
+      id,
+      notification(NotifyType.INITIAL_CONTACT),
+      identityPayload('IDr', peerIdentity),
+      makeAuth({
+        prf: this.#sa.proposal.prf,
+        psk,
+        message: this.#request.datagram,
+        peerNonce: this.#responderNonce,
+        authKey: this.#sa.keys.initiatorAuth,
+        id,
+      }),
+      configurationRequest({ families, addresses: wantedAddress === undefined ? [] : [wantedAddress] }),
+      offerEsp(
+        esp.map(suite => ({ suite })),
+        this.#inboundSpi,
+      ),
+      { type: 'TSi', selectors: [...this.#localSelectors] },
+      { type: 'TSr', selectors: [...this.#remoteSelectors] },
+    ];
+  }
+
+  /** What the authenticated response says. First of all the gateway must prove to be who it should be. */
+  #conclude(payloads: readonly Payload[]): Outcome {
+    const error = errorNotify(payloads);
+    const id = findPayload(payloads, 'IDr');
+    const auth = findPayload(payloads, 'AUTH');
+    if (id === undefined || auth === undefined) {
+      if (error !== undefined) return { type: 'failed', ...failureOf(error.notify, 'gateway') };
+      return this.#reject('AUTHENTICATION_FAILED', 'the gateway did not authenticate itself by a pre-shared key');
+    }
+    const { peerIdentity, psk } = this.#options;
+    if (!isIdentity(id, peerIdentity)) {
+      return this.#reject('GATEWAY_IDENTITY', `the gateway calls itself "${identityText(id)}", not "${peerIdentity}"`);
+    }
+    const inputs: AuthInputs = {
+      prf: this.#sa.proposal.prf,
+      psk,
+      message: this.#response.datagram,
+      peerNonce: this.#request.nonce,
+      authKey: this.#sa.keys.responderAuth,
+      id,
+    };
+    if (!isAuthentic(auth, inputs)) {
+      return this.#reject('AUTHENTICATION_FAILED', 'the gateway does not hold the same pre-shared key');
+    }
+    if (payloads.some(payload => payload.type === 'unknown' && payload.critical)) {
+      return this.#abort({ code: 'IKE_PROTOCOL', message: 'the gateway sent an unknown critical payload' });
+    }
+    return this.#establish(payloads);
+  }
+
+  #establish(payloads: readonly Payload[]): Outcome {
+    const offer = {
+      proposals: this.#options.esp.map(suite => ({ suite })),
+      localSelectors: this.#localSelectors,
+      remoteSelectors: this.#remoteSelectors,
+    };
+    if (findNotify(this.#response.message.payloads, NotifyType.NAT_DETECTION_SOURCE_IP) === undefined) {
+      return this.#abort({ code: 'IKE_PROTOCOL', message: 'the gateway does not support UDP encapsulation' });
+    }
+    const answer = readChildAnswer(payloads, offer);
+    if (answer === undefined) {
+      const error = errorNotify(payloads);
+      const failure: Failure =
+        error === undefined
+          ? { code: 'IKE_PROTOCOL', message: 'the gateway created no child SA' }
+          : failureOf(error.notify, 'gateway');
+      return this.#abort(failure);
+    }
+    const reply = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REPLY);
+    const configuration = readConfiguration(
+      reply?.type === 'CP' ? reply : { type: 'CP', cfgType: CfgType.REPLY, attributes: [] },
+    );
+    if (configuration.addresses.length === 0) {
+      const message = 'the gateway assigned no address: it needs a pool of virtual addresses for this client';
+      return this.#abort({ code: 'NO_ADDRESS_ASSIGNED', message });
+    }
+    const { suite, outboundSpi, localSelectors, remoteSelectors } = answer;
+    const child = makeChild(this.#sa, {
+      isInitiator: true,
+      initiatorNonce: this.#request.nonce,
+      responderNonce: this.#responderNonce,
+      suite,
+      inboundSpi: this.#inboundSpi,
+      outboundSpi,
+      localSelectors,
+      remoteSelectors,
+    });
+    return {
+      type: 'established',
+      sa: this.#sa,
+      child,
+      selectors: { localSelectors, remoteSelectors },
+      peerIdentity: this.#options.peerIdentity,
+      configuration,
+      initialContact: false,
+      response: [],
+    };
+  }
+
+  /** The gateway holds the IKE SA for established, but it is of no use: deletes it. */
+  #abort(failure: Failure): Outcome {
+    this.#tell(DELETE_IKE_SA);
+    return { type: 'failed', ...failure };
+  }
+
+  /** The gateway did not prove who it is: says so (section 2.21.2). */
+  #reject(code: Failure['code'], message: string): Outcome {
+    this.#tell(notification(NotifyType.AUTHENTICATION_FAILED));
+    return { type: 'failed', code, message };
+  }
+
+  /** Sent once: nobody waits for the answer. */
+  #tell(payload: Payload): void {
+    this.#context.send(this.#sa.seal(ExchangeType.INFORMATIONAL, false, NEXT_ID, [payload]));
+  }
+}

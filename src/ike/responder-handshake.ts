@@ -1,0 +1,374 @@
+// IKE_SA_INIT and IKE_AUTH as responder (RFC 7296 sections 1.2, 2.6, 2.9 and 2.21.2).
+//
+// Each IKE_SA_INIT request, up to a bound, gets a half-open IKE SA of its own, also those with equal SPIs: nobody who
+// merely read the initiator's request can displace it by a changed copy. The initiator is who passes IKE_AUTH. While
+// cookies are required, nothing at all is kept for a request without one, and no response is larger than its request.
+import { Secret } from '../secret.js';
+import type { AssignedConfiguration, ChildSa, IkeProposal, ResponderOptions } from './api.js';
+import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
+import { MIN_ESP_SPI, makeChild } from './child.js';
+import { configurationReply, readConfigurationRequest } from './configuration.js';
+import { CfgType, ExchangeType, NotifyType } from './constants.js';
+import type { Context } from './context.js';
+import { generateKeyExchange, type KeyExchange } from './crypto/dh.js';
+import { deriveIkeKeys } from './crypto/keys.js';
+import type { Selectors } from './established.js';
+import type { Handshake, Outcome } from './handshake.js';
+import { IkeSa } from './ike-sa.js';
+import { keyPayload, wrongGroup } from './key-exchange.js';
+import { emitMessage, type Message, type ParsedHeader, parseMessage } from './message.js';
+import { natDetectionHash } from './nat.js';
+import type { AuthPayload } from './payloads/auth.js';
+import { type IdPayload, identityPayload, identityText } from './payloads/id.js';
+import { notification } from './payloads/notify.js';
+import { findNotify, findPayload, type Payload } from './payloads/payload.js';
+import { chooseEsp, chooseIke, groupId } from './proposal.js';
+import { cidrSelector, narrowSelectors } from './selectors.js';
+import { IkeSyntaxError } from './syntax.js';
+
+const MAX_HALF_OPEN = 16;
+/** An initiator has so long to authenticate itself. */
+const HALF_OPEN_MS = 30_000;
+
+const AUTH_ID = 1;
+
+/** An IKE_SA_INIT request and our response to it. */
+interface HalfOpen {
+  request: Uint8Array;
+  response: Uint8Array;
+  initiatorSpi: bigint;
+  responderSpi: bigint;
+  initiatorNonce: Uint8Array;
+  responderNonce: Uint8Array;
+  proposal: IkeProposal;
+  keyExchange: KeyExchange;
+  peerValue: Uint8Array;
+  canFragment: boolean;
+  endsAt: number;
+  /** Made when IKE_AUTH arrives: before that nobody deserves the work. */
+  sa: IkeSa | undefined;
+}
+
+export class ResponderHandshake implements Handshake {
+  outcome: Outcome | undefined;
+  readonly #context: Context;
+  readonly #options: ResponderOptions;
+  readonly #halfOpen = new Set<HalfOpen>();
+
+  constructor(context: Context, options: ResponderOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  start(): void {}
+
+  /** Whether there is anything but a clean slate. */
+  get isActive(): boolean {
+    return this.#halfOpen.size > 0;
+  }
+
+  receive(datagram: Uint8Array, header: ParsedHeader): void {
+    if (header.response || !header.initiator) this.#context.ignore('not a request of an initiator');
+    else if (header.exchange === ExchangeType.IKE_SA_INIT) this.#receiveInit(datagram, header);
+    else this.#receiveAuth(datagram, header);
+  }
+
+  tick(): void {
+    const wasActive = this.isActive;
+    for (const half of [...this.#halfOpen]) if (half.endsAt <= this.#context.now) this.#drop(half);
+    if (wasActive && !this.isActive) {
+      this.outcome = { type: 'failed', code: 'GATEWAY_TIMEOUT', message: 'the client did not authenticate itself' };
+    }
+  }
+
+  nextTimer(): number {
+    return Math.min(...[...this.#halfOpen].map(({ endsAt }) => endsAt));
+  }
+
+  end(): void {
+    for (const half of [...this.#halfOpen]) this.#drop(half);
+  }
+
+  #drop(half: HalfOpen): void {
+    this.#halfOpen.delete(half);
+    const isKept = this.outcome?.type === 'established' && this.outcome.sa === half.sa;
+    if (!isKept) half.sa?.wipe();
+  }
+
+  #receiveInit(datagram: Uint8Array, header: ParsedHeader): void {
+    if (header.messageId !== 0 || header.responderSpi !== 0n || header.initiatorSpi === 0n) {
+      this.#context.ignore('not the first message of an IKE SA');
+      return;
+    }
+    for (const { request, response } of this.#halfOpen) {
+      if (Buffer.compare(request, datagram) !== 0) continue;
+      this.#context.send([response]);
+      return;
+    }
+    const message = parseMessage(datagram);
+    const nonce = findPayload(message.payloads, 'Nonce')?.data;
+    if (nonce === undefined) throw new IkeSyntaxError('IKE_SA_INIT without nonce');
+    const unknown = message.payloads.find(payload => payload.type === 'unknown' && payload.critical);
+    if (unknown?.type === 'unknown') {
+      const data = Uint8Array.of(unknown.payloadType);
+      this.#refuse(header, notification(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data));
+    } else if (this.#isWelcome(message, nonce)) {
+      this.#negotiate(datagram, message, nonce);
+    }
+  }
+
+  /** Under pressure only who can receive at its address is: sends a cookie to everyone else. */
+  #isWelcome({ initiatorSpi, payloads, ...header }: Message, nonce: Uint8Array): boolean {
+    const { cookies, remote } = this.#options;
+    if (cookies === undefined || !cookies.required()) return true;
+    const subject = { nonce, initiatorSpi, remote };
+    const [first] = payloads;
+    const isShown = first?.type === 'N' && first.notify === NotifyType.COOKIE;
+    if (isShown && cookies.issuer.accepts(first.data, subject)) return true;
+    this.#refuse({ ...header, initiatorSpi }, notification(NotifyType.COOKIE, cookies.issuer.issue(subject)));
+    return false;
+  }
+
+  /** Answers without keeping anything. */
+  #refuse({ initiatorSpi }: Pick<Message, 'initiatorSpi'>, payload: Payload): void {
+    this.#context.send([this.#initResponse(initiatorSpi, 0n, [payload])]);
+  }
+
+  #initResponse(initiatorSpi: bigint, responderSpi: bigint, payloads: Payload[]): Uint8Array {
+    const exchange = ExchangeType.IKE_SA_INIT;
+    return emitMessage({
+      initiatorSpi,
+      responderSpi,
+      exchange,
+      initiator: false,
+      response: true,
+      messageId: 0,
+      payloads,
+    });
+  }
+
+  #negotiate(datagram: Uint8Array, message: Message, initiatorNonce: Uint8Array): void {
+    const offered = findPayload(message.payloads, 'SA');
+    const ke = findPayload(message.payloads, 'KE');
+    if (offered === undefined || ke === undefined) throw new IkeSyntaxError('IKE_SA_INIT without SA or KE');
+    const { ike, local, remote } = this.#options;
+    const isPreferred = ({ group }: IkeProposal) => groupId(group) === ke.group;
+    const acceptable = [...ike.filter(isPreferred), ...ike.filter(proposal => !isPreferred(proposal))];
+    const choice = chooseIke(offered, acceptable, false);
+    if (choice === undefined) {
+      this.#refuse(message, notification(NotifyType.NO_PROPOSAL_CHOSEN));
+      return;
+    }
+    const { proposal } = choice;
+    if (groupId(proposal.group) !== ke.group) {
+      this.#refuse(message, wrongGroup(proposal.group));
+      return;
+    }
+    if (this.#halfOpen.size === MAX_HALF_OPEN) {
+      this.#context.ignore('too many half-open IKE SAs');
+      return;
+    }
+    const { initiatorSpi } = message;
+    const responderSpi = this.#context.newIkeSpi();
+    const keyExchange = generateKeyExchange(proposal.group, this.#context.env.random);
+    const responderNonce = this.#context.newNonce();
+    const canFragment = findNotify(message.payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    const response = this.#initResponse(initiatorSpi, responderSpi, [
+      choice.answer(),
+      keyPayload(keyExchange),
+      { type: 'Nonce', data: responderNonce },
+      notification(
+        NotifyType.NAT_DETECTION_SOURCE_IP,
+        natDetectionHash(initiatorSpi, responderSpi, local),
+      ),
+      notification(
+        NotifyType.NAT_DETECTION_DESTINATION_IP,
+        natDetectionHash(initiatorSpi, responderSpi, remote),
+      ),
+      ...(canFragment ? [notification(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
+    ]);
+    this.#halfOpen.add({
+      request: datagram.slice(),
+      response,
+      initiatorSpi,
+      responderSpi,
+      initiatorNonce,
+      responderNonce,
+      proposal,
+      keyExchange,
+      peerValue: ke.data,
+      canFragment,
+      endsAt: this.#context.now + HALF_OPEN_MS,
+      sa: undefined,
+    });
+    this.#context.send([response]);
+  }
+
+  #receiveAuth(datagram: Uint8Array, header: ParsedHeader): void {
+    const half = [...this.#halfOpen].find(
+      ({ initiatorSpi, responderSpi }) =>
+        initiatorSpi === header.initiatorSpi && responderSpi === header.responderSpi,
+    );
+    if (half === undefined || header.messageId !== AUTH_ID) {
+      this.#context.ignore('no IKE SA with these SPIs and this message ID');
+      return;
+    }
+    half.sa ??= this.#makeSa(half);
+    if (half.sa.exchange.place(AUTH_ID) === 'last') {
+      if (half.sa.isRepetition(datagram, header)) this.#context.send(half.sa.exchange.answered);
+      return;
+    }
+    try {
+      const message = half.sa.open(datagram, header);
+      if (message?.exchange === ExchangeType.IKE_AUTH) this.#authenticate(half, half.sa, message.payloads);
+    } catch (error) {
+      if (!(error instanceof IkeSyntaxError) || !error.authenticated) throw error;
+      this.#answer(half.sa, [notification(NotifyType.INVALID_SYNTAX)]);
+    }
+  }
+
+  #makeSa(half: HalfOpen): IkeSa {
+    const { initiatorSpi, responderSpi, initiatorNonce, responderNonce, proposal, canFragment } = half;
+    const sharedSecret = half.keyExchange.sharedSecret(half.peerValue);
+    const keys = deriveIkeKeys({
+      prf: proposal.prf,
+      encryption: proposal.encryption,
+      initiatorSpi,
+      responderSpi,
+      initiatorNonce,
+      responderNonce,
+      sharedSecret,
+    });
+    sharedSecret.wipe();
+    const { fragmentSize, timing } = this.#context.settings;
+    return new IkeSa({
+      initiatorSpi,
+      responderSpi,
+      isInitiator: false,
+      proposal,
+      keys,
+      fragmentSize: canFragment ? fragmentSize : undefined,
+      timing,
+      nextId: 0,
+      peerId: AUTH_ID,
+    });
+  }
+
+  #answer(sa: IkeSa, payloads: Payload[]): void {
+    this.#context.send(sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, payloads));
+  }
+
+  #authenticate(half: HalfOpen, sa: IkeSa, payloads: readonly Payload[]): void {
+    const unknown = payloads.find(payload => payload.type === 'unknown' && payload.critical);
+    if (unknown?.type === 'unknown') {
+      const data = Uint8Array.of(unknown.payloadType);
+      this.#answer(sa, [notification(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
+      return;
+    }
+    const id = findPayload(payloads, 'IDi');
+    const auth = findPayload(payloads, 'AUTH');
+    const identity = id === undefined ? '' : identityText(id);
+    const psk = id === undefined ? undefined : this.#options.psk(identity);
+    // An unknown client takes as long as a wrong key, and gets the same answer.
+    const unknownPsk = new Secret(this.#context.env.random(32));
+    const inputs: Omit<AuthInputs, 'id'> = {
+      prf: half.proposal.prf,
+      psk: psk ?? unknownPsk,
+      message: half.request,
+      peerNonce: half.responderNonce,
+      authKey: sa.keys.initiatorAuth,
+    };
+    const isKnown =
+      id !== undefined && auth !== undefined && isAuthentic(auth, { ...inputs, id }) && psk !== undefined;
+    unknownPsk.wipe();
+    if (!isKnown) {
+      this.#context.ignore('an initiator that did not authenticate itself');
+      this.#answer(sa, [notification(NotifyType.AUTHENTICATION_FAILED)]);
+      return;
+    }
+    this.#accept(half, sa, payloads, identity, psk);
+  }
+
+  /** The initiator is who it says: proves the same of us, and creates the child if it can. */
+  #accept(half: HalfOpen, sa: IkeSa, payloads: readonly Payload[], identity: string, psk: Secret): void {
+    const id = identityPayload('IDr', this.#options.identity);
+    const proof: [IdPayload, AuthPayload] = [
+      id,
+      makeAuth({
+        prf: half.proposal.prf,
+        psk,
+        message: half.response,
+        peerNonce: half.initiatorNonce,
+        authKey: sa.keys.responderAuth,
+        id,
+      }),
+    ];
+    const created = this.#createChild(half, sa, payloads, identity);
+    const response = sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, [...proof, ...created.payloads]);
+    this.outcome = {
+      type: 'established',
+      sa,
+      child: created.child,
+      selectors: created.selectors,
+      peerIdentity: identity,
+      configuration: created.configuration,
+      initialContact: findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined,
+      response,
+    };
+  }
+
+  #createChild(
+    half: HalfOpen,
+    sa: IkeSa,
+    payloads: readonly Payload[],
+    identity: string,
+  ): { payloads: Payload[]; child: ChildSa | undefined; selectors: Selectors; configuration: AssignedConfiguration } {
+    const none = { addresses: [], dns: [], subnets: [] };
+    const refused = (notify: number) => ({
+      payloads: [notification(notify)],
+      child: undefined,
+      selectors: { localSelectors: [], remoteSelectors: [] },
+      configuration: none,
+    });
+    const offered = findPayload(payloads, 'SA');
+    const request = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REQUEST);
+    if (request?.type !== 'CP') return refused(NotifyType.FAILED_CP_REQUIRED);
+    const { esp, networks } = this.#options;
+    const choice = offered && chooseEsp(offered, esp.map(suite => ({ suite })));
+    if (choice === undefined || choice.peerSpi < MIN_ESP_SPI) return refused(NotifyType.NO_PROPOSAL_CHOSEN);
+    const offeredLocal = findPayload(payloads, 'TSr')?.selectors ?? [];
+    const offeredRemote = findPayload(payloads, 'TSi')?.selectors ?? [];
+    const localSelectors = narrowSelectors(offeredLocal, networks.map(cidrSelector));
+    if (localSelectors.length === 0) return refused(NotifyType.TS_UNACCEPTABLE);
+    const wanted = readConfigurationRequest(request).addresses[0];
+    const configuration = this.#options.assign(identity, wanted);
+    if (configuration === undefined) return refused(NotifyType.INTERNAL_ADDRESS_FAILURE);
+    const remoteSelectors = narrowSelectors(offeredRemote, configuration.addresses.map(cidrSelector));
+    if (remoteSelectors.length === 0) {
+      this.#options.release(identity, configuration);
+      return refused(NotifyType.TS_UNACCEPTABLE);
+    }
+    const inboundSpi = this.#context.env.allocateSpi();
+    const selectors = { localSelectors, remoteSelectors };
+    const child = makeChild(sa, {
+      isInitiator: false,
+      initiatorNonce: half.initiatorNonce,
+      responderNonce: half.responderNonce,
+      suite: choice.proposal.suite,
+      inboundSpi,
+      outboundSpi: choice.peerSpi,
+      ...selectors,
+    });
+    return {
+      payloads: [
+        configurationReply(configuration),
+        choice.answer(inboundSpi),
+        { type: 'TSi', selectors: remoteSelectors },
+        { type: 'TSr', selectors: localSelectors },
+      ],
+      child,
+      selectors,
+      configuration,
+    };
+  }
+}
