@@ -122,7 +122,8 @@ export class Candidate {
     const ke = findPayload(payloads, 'KE');
     if (sa === undefined || ke === undefined) throw new IkeSyntaxError('IKE_SA_INIT without SA or KE');
     const { proposal } = checkIkeAnswer(sa, this.#options.ike, false);
-    if (groupId(proposal.group) !== ke.group) throw new IkeSyntaxError('IKE_SA_INIT with a KE of another group');
+    if (groupId(proposal.group) !== ke.group)
+      throw new IkeSyntaxError('IKE_SA_INIT with a KE of another group');
     const { responderSpi } = this.#response.message;
     const sharedSecret = keyExchange.sharedSecret(ke.data);
     const keys = deriveIkeKeys({
@@ -184,11 +185,17 @@ export class Candidate {
     const auth = findPayload(payloads, 'AUTH');
     if (id === undefined || auth === undefined) {
       if (error !== undefined) return { type: 'failed', ...failureOf(error.notify, 'gateway') };
-      return this.#reject('AUTHENTICATION_FAILED', 'the gateway did not authenticate itself by a pre-shared key');
+      return this.#reject(
+        'AUTHENTICATION_FAILED',
+        'the gateway did not authenticate itself by a pre-shared key',
+      );
     }
     const { peerIdentity, psk } = this.#options;
     if (!isIdentity(id, peerIdentity)) {
-      return this.#reject('GATEWAY_IDENTITY', `the gateway calls itself "${identityText(id)}", not "${peerIdentity}"`);
+      return this.#reject(
+        'GATEWAY_IDENTITY',
+        `the gateway calls itself "${identityText(id)}", not "${peerIdentity}"`,
+      );
     }
     const inputs: AuthInputs = {
       prf: this.#sa.proposal.prf,

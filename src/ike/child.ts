@@ -1,12 +1,13 @@
 // A child SA's keys and the payloads that negotiate it, in IKE_AUTH and CREATE_CHILD_SA alike.
+
+import { VpnrError } from '../errors.js';
+import type { Secret } from '../secret.js';
 import type { ChildSa, DhGroup, EspSuite, TrafficSelector } from './api.js';
 import { deriveChildKeys, type Nonces } from './crypto/keys.js';
 import type { IkeSa } from './ike-sa.js';
 import { findPayload, type Payload } from './payloads/payload.js';
 import { checkEspAnswer, type EspProposal } from './proposal.js';
 import { isSubset } from './selectors.js';
-import type { Secret } from '../secret.js';
-import { VpnrError } from '../errors.js';
 
 /** SPIs below this are reserved (RFC 4303 section 2.1). */
 export const MIN_ESP_SPI = 256;
@@ -67,13 +68,26 @@ export function readChildAnswer(payloads: readonly Payload[], offer: ChildOffer)
   const sa = findPayload(payloads, 'SA');
   if (sa === undefined) return undefined;
   const { proposal, peerSpi } = checkEspAnswer(sa, offer.proposals);
-  if (peerSpi < MIN_ESP_SPI) throw new VpnrError('NO_PROPOSAL_CHOSEN', `the gateway chose the reserved SPI ${peerSpi}`);
+  if (peerSpi < MIN_ESP_SPI)
+    throw new VpnrError('NO_PROPOSAL_CHOSEN', `the gateway chose the reserved SPI ${peerSpi}`);
   const localSelectors = findPayload(payloads, 'TSi')?.selectors ?? [];
   const remoteSelectors = findPayload(payloads, 'TSr')?.selectors ?? [];
   const isNarrowed = (answer: TrafficSelector[], offered: readonly TrafficSelector[]) =>
     answer.length > 0 && isSubset(answer, offered);
-  if (!isNarrowed(localSelectors, offer.localSelectors) || !isNarrowed(remoteSelectors, offer.remoteSelectors)) {
-    throw new VpnrError('TS_UNACCEPTABLE', 'the gateway answered with traffic selectors that were not offered');
+  if (
+    !isNarrowed(localSelectors, offer.localSelectors) ||
+    !isNarrowed(remoteSelectors, offer.remoteSelectors)
+  ) {
+    throw new VpnrError(
+      'TS_UNACCEPTABLE',
+      'the gateway answered with traffic selectors that were not offered',
+    );
   }
-  return { suite: proposal.suite, group: proposal.group, outboundSpi: peerSpi, localSelectors, remoteSelectors };
+  return {
+    suite: proposal.suite,
+    group: proposal.group,
+    outboundSpi: peerSpi,
+    localSelectors,
+    remoteSelectors,
+  };
 }

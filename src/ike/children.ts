@@ -172,7 +172,8 @@ export class Children {
     let next = Number.POSITIVE_INFINITY;
     for (const child of this.#all.values()) {
       const rekeyAt = child.state === 'main' && !child.rekeying ? child.rekeyAt : undefined;
-      for (const time of [child.downAt, child.deleteAt, rekeyAt]) if (time !== undefined) next = Math.min(next, time);
+      for (const time of [child.downAt, child.deleteAt, rekeyAt])
+        if (time !== undefined) next = Math.min(next, time);
     }
     return next;
   }

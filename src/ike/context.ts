@@ -1,11 +1,4 @@
-import type {
-  EspSuite,
-  IkeEnvironment,
-  IkeOutput,
-  IkeProposal,
-  Lifetimes,
-  RetransmitTiming,
-} from './api.js';
+import type { EspSuite, IkeEnvironment, IkeOutput, IkeProposal, Lifetimes, RetransmitTiming } from './api.js';
 
 /** What both roles go by. */
 export interface Settings {

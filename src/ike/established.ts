@@ -1,5 +1,5 @@
 import type { DhGroup, IkeOutput, TrafficSelector } from './api.js';
-import { Children } from './children.js';
+import type { Children } from './children.js';
 import { ExchangeType, NotifyType, ProtocolId } from './constants.js';
 import type { Context } from './context.js';
 import { failureOf } from './failure.js';
@@ -283,7 +283,7 @@ export class Established {
   }
 
   #answer(sa: IkeSa, message: Message): void {
-    let answer: { payloads: Payload[]; then?: () => void };
+    let answer: { payloads: Payload[]; afterwards?: () => void };
     try {
       answer = this.#carryOut(sa, message);
     } catch (error) {
@@ -292,10 +292,10 @@ export class Established {
       return;
     }
     this.context.send(sa.answer(message.exchange, message.messageId, answer.payloads));
-    answer.then?.();
+    answer.afterwards?.();
   }
 
-  #carryOut(sa: IkeSa, { exchange, payloads }: Message): { payloads: Payload[]; then?: () => void } {
+  #carryOut(sa: IkeSa, { exchange, payloads }: Message): { payloads: Payload[]; afterwards?: () => void } {
     for (const payload of payloads) {
       if (payload.type !== 'unknown' || !payload.critical) continue;
       const data = Uint8Array.of(payload.payloadType);

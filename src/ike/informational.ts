@@ -66,15 +66,15 @@ export function answerInformational(
   established: Established,
   sa: IkeSa,
   payloads: readonly Payload[],
-): { payloads: Payload[]; then?: () => void } {
+): { payloads: Payload[]; afterwards?: () => void } {
   const deletes = payloads.filter((payload): payload is DeletePayload => payload.type === 'D');
   // The peer refuses what we proved in IKE_AUTH (section 2.21.2).
   if (findNotify(payloads, NotifyType.AUTHENTICATION_FAILED) !== undefined) {
     const { code, message } = failureOf(NotifyType.AUTHENTICATION_FAILED, established.context.settings.peer);
-    return { payloads: [], then: () => established.finish({ byPeer: true, code, message }) };
+    return { payloads: [], afterwards: () => established.finish({ byPeer: true, code, message }) };
   }
   if (deletes.some(({ protocol }) => protocol === ProtocolId.IKE)) {
-    return { payloads: [], then: () => established.saDeleted(sa) };
+    return { payloads: [], afterwards: () => established.saDeleted(sa) };
   }
   const spis = deletes
     .filter(({ protocol }) => protocol === ProtocolId.ESP)

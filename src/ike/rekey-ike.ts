@@ -173,7 +173,8 @@ export function answerIkeRekey(
   const isPreferred = ({ group }: IkeProposal) => groupId(group) === ke?.group;
   const acceptable = [...ike.filter(isPreferred), ...ike.filter(proposal => !isPreferred(proposal))];
   const choice = chooseIke(offered, acceptable, true);
-  if (choice?.peerSpi === undefined || choice.peerSpi === 0n) return [notification(NotifyType.NO_PROPOSAL_CHOSEN)];
+  if (choice?.peerSpi === undefined || choice.peerSpi === 0n)
+    return [notification(NotifyType.NO_PROPOSAL_CHOSEN)];
   const { proposal, peerSpi } = choice;
   if (ke?.group !== groupId(proposal.group)) return [wrongGroup(proposal.group)];
   const keyExchange = generateKeyExchange(proposal.group, context.env.random);

@@ -77,7 +77,11 @@ export class ResponderHandshake implements Handshake {
     const wasActive = this.isActive;
     for (const half of [...this.#halfOpen]) if (half.endsAt <= this.#context.now) this.#drop(half);
     if (wasActive && !this.isActive) {
-      this.outcome = { type: 'failed', code: 'GATEWAY_TIMEOUT', message: 'the client did not authenticate itself' };
+      this.outcome = {
+        type: 'failed',
+        code: 'GATEWAY_TIMEOUT',
+        message: 'the client did not authenticate itself',
+      };
     }
   }
 
@@ -177,10 +181,7 @@ export class ResponderHandshake implements Handshake {
       choice.answer(),
       keyPayload(keyExchange),
       { type: 'Nonce', data: responderNonce },
-      notification(
-        NotifyType.NAT_DETECTION_SOURCE_IP,
-        natDetectionHash(initiatorSpi, responderSpi, local),
-      ),
+      notification(NotifyType.NAT_DETECTION_SOURCE_IP, natDetectionHash(initiatorSpi, responderSpi, local)),
       notification(
         NotifyType.NAT_DETECTION_DESTINATION_IP,
         natDetectionHash(initiatorSpi, responderSpi, remote),
@@ -322,7 +323,12 @@ export class ResponderHandshake implements Handshake {
     sa: IkeSa,
     payloads: readonly Payload[],
     identity: string,
-  ): { payloads: Payload[]; child: ChildSa | undefined; selectors: Selectors; configuration: AssignedConfiguration } {
+  ): {
+    payloads: Payload[];
+    child: ChildSa | undefined;
+    selectors: Selectors;
+    configuration: AssignedConfiguration;
+  } {
     const none = { addresses: [], dns: [], subnets: [] };
     const refused = (notify: number) => ({
       payloads: [notification(notify)],
@@ -334,7 +340,12 @@ export class ResponderHandshake implements Handshake {
     const request = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REQUEST);
     if (request?.type !== 'CP') return refused(NotifyType.FAILED_CP_REQUIRED);
     const { esp, networks } = this.#options;
-    const choice = offered && chooseEsp(offered, esp.map(suite => ({ suite })));
+    const choice =
+      offered &&
+      chooseEsp(
+        offered,
+        esp.map(suite => ({ suite })),
+      );
     if (choice === undefined || choice.peerSpi < MIN_ESP_SPI) return refused(NotifyType.NO_PROPOSAL_CHOSEN);
     const offeredLocal = findPayload(payloads, 'TSr')?.selectors ?? [];
     const offeredRemote = findPayload(payloads, 'TSi')?.selectors ?? [];

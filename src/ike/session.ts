@@ -60,6 +60,7 @@ export class Session implements IkeSession {
         const header = parseHeader(datagram);
         if (this.#established !== undefined) this.#established.receive(datagram, header);
         else this.#handshake?.receive(datagram, header);
+        if (this.#state === 'idle' && this.nextTimer() !== undefined) this.#state = 'connecting';
       } catch (error) {
         // Not authenticated: from anyone.
         if (!(error instanceof IkeSyntaxError)) throw error;
