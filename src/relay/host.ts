@@ -1,0 +1,81 @@
+/**
+ * The relay's machine: the way of packets between the clients' leases and the network. The pool is routed into
+ * the TUN device, forwarding is on, and where the pool is a part of a network that the machine is on, the machine
+ * answers ARP requests for the leases (proxy ARP).
+ */
+import type { VpnrError } from '../errors.js';
+import { NetworkChanges } from '../io/changes.js';
+import { Journal } from '../io/journal.js';
+import { listAddresses } from '../io/network.js';
+import { contains, formatPrefix, type Prefix, parsePrefix } from '../prefix.js';
+import { parsePool, relayAddress } from './leases.js';
+
+const FORWARDING = 'net/ipv4/ip_forward';
+
+export interface RelayHostOptions {
+  /** The TUN device. */
+  device: string;
+  pool: string;
+  mtu: number;
+}
+
+export class RelayHost {
+  readonly #journal: Journal;
+  readonly #changes: NetworkChanges;
+  readonly #options: RelayHostOptions;
+
+  private constructor(journal: Journal, options: RelayHostOptions) {
+    this.#journal = journal;
+    this.#changes = new NetworkChanges(journal, options.device);
+    this.#options = options;
+  }
+
+  /**
+   * Takes the name, and cleans up after a predecessor that was killed. To be called before the TUN device is made.
+   * Throws ALREADY_RUNNING while another process has the name.
+   */
+  static async open(name: string, options: RelayHostOptions, directory?: string): Promise<RelayHost> {
+    const host = new RelayHost(Journal.open(name, directory), options);
+    try {
+      const [failure] = await host.#changes.undoAll();
+      if (failure !== undefined) throw failure;
+    } catch (error) {
+      host.#journal.close();
+      throw error;
+    }
+    return host;
+  }
+
+  /** Sets the device and the machine up. If it throws, `close` takes back what was done. */
+  async setUp(): Promise<void> {
+    const { device, mtu } = this.#options;
+    const pool = parsePool(this.#options.pool);
+    await this.#changes.setUp(mtu);
+    const address = relayAddress(pool);
+    await this.#changes.addAddress(`${address}/32`);
+    await this.#changes.addRoutes([formatPrefix(pool)], { source: address });
+    await this.#changes.setSysctl(FORWARDING, '1');
+    for (const neighbour of await devicesOnNetworkOf(pool)) {
+      if (neighbour !== device) await this.#changes.setSysctl(`net/ipv4/conf/${neighbour}/proxy_arp`, '1');
+    }
+  }
+
+  /** Takes everything back and lets go of the name. Returns what could not be taken back. */
+  async close(): Promise<VpnrError[]> {
+    try {
+      return await this.#changes.undoAll();
+    } finally {
+      this.#journal.close();
+    }
+  }
+}
+
+/** The devices whose own network, by an address of theirs, holds the whole pool. */
+async function devicesOnNetworkOf(pool: Prefix): Promise<string[]> {
+  const addresses = await listAddresses();
+  const on = addresses.filter(
+    ({ address, prefixLength }) =>
+      prefixLength < pool.length && contains(parsePrefix(`${address}/${prefixLength}`), pool),
+  );
+  return [...new Set(on.map(({ device }) => device))];
+}

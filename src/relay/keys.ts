@@ -1,0 +1,74 @@
+/** What both ends of a control connection derive and compare. */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { VpnrError } from '../errors.js';
+import { Secret } from '../secret.js';
+
+const DATA_LABEL = 'EXPORTER-vpnr-relay-data';
+const TOKEN_LABEL = 'EXPORTER-vpnr-relay-token';
+const KEY_SIZE = 16;
+const EXPORTED_TOKEN_SIZE = 32;
+
+/** SipHash keys of 16 bytes. */
+export interface TrafficKeys {
+  sendKey: Secret;
+  receiveKey: Secret;
+}
+
+/**
+ * The session's keys from the connection's exporter (RFC 8446 section 7.5), with the session id as context:
+ * client to relay first, then relay to client.
+ */
+export function exportTrafficKeys(
+  socket: TLSSocket,
+  sessionId: string,
+  role: 'client' | 'relay',
+): TrafficKeys {
+  const exported = socket.exportKeyingMaterial(2 * KEY_SIZE, DATA_LABEL, Buffer.from(sessionId, 'hex'));
+  const toRelay = new Secret(Uint8Array.from(exported.subarray(0, KEY_SIZE)));
+  const toClient = new Secret(Uint8Array.from(exported.subarray(KEY_SIZE)));
+  exported.fill(0);
+  return role === 'client'
+    ? { sendKey: toRelay, receiveKey: toClient }
+    : { sendKey: toClient, receiveKey: toRelay };
+}
+
+/**
+ * Proof that the client `name` has its token, worth nothing outside this connection: HMAC-SHA-256 with the token
+ * as key over the connection's exporter value and the name.
+ */
+export function tokenProof(socket: TLSSocket, token: Secret, name: string): Buffer {
+  const channel = socket.exportKeyingMaterial(EXPORTED_TOKEN_SIZE, TOKEN_LABEL, Buffer.alloc(0));
+  return createHmac('sha256', token.reveal()).update(channel).update(name).digest();
+}
+
+/** What is kept of a session's secret by the relay. The secret has 256 random bits: no salt, no stretching. */
+export function hashSecret(secretHex: string): Buffer {
+  return createHash('sha256').update(Buffer.from(secretHex, 'hex')).digest();
+}
+
+/** Compares without telling by its duration where the first difference is. */
+export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** SHA-256 of a certificate in DER. */
+export function fingerprintOf(der: Uint8Array): Buffer {
+  return createHash('sha256').update(der).digest();
+}
+
+/** As it is written in a configuration. */
+export function formatFingerprint(fingerprint: Uint8Array): string {
+  return `sha256:${Buffer.from(fingerprint).toString('hex')}`;
+}
+
+/** Reads `sha256:` and 64 hex digits, with or without colons between bytes. Throws CONFIG_INVALID. */
+export function parseFingerprint(text: string): Buffer {
+  const match = /^sha-?256:([0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i.exec(text.trim());
+  if (match?.[1] === undefined) {
+    throw new VpnrError('CONFIG_INVALID', `"${text}" is not a fingerprint`, {
+      remedy: 'write sha256: and the 64 hex digits of the SHA-256 of the certificate in DER form',
+    });
+  }
+  return Buffer.from(match[1].replaceAll(':', ''), 'hex');
+}

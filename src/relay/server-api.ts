@@ -1,0 +1,66 @@
+/** What a relay server is given, and what it tells. */
+import type { RelayDataPlane } from '../dataplane/api.js';
+import type { VpnrError } from '../errors.js';
+import type { Endpoint } from '../ike/api.js';
+import type { Secret } from '../secret.js';
+import type { AdmissionLimits } from './admission.js';
+import type { ConnectionTiming } from './connection.js';
+import type { SessionLimits } from './sessions.js';
+
+export interface RelayServerOptions {
+  listen: Endpoint;
+  /** IPv4 prefix of the leases. */
+  pool: string;
+  /** PEM; the chain may follow the relay's own certificate. */
+  certificate: string;
+  /** PEM. */
+  key: Secret;
+  clients: readonly { name: string; token: Secret }[];
+  stateDirectory: string;
+  /** Allows `ipip`, which nothing protects (configuration: `trust_network`). */
+  ipip: boolean;
+  /** MTU for the clients' devices, when it is known. */
+  mtu?: number;
+  dataPlane: RelayDataPlane;
+  tun: { fd: number };
+  /** TCP's largest segment through the tunnel, in bytes. */
+  maxSegment: number;
+  onEvent(event: RelayEvent): void;
+  limits?: Partial<SessionLimits & AdmissionLimits>;
+  timing?: Partial<RelayTiming>;
+  clock?: Clock;
+}
+
+export interface RelayTiming extends ConnectionTiming {
+  handshakeTimeoutMs: number;
+  /** How often the data plane is asked which sessions are in use. */
+  sweepMs: number;
+  /** How often times of last use are written down. */
+  saveMs: number;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Milliseconds since 1970, for what outlives the process. */
+  wallClock(): number;
+}
+
+export type RelayEvent =
+  | { type: 'listening'; address: string; port: number; fingerprint: string }
+  | { type: 'session-opened'; client: string; lease: string; from: string }
+  | { type: 'session-resumed'; client: string; lease: string; from: string; keys: 'fresh' | 'kept' }
+  /** The client said goodbye; its lease is kept for it. */
+  | { type: 'session-left'; client: string; lease: string }
+  | { type: 'session-moved'; client: string; lease: string; path: Endpoint; epoch: number }
+  /** The lease is free again. */
+  | { type: 'session-ended'; client: string; lease: string }
+  | { type: 'client-refused'; client: string; from: string; error: VpnrError }
+  | { type: 'notice'; message: string }
+  | { type: 'failed'; error: VpnrError };
+
+export interface RelayStatus {
+  connections: number;
+  sessions: { client: string; lease: string; connected: boolean; mode: string | undefined; idleMs: number }[];
+  counters: Record<string, number>;
+}

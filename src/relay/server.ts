@@ -1,0 +1,351 @@
+/**
+ * The relay's control side: who is let in, sessions and leases. The packets are the data plane's. A session
+ * outlives its connections: losing one changes nothing, and the next takes the session up.
+ *
+ * A session's secret stays the same when the session is resumed. A client resumes just when its network fails, and
+ * a new secret lost on the way would cost it its lease. The secret is sent inside TLS only, and is worth nothing
+ * without the client's token.
+ */
+import { randomBytes } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { toVpnrError, VpnrError } from '../errors.js';
+import type { Endpoint } from '../ike/api.js';
+import { Secret } from '../secret.js';
+import { type Admitted, ConnectionGate, DEFAULT_LIMITS, FailureLimiter } from './admission.js';
+import { ControlConnection } from './connection.js';
+import { equalSecrets, exportTrafficKeys, tokenProof } from './keys.js';
+import { LeasePool, parsePool } from './leases.js';
+import { RelayListener } from './listener.js';
+import { type Hello, PROTOCOL_VERSION } from './protocol.js';
+import type { Clock, RelayServerOptions, RelayStatus, RelayTiming } from './server-api.js';
+import { type Session, type SessionLimits, SessionTable } from './sessions.js';
+import { type SavedSession, StateStore } from './state.js';
+
+const MINUTE_MS = 60_000;
+const DEFAULT_SESSION_LIMITS: SessionLimits = {
+  lifetimeMs: 24 * 60 * MINUTE_MS,
+  reuseAfterMs: 10 * MINUTE_MS,
+  sessionsPerClient: 16,
+};
+const DEFAULT_TIMING: RelayTiming = {
+  handshakeTimeoutMs: 10_000,
+  helloTimeoutMs: 10_000,
+  silenceMs: 90_000,
+  sweepMs: MINUTE_MS,
+  saveMs: 10 * MINUTE_MS,
+};
+const SYSTEM_CLOCK: Clock = { now: () => performance.now(), wallClock: () => Date.now() };
+
+export class RelayServer {
+  readonly #options: RelayServerOptions;
+  readonly #timing: RelayTiming;
+  readonly #clock: Clock;
+  readonly #clients: Map<string, Secret>;
+  /** Stands in for the token of a client that does not exist, so that it is refused like a wrong token. */
+  readonly #noToken = new Secret(randomBytes(32));
+  readonly #lifetimeMs: number;
+  readonly #sessions: SessionTable;
+  readonly #store: StateStore;
+  readonly #gate: ConnectionGate;
+  readonly #failures: FailureLimiter;
+  readonly #listener: RelayListener;
+  /** The connection of each session that has one. */
+  readonly #connections = new Map<Session, ControlConnection>();
+  #sweeper: NodeJS.Timeout | undefined;
+  #lastSave = Number.NEGATIVE_INFINITY;
+
+  /** Serves once it resolves. Throws CONFIG_INVALID, CERTIFICATE_INVALID, ADDRESS_IN_USE, SYSTEM_CALL. */
+  static async start(options: RelayServerOptions): Promise<RelayServer> {
+    const server = new RelayServer(options);
+    await server.#start();
+    return server;
+  }
+
+  private constructor(options: RelayServerOptions) {
+    const limits = { ...DEFAULT_LIMITS, ...DEFAULT_SESSION_LIMITS, ...options.limits };
+    this.#options = options;
+    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#clients = tokensByName(options.clients);
+    this.#lifetimeMs = limits.lifetimeMs;
+    const leases = new LeasePool(parsePool(options.pool), [options.listen.address]);
+    this.#sessions = new SessionTable(leases, limits, session => this.#sessionEnded(session));
+    this.#store = new StateStore(options.stateDirectory);
+    this.#gate = new ConnectionGate(limits);
+    this.#failures = new FailureLimiter(limits);
+    this.#listener = new RelayListener({
+      certificate: options.certificate,
+      key: options.key,
+      handshakeTimeoutMs: this.#timing.handshakeTimeoutMs,
+      gate: this.#gate,
+      secured: (socket, admitted) => this.#serve(socket, admitted),
+    });
+  }
+
+  /** The certificate's, as clients pin it. */
+  get fingerprint(): string {
+    return this.#listener.fingerprint;
+  }
+
+  /** Port of the control connections and of the data: the one asked for, unless that was 0. */
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  status(): RelayStatus {
+    const now = this.#clock.now();
+    const sessions = [...this.#sessions].map(({ client, lease, connected, installed, lastActive }) => ({
+      client,
+      lease,
+      connected,
+      mode: installed,
+      idleMs: connected ? 0 : now - lastActive,
+    }));
+    return { connections: this.#gate.connections, sessions, counters: this.#options.dataPlane.counters() };
+  }
+
+  /** Asks all clients to leave. */
+  drain(): void {
+    this.#options.dataPlane.drain();
+    for (const connection of this.#connections.values()) connection.send({ type: 'drain' });
+  }
+
+  /** Finds out which sessions are in use, and ends those that have not been for too long. */
+  async sweep(): Promise<void> {
+    const installed = [...this.#sessions].filter(session => session.installed !== undefined);
+    const activity = await this.#options.dataPlane.activity(installed.map(session => session.index));
+    const now = this.#clock.now();
+    for (const session of this.#sessions) {
+      const received = activity.get(session.index)?.received ?? session.received;
+      if (session.connected || received !== session.received) session.lastActive = now;
+      session.received = received;
+    }
+    const ended = this.#sessions.expire(now);
+    if (ended > 0 || now - this.#lastSave >= this.#timing.saveMs) await this.#save();
+  }
+
+  /** Ends all connections and the data plane. The sessions stay on the disk. */
+  async stop(): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.#listener.stopAccepting();
+    for (const connection of this.#connections.values()) {
+      connection.send({ type: 'bye' });
+      connection.close();
+    }
+    await this.#save();
+    await this.#options.dataPlane.stop();
+    await this.#listener.close();
+  }
+
+  async #start(): Promise<void> {
+    await this.#restore();
+    await this.#store.save(() => this.#savedSessions());
+    const { listen, dataPlane, tun, ipip, pool, maxSegment, onEvent } = this.#options;
+    await this.#listener.listen(listen);
+    const { port } = this;
+    try {
+      await dataPlane.start(
+        { tun, listen: { address: listen.address, port }, ipip, pool, maxSegment },
+        {
+          sessionMoved: (index, path, epoch) => this.#sessionMoved(index, path, epoch),
+          failed: error => onEvent({ type: 'failed', error: toVpnrError(error) }),
+        },
+      );
+    } catch (error) {
+      await this.#listener.close();
+      throw error;
+    }
+    this.#sweeper = setInterval(() => {
+      this.sweep().catch((error: Error) =>
+        this.#notice(`looking after the sessions failed: ${error.message}`),
+      );
+    }, this.#timing.sweepMs).unref();
+    this.#listener.open();
+    onEvent({ type: 'listening', address: listen.address, port, fingerprint: this.fingerprint });
+  }
+
+  async #restore(): Promise<void> {
+    const { sessions, setAside } = await this.#store.load();
+    if (setAside !== undefined) this.#notice(setAside);
+    const now = this.#clock.now();
+    let dropped = 0;
+    for (const { secretHash, lastActive, ...saved } of sessions) {
+      // A wall clock that was set in between must neither end sessions nor keep them for ever.
+      const idle = Math.min(Math.max(0, this.#clock.wallClock() - lastActive), this.#lifetimeMs);
+      const session = { ...saved, secretHash: Buffer.from(secretHash, 'hex'), lastActive: now - idle };
+      if (!this.#clients.has(saved.client) || !this.#sessions.restore(session)) dropped += 1;
+    }
+    if (dropped > 0) {
+      this.#notice(
+        `${dropped} of ${sessions.length} saved sessions do not fit the configuration and were dropped`,
+      );
+    }
+  }
+
+  #serve(socket: TLSSocket, admitted: Admitted): void {
+    let session: Session | undefined;
+    new ControlConnection(
+      socket,
+      {
+        hello: async (connection, hello) => {
+          session = await this.#hello(connection, hello);
+          if (session !== undefined) admitted.known();
+          return session !== undefined;
+        },
+        bye: connection => {
+          if (session !== undefined) this.#bye(session, connection);
+        },
+        closed: connection => {
+          if (session !== undefined) this.#closed(session, connection);
+        },
+      },
+      this.#timing,
+      this.#clock.now,
+    );
+  }
+
+  /** The session, welcomed; undefined when the client was refused. */
+  async #hello(connection: ControlConnection, hello: Hello): Promise<Session | undefined> {
+    try {
+      this.#authenticate(connection, hello);
+      return await this.#openSession(connection, hello);
+    } catch (thrown) {
+      const error = toVpnrError(thrown);
+      this.#options.onEvent({ type: 'client-refused', client: hello.name, from: connection.address, error });
+      connection.refuse(error);
+      return undefined;
+    }
+  }
+
+  #authenticate({ socket, address }: ControlConnection, { name, proof }: Hello): void {
+    const now = this.#clock.now();
+    const token = this.#clients.get(name);
+    const client = token && name;
+    if (this.#failures.blocked(address, client, now)) {
+      throw new VpnrError(
+        'RELAY_TOKEN_REFUSED',
+        'too many wrong tokens came from this address; try again later',
+      );
+    }
+    const expected = tokenProof(socket, token ?? this.#noToken, name);
+    if (!equalSecrets(Buffer.from(proof, 'hex'), expected) || token === undefined) {
+      this.#failures.failed(address, client, now);
+      throw new VpnrError('RELAY_TOKEN_REFUSED', 'the relay does not know this client with this token');
+    }
+  }
+
+  async #openSession(
+    connection: ControlConnection,
+    { name, mode, resume }: Hello,
+  ): Promise<Session | undefined> {
+    if (mode === 'ipip' && !this.#options.ipip) {
+      throw new VpnrError(
+        'RELAY_PROTOCOL',
+        'the relay does not allow the mode ipip (it needs trust_network: true)',
+      );
+    }
+    const resumed = resume && this.#sessions.find(resume.id, name, resume.secret);
+    const { session, secret } = resumed
+      ? { session: resumed, secret: undefined }
+      : this.#sessions.create(name, this.#clock.now());
+    session.lastActive = this.#clock.now();
+    // A lease that the client knows must not be given to another after a crash, so it is on the disk first.
+    if (resumed === undefined) await this.#save();
+    if (!connection.open || this.#sessions.byIndex(session.index) !== session) return undefined;
+
+    const kept = resumed !== undefined && resume?.keepKeys === true && session.installed === mode;
+    if (!kept) this.#install(session, mode, connection.socket);
+    this.#connections.get(session)?.close();
+    this.#connections.set(session, connection);
+    session.connected = true;
+    const { id, index, lease, client } = session;
+    const keys = kept ? 'kept' : 'fresh';
+    const { mtu } = this.#options;
+    connection.send({
+      ...{ type: 'welcome', version: PROTOCOL_VERSION, id, index, lease, dataPort: this.port, keys },
+      ...(secret !== undefined && { secret }),
+      ...(mtu !== undefined && { mtu }),
+    });
+    const from = connection.address;
+    this.#options.onEvent(
+      resumed === undefined
+        ? { type: 'session-opened', client, lease, from }
+        : { type: 'session-resumed', client, lease, from, keys },
+    );
+    return session;
+  }
+
+  #install(session: Session, mode: Hello['mode'], socket: TLSSocket): void {
+    const { index, lease, id } = session;
+    this.#options.dataPlane.installSession({ index, mode, lease, ...exportTrafficKeys(socket, id, 'relay') });
+    session.installed = mode;
+    session.received = 0;
+  }
+
+  #bye(session: Session, connection: ControlConnection): void {
+    // One that has been replaced has no say any more.
+    if (this.#connections.get(session) !== connection) return;
+    this.#uninstall(session);
+    this.#options.onEvent({ type: 'session-left', client: session.client, lease: session.lease });
+  }
+
+  #closed(session: Session, connection: ControlConnection): void {
+    if (this.#connections.get(session) !== connection) return;
+    this.#connections.delete(session);
+    session.connected = false;
+    session.lastActive = this.#clock.now();
+  }
+
+  #uninstall(session: Session): void {
+    if (session.installed === undefined) return;
+    this.#options.dataPlane.removeSession(session.index);
+    session.installed = undefined;
+  }
+
+  #sessionEnded(session: Session): void {
+    this.#uninstall(session);
+    this.#options.onEvent({ type: 'session-ended', client: session.client, lease: session.lease });
+  }
+
+  #sessionMoved(index: number, path: Endpoint, epoch: number): void {
+    const session = this.#sessions.byIndex(index);
+    if (session === undefined) return;
+    const { client, lease } = session;
+    this.#options.onEvent({ type: 'session-moved', client, lease, path, epoch });
+  }
+
+  /** Not being able to write costs leases after a restart, nothing now. */
+  async #save(): Promise<void> {
+    this.#lastSave = this.#clock.now();
+    try {
+      await this.#store.save(() => this.#savedSessions());
+    } catch (error) {
+      this.#notice(toVpnrError(error).message);
+    }
+  }
+
+  #savedSessions(): SavedSession[] {
+    const ahead = this.#clock.wallClock() - this.#clock.now();
+    return [...this.#sessions].map(({ id, secretHash, client, lease, lastActive }) => ({
+      id,
+      secretHash: secretHash.toString('hex'),
+      client,
+      lease,
+      lastActive: Math.round(lastActive + ahead),
+    }));
+  }
+
+  #notice(message: string): void {
+    this.#options.onEvent({ type: 'notice', message });
+  }
+}
+
+function tokensByName(clients: RelayServerOptions['clients']): Map<string, Secret> {
+  const tokens = new Map<string, Secret>();
+  for (const { name, token } of clients) {
+    if (tokens.has(name)) throw new VpnrError('CONFIG_INVALID', `two clients have the name "${name}"`);
+    if (token.length === 0) throw new VpnrError('CONFIG_INVALID', `the token of client "${name}" is empty`);
+    tokens.set(name, token);
+  }
+  return tokens;
+}

@@ -1,0 +1,350 @@
+import { statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import { inspect } from 'node:util';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SESSION_INDEX_MASK } from '../../src/packet/abi.js';
+import { ClientStateFile } from '../../src/relay/client-state.js';
+import { ALPN, encodeMessage, MessageReader, parseClientMessage } from '../../src/relay/protocol.js';
+import { Secret } from '../../src/secret.js';
+import { certificates, failure, hexOf, scene, TOKEN, until } from './scene.js';
+
+scene('a client gets a session, and both ends the same keys', async it => {
+  await it.start({ mtu: 1360 });
+  const { grant } = await it.connect();
+  assert.is(grant.lease, '10.30.200.2');
+  assert.is(grant.dataPort, it.server.port);
+  assert.is(grant.mtu, 1360);
+  assert.not.ok(grant.resumed);
+  assert.equal(it.dataPlane.listen, { address: '127.0.0.1', port: it.server.port });
+  const installed = it.dataPlane.sessions.get(grant.index);
+  assert.ok(grant.keys && installed);
+  assert.is(hexOf(grant.keys.sendKey), installed.receiveKey);
+  assert.is(hexOf(grant.keys.receiveKey), installed.sendKey);
+  assert.is.not(installed.sendKey, installed.receiveKey);
+  assert.is(grant.keys.sendKey.length, 16);
+  assert.equal({ lease: installed.lease, mode: installed.mode }, { lease: '10.30.200.2', mode: 'clear' });
+  assert.not.match(inspect(grant, { depth: 9 }), hexOf(grant.resume.secret));
+});
+
+scene('sessions have addresses, keys and places of their own', async it => {
+  await it.start();
+  const grants = [];
+  for (let i = 0; i < 5; i++) grants.push((await it.connect()).grant);
+  assert.is(new Set(grants.map(grant => grant.lease)).size, 5);
+  assert.is(new Set(grants.map(grant => grant.index & SESSION_INDEX_MASK)).size, 5);
+  assert.is(new Set([...it.dataPlane.sessions.values()].map(session => session.sendKey)).size, 5);
+  assert.is(new Set(grants.map(grant => grant.resume.id)).size, 5);
+});
+
+scene('a wrong token and an unknown client are refused alike', async it => {
+  await it.start();
+  const wrong = await failure(it.connect({ token: Secret.fromText('wrong') }), 'RELAY_TOKEN_REFUSED');
+  const unknown = await failure(it.connect({ name: 'nobody' }), 'RELAY_TOKEN_REFUSED');
+  const others = await failure(it.connect({ name: 'client2' }), 'RELAY_TOKEN_REFUSED');
+  assert.is(wrong.message, unknown.message);
+  assert.is(wrong.message, others.message);
+  assert.ok(wrong.remedy);
+  assert.is(it.dataPlane.installs, 0);
+  const event = await it.event('client-refused');
+  assert.equal([event.client, event.error.code], ['client1', 'RELAY_TOKEN_REFUSED']);
+});
+
+scene('another certificate is refused, and both fingerprints are said', async it => {
+  await it.start(certificates.other);
+  const trust = { fingerprint: `sha256:${'ab'.repeat(32)}` };
+  const error = await failure(it.connect({ trust }), 'RELAY_CERTIFICATE');
+  assert.match(error.message, `expected ${trust.fingerprint}`);
+  assert.match(error.message, `seen ${it.server.fingerprint}`);
+  assert.equal(it.server.status().sessions, []);
+});
+
+scene('a fingerprint may have colons and capitals', async it => {
+  await it.start();
+  const digits = it.server.fingerprint.slice('sha256:'.length).toUpperCase();
+  await it.connect({ trust: { fingerprint: `SHA256:${digits.match(/../g)?.join(':')}` } });
+  for (const bad of ['', 'sha256:', `sha256:${'a'.repeat(63)}`, `sha1:${'a'.repeat(64)}`, 'a'.repeat(64)]) {
+    await failure(it.connect({ trust: { fingerprint: bad } }), 'CONFIG_INVALID');
+  }
+});
+
+scene('an authority vouches for the relay and its name', async it => {
+  await it.start(certificates.signed);
+  const ca = certificates.authority;
+  await it.connect({ trust: { ca } });
+  await it.connect({ trust: { ca, name: 'relay.example' } });
+  await failure(it.connect({ trust: { ca, name: 'other.example' } }), 'RELAY_CERTIFICATE');
+  await failure(it.connect({ trust: { ca: certificates.other.certificate } }), 'RELAY_CERTIFICATE');
+});
+
+scene("the system's authorities do not count when a certificate is pinned", async it => {
+  await it.start(certificates.signed);
+  await it.connect();
+  await failure(it.connect({ trust: { ca: certificates.relay.certificate } }), 'RELAY_CERTIFICATE');
+});
+
+scene('ipip needs the consent of the relay', async it => {
+  await it.start();
+  const error = await failure(it.connect({ mode: 'ipip' }), 'RELAY_PROTOCOL');
+  assert.match(error.message, 'trust_network');
+  await it.restart({ ipip: true });
+  const { grant } = await it.connect({ mode: 'ipip' });
+  assert.is(it.dataPlane.sessions.get(grant.index)?.mode, 'ipip');
+});
+
+scene('through another gateway, keys and numbers go on', async it => {
+  await it.start();
+  const first = await it.connect();
+  const before = it.dataPlane.sessions.get(first.grant.index);
+  const second = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  assert.is(second.grant.keys, undefined);
+  assert.ok(second.grant.resumed);
+  assert.is(second.grant.index, first.grant.index);
+  assert.is(second.grant.lease, first.grant.lease);
+  assert.is(it.dataPlane.installs, 1);
+  assert.is(it.dataPlane.sessions.get(first.grant.index), before);
+  assert.is((await it.event('session-resumed')).keys, 'kept');
+  // The old connection can do no harm any more.
+  await first.leave();
+  assert.is(it.dataPlane.sessions.size, 1);
+  await until(() => it.server.status().connections === 1);
+  assert.ok(it.server.status().sessions[0]?.connected);
+});
+
+scene('the replaced connection is closed, and its client told', async it => {
+  await it.start();
+  const lost = new Promise<string>(resolve => {
+    void it
+      .connect({ onLost: error => resolve(error.code) })
+      .then(({ grant }) => it.connect({ resume: { ...grant.resume, keepKeys: true } }));
+  });
+  assert.is(await lost, 'RELAY_UNREACHABLE');
+});
+
+scene('a client that has lost its keys gets fresh ones and the same lease', async it => {
+  await it.start();
+  const first = await it.connect();
+  const before = it.dataPlane.sessions.get(first.grant.index);
+  first.drop();
+  const { grant } = await it.connect({ resume: { ...first.grant.resume, keepKeys: false } });
+  assert.ok(grant.resumed && grant.keys);
+  assert.is(grant.lease, first.grant.lease);
+  assert.is.not(it.dataPlane.sessions.get(grant.index)?.sendKey, before?.sendKey);
+  assert.is(hexOf(grant.keys.receiveKey), it.dataPlane.sessions.get(grant.index)?.sendKey);
+  assert.is(it.dataPlane.sessions.size, 1);
+});
+
+scene('another mode means fresh keys', async it => {
+  await it.start({ ipip: true });
+  const first = await it.connect();
+  const { grant } = await it.connect({ mode: 'ipip', resume: { ...first.grant.resume, keepKeys: true } });
+  assert.ok(grant.keys);
+  assert.is(it.dataPlane.sessions.get(grant.index)?.mode, 'ipip');
+});
+
+scene('after a restart of the client, its file brings the lease back', async it => {
+  await it.start();
+  const file = new ClientStateFile(join(it.stateDirectory, 'client'), 'work', '127.0.0.1:7511');
+  assert.is(await file.load(), undefined);
+  const first = await it.connect();
+  await file.save(first.grant.resume);
+  assert.is(statSync(join(it.stateDirectory, 'client', 'work.session.json')).mode & 0o777, 0o600);
+  first.drop();
+  const saved = await file.load();
+  assert.ok(saved);
+  const { grant } = await it.connect({ resume: { ...saved, keepKeys: false } });
+  assert.is(grant.lease, first.grant.lease);
+  const elsewhere = new ClientStateFile(join(it.stateDirectory, 'client'), 'work', '127.0.0.1:7512');
+  assert.is(await elsewhere.load(), undefined);
+  await file.remove();
+  await file.remove();
+  assert.is(await file.load(), undefined);
+});
+
+scene('after a restart of the relay, the lease is the same and the keys are fresh', async it => {
+  await it.start();
+  const one = await it.connect();
+  const two = await it.connect({ name: 'client2', token: Secret.fromText('a token of client2') });
+  await it.restart();
+  // Whoever comes first does not get another's lease.
+  const fresh = await it.connect();
+  assert.is(fresh.grant.lease, '10.30.200.4');
+  const { grant } = await it.connect({ resume: { ...one.grant.resume, keepKeys: true } });
+  assert.ok(grant.resumed && grant.keys);
+  assert.is(grant.lease, one.grant.lease);
+  assert.is(hexOf(grant.keys.sendKey), it.dataPlane.sessions.get(grant.index)?.receiveKey);
+  assert.is(two.grant.lease, '10.30.200.3');
+});
+
+scene("a session is its client's own", async it => {
+  await it.start();
+  const { grant } = await it.connect();
+  const thief = await it.connect({
+    name: 'client2',
+    token: Secret.fromText('a token of client2'),
+    resume: { ...grant.resume, keepKeys: true },
+  });
+  assert.not.ok(thief.grant.resumed);
+  assert.is.not(thief.grant.lease, grant.lease);
+  assert.ok(thief.grant.keys);
+  // Nor does the token alone take one over.
+  const secret = new Secret(new Uint8Array(32));
+  const guess = await it.connect({ resume: { id: grant.resume.id, secret, keepKeys: true } });
+  assert.not.ok(guess.grant.resumed);
+  assert.is.not(guess.grant.lease, grant.lease);
+  assert.ok(it.server.status().sessions.find(session => session.lease === grant.lease)?.connected);
+});
+
+scene('losing the connection does not end the session, a goodbye ends its keys', async it => {
+  await it.start();
+  const first = await it.connect();
+  first.drop();
+  await until(() => it.server.status().sessions[0]?.connected === false);
+  assert.is(it.dataPlane.sessions.size, 1);
+  const second = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  assert.is(second.grant.keys, undefined);
+  await second.leave();
+  await second.leave();
+  assert.is(it.dataPlane.sessions.size, 0);
+  assert.is((await it.event('session-left')).lease, first.grant.lease);
+  const third = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  assert.ok(third.grant.keys && third.grant.resumed);
+  assert.is(third.grant.lease, first.grant.lease);
+});
+
+scene('a relay that stops says so, one that drains asks to leave', async it => {
+  await it.start();
+  let drained = 0;
+  const lost = new Promise<string>(resolve => {
+    void it
+      .connect({ onLost: error => resolve(error.message), onDrain: () => drained++ })
+      .then(() => it.server.drain());
+  });
+  await until(() => drained === 1);
+  assert.is(it.dataPlane.drains, 1);
+  const server = it.server;
+  await server.stop();
+  assert.match(await lost, /has stopped/);
+  assert.ok(it.dataPlane.stopped);
+  await it.start();
+});
+
+scene('a relay that no longer answers keepalives is noticed', async it => {
+  await it.start();
+  const answered = 3;
+  let pings = 0;
+  const { relay } = certificates;
+  const options = { cert: relay.certificate, key: Buffer.from(relay.key.reveal()), ALPNProtocols: [ALPN] };
+  const server = createTlsServer(options, socket => {
+    const reader = new MessageReader();
+    socket.on('error', () => {});
+    socket.on('data', chunk => {
+      for (const message of reader.push(chunk).map(parseClientMessage)) {
+        if (message.type === 'hello') {
+          const session = {
+            id: '00'.repeat(16),
+            secret: '00'.repeat(32),
+            index: 1,
+            lease: '10.0.0.2',
+            dataPort: 7511,
+          };
+          socket.write(encodeMessage({ type: 'welcome', version: 1, keys: 'fresh', ...session }));
+        } else if (message.type === 'ping') {
+          pings += 1;
+          if (pings <= answered) socket.write(encodeMessage({ type: 'pong', id: message.id }));
+        }
+      }
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const reason = await new Promise<string>((resolve, reject) => {
+    const onLost = (error: Error) => resolve(error.message);
+    it.connect({ relay: { address: '127.0.0.1', port }, keepaliveMs: 20, onLost }).catch(reject);
+  });
+  assert.match(reason, /does not answer/);
+  assert.is(pings, answered + 1);
+  server.close();
+});
+
+scene('no relay, a relay that is silent, something else that answers', async it => {
+  await it.start();
+  const tcp = createServer(socket => socket.on('error', () => {}).resume());
+  await new Promise<void>(resolve => tcp.listen(0, '127.0.0.1', resolve));
+  const relay = { address: '127.0.0.1', port: (tcp.address() as { port: number }).port };
+  const silent = await failure(it.connect({ relay, connectTimeoutMs: 50 }), 'RELAY_UNREACHABLE');
+  assert.match(silent.message, 'fell silent');
+  const controller = new AbortController();
+  const pending = it.connect({ relay, signal: controller.signal });
+  controller.abort(new Error('not wanted any more'));
+  assert.match(String(await pending.catch(error => error)), 'not wanted any more');
+  assert.match(String(await it.connect({ signal: controller.signal }).catch(error => error)), 'not wanted');
+  tcp.removeAllListeners('connection');
+  tcp.on('connection', socket => {
+    socket.on('error', () => {}).resume();
+    socket.end('220 mail.example ESMTP\r\n');
+  });
+  await failure(it.connect({ relay }), 'RELAY_PROTOCOL');
+  tcp.removeAllListeners('connection');
+  tcp.on('connection', socket => socket.destroy());
+  await failure(it.connect({ relay }), 'RELAY_UNREACHABLE');
+  await new Promise(resolve => tcp.close(resolve));
+  const refused = await failure(it.connect({ relay }), 'RELAY_UNREACHABLE');
+  assert.match(refused.message, `127.0.0.1:${relay.port}`);
+  assert.ok(refused.remedy);
+});
+
+scene('a false relay learns nothing and gets nothing accepted', async it => {
+  await it.start();
+  const heard: string[] = [];
+  const { relay } = certificates;
+  const options = { cert: relay.certificate, key: Buffer.from(relay.key.reveal()), ALPNProtocols: [ALPN] };
+  let reply: object = {};
+  let first = false;
+  const server = createTlsServer(options, socket => {
+    socket.on('error', () => {});
+    const answer = () => socket.write(encodeMessage(reply as never));
+    if (first) answer();
+    socket.on('data', chunk => {
+      heard.push(chunk.toString('latin1'));
+      if (!first) answer();
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const at = { address: '127.0.0.1', port: (server.address() as { port: number }).port };
+  const welcome = {
+    type: 'welcome',
+    version: 1,
+    id: '11'.repeat(16),
+    index: 7,
+    lease: '10.0.0.2',
+    dataPort: 1,
+    keys: 'fresh',
+  };
+  const bad = [
+    welcome,
+    { ...welcome, secret: 'zz' },
+    { ...welcome, keys: 'kept', secret: '00'.repeat(32) },
+    { ...welcome, index: 0, secret: '00'.repeat(32) },
+    { ...welcome, lease: '10.0.0.256', secret: '00'.repeat(32) },
+    { ...welcome, version: 2, secret: '00'.repeat(32) },
+    { type: 'refused', code: 'RELAY_PROTOCOL', message: '\u001b[2J' },
+    { type: 'pong', id: 1 },
+    { type: 'hello' },
+    {},
+  ];
+  for (reply of bad) await failure(it.connect({ relay: at }), 'RELAY_PROTOCOL');
+  first = true;
+  reply = { ...welcome, secret: '00'.repeat(32) };
+  await failure(
+    it.connect({ relay: at, trust: { fingerprint: `sha256:${'00'.repeat(32)}` } }),
+    'RELAY_CERTIFICATE',
+  );
+  assert.ok(heard.length > 0);
+  assert.not.match(heard.join(), TOKEN);
+  server.close();
+});
+
+test.run();
