@@ -2,8 +2,9 @@
 //   1. NAT keepalives end here, IKE goes to the control plane (RFC 3948 sections 2.2 and 2.3)
 //   2. ESP: association by SPI, replay window, tag, trailer, inner packet, selectors
 //   3. from the relay: tag, duplicate filter; data goes on, probe replies and requests become events
-//   4. the destination must be an address of ours: the lease, or the path's virtual address; it is translated to
-//      the device's address, or with a relay to the control connection's
+//   4. the destination must be an address of ours. Without a relay that is the path's virtual address, translated to
+//      the device's; with one it is the lease, translated to the device's, or the virtual address, translated to the
+//      control connection's
 // Nothing before a valid tag changes any state but counters. Any socket takes any association's packets: what
 // counts is the association's own path.
 import {
@@ -85,6 +86,7 @@ import {
   ipv4IsFragment,
   ipv4Source,
   load16,
+  PROTOCOL_ICMP,
   PROTOCOL_IPIP,
   PROTOCOL_UDP,
 } from './ip';
@@ -148,31 +150,38 @@ function receiveInner(path: u32, p: usize, length: u32): u32 {
   const family = ipVersion(p);
   const destination = p + (family === 4 ? IPV4_DESTINATION : IPV6_DESTINATION);
   if (!hasAddress(ADDRESS_PATH + path, family, destination)) return DROP_RX_NOT_FOR_US;
-  if (relayMode !== RELAY_MODE_NONE && family === 4 && ipv4Source(p) === relayAddress) {
-    const protocol = <u32>load<u8>(p, IPV4_PROTOCOL);
-    const header = ipv4HeaderLength(p);
-    if (protocol === PROTOCOL_UDP) {
-      if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
-      if (isFromRelay(p + header, length - header)) return receiveRelay(path, p + header, length - header);
-    } else if (protocol === PROTOCOL_IPIP && relayMode === RELAY_MODE_IPIP) {
-      if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
-      return receiveLeased(p + header, length - header);
-    }
-  }
-  return deliver(p, length, relayAddress === 0 ? ADDRESS_DEVICE : ADDRESS_CONTROL);
+  if (relayAddress === 0) return deliver(p, length, ADDRESS_DEVICE);
+  return family === 4 ? receiveForSession(path, p, length) : DROP_RX_NOT_FOR_US;
 }
 
-/** Whether the UDP datagram of `length` bytes goes from the relay's port to ours. */
-function isFromRelay(udp: usize, length: u32): bool {
-  return length >= UDP_HEADER && load16(udp) === relayPort && load16(udp + 2) === clientPort;
+/**
+ * With a relay, a virtual address is there for the relay alone, and for ICMP about what was sent to it: nobody
+ * else behind the gateway reaches the device.
+ */
+function receiveForSession(path: u32, p: usize, length: u32): u32 {
+  const protocol = <u32>load<u8>(p, IPV4_PROTOCOL);
+  if (ipv4Source(p) !== relayAddress) {
+    return protocol === PROTOCOL_ICMP ? deliver(p, length, ADDRESS_CONTROL) : DROP_RX_NOT_FOR_US;
+  }
+  if (protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_IPIP) return deliver(p, length, ADDRESS_CONTROL);
+  if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
+  const header = ipv4HeaderLength(p);
+  if (protocol === PROTOCOL_UDP) return receiveRelay(path, p + header, length - header);
+  return relayMode === RELAY_MODE_IPIP ? receiveLeased(p + header, length - header) : DROP_RELAY_SESSION;
 }
 
 /** UDP from the relay, `available` bytes. */
 function receiveRelay(path: u32, udp: usize, available: u32): u32 {
+  if (available < UDP_HEADER + RELAY_HEADER) return DROP_RELAY_SHORT;
   const length = load16(udp + 4);
   if (length > available || length < UDP_HEADER + RELAY_HEADER) return DROP_RELAY_SHORT;
   const header = udp + UDP_HEADER;
-  if (relaySession(header) !== sessionIndex) return DROP_RELAY_SESSION;
+  const isOurs =
+    relayMode !== RELAY_MODE_NONE &&
+    load16(udp) === relayPort &&
+    load16(udp + 2) === clientPort &&
+    relaySession(header) === sessionIndex;
+  if (!isOurs) return DROP_RELAY_SESSION;
   const type = relayVerify(header, length - UDP_HEADER, receiveKey);
   if (type < 0) return -type;
   const sequence = relaySequence(header);

@@ -76,8 +76,9 @@ export function nextRelaySequence(): u64 {
   return ++relaySequence;
 }
 
-/** Names the relay (IPv4, as a number in host order; zero: none). Ends the session with another one. */
+/** Names the relay (IPv4, as a number in host order; zero: none). If it is another one, the session ends. */
 export function clientRelay(address: u32, port: u32): void {
+  if (relayAddress === bswap<u32>(address) && relayPort === port) return;
   clientUnbind();
   relayAddress = bswap<u32>(address);
   relayPort = port;
@@ -178,6 +179,7 @@ export function clientInit(baseLow: u32, baseHigh: u32): void {
   memory.fill(outbound, 0xff, PATH_MAX * 4);
   memory.fill(credits, 0, PATH_MAX * 4);
   clientRelay(0, 0);
+  clientUnbind();
   activePath = -1;
   pathEpoch = 0;
   maxSegment = 0xffff;

@@ -157,7 +157,7 @@ export class PacketCore {
     this.exports.clientMaxSegment(bytes);
   }
 
-  /** Names the relay, or none. Ends the session with another one. */
+  /** Names the relay, or none. If it is another one, the session ends. */
   setRelay(relay?: { address: string; port: number }): void {
     if (relay === undefined) this.exports.clientRelay(0, 0);
     else this.exports.clientRelay(ipv4Number(relay.address), relay.port);

@@ -1,6 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  ERR_INDEX,
+  ERR_STATE,
   EVENT_DRAIN,
   EVENT_PROBE_REPLY,
   OK,
@@ -12,12 +14,12 @@ import {
   SCRATCH,
 } from '../../src/packet/abi.js';
 import { addressBytes } from '../../src/packet/address.js';
-import { emit, type Packet, TCP, UDP } from '../reference/packets.js';
+import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, randomBytes } from '../support/bytes.js';
 import { TestClient } from '../support/client.js';
 import { icmpError, randomPacket } from '../support/generate.js';
 import { generator } from '../support/random.js';
-import { Gateway, IPIP, RELAY, RELAY_PORT, Relay } from '../support/tunnels.js';
+import { Gateway, RELAY, RELAY_PORT, Relay } from '../support/tunnels.js';
 
 const SEED = 2003;
 const DEVICE = addressBytes('192.168.77.2');
@@ -25,6 +27,11 @@ const CONTROL = addressBytes('192.0.0.2');
 const SERVER = addressBytes('10.30.0.9');
 const ROUTER = addressBytes('10.20.0.1');
 const PAYLOAD = concat(Uint8Array.of(0, 80, 0, 81, 0, 12, 0, 0), Uint8Array.of(1, 2, 3, 4));
+/** A TCP header from port 7511 to 7511. */
+const PORTS_ONLY = Uint8Array.from(
+  { length: 20 },
+  (_, i) => [0x1d, 0x57, 0x1d, 0x57][i] ?? (i === 12 ? 0x50 : 0),
+);
 const MODES = ['clear', 'ipip'] as const;
 
 /** A client with two gateways, the first active under epoch 9, and a session with the relay behind them. */
@@ -109,10 +116,7 @@ for (const mode of MODES) {
 
   test(`${mode}: the control connection goes beside the relay's encapsulation`, () => {
     const { client, gateway, virtual } = setUp(mode);
-    const segment = new Uint8Array(20);
-    segment.set([0x1d, 0x57, 0x1d, 0x57]);
-    segment[12] = 0x50;
-    const tcp = { protocol: TCP, transport: segment };
+    const tcp = { protocol: TCP, transport: PORTS_ONLY };
     const [sent = new Uint8Array()] = client.transmit(emit({ source: CONTROL, destination: RELAY, ...tcp }));
     assert.equal(gateway.open(sent), emit({ source: virtual, destination: RELAY, ...tcp }));
     const answer = { source: RELAY, ...tcp };
@@ -149,20 +153,26 @@ for (const mode of MODES) {
 test('before there is a session only control traffic passes', () => {
   const { client, relay, gateway, virtual } = setUp();
   client.core.unbindRelay();
-  assert.equal(
-    client.changes(() => client.transmit(datagram(), datagram({ source: CONTROL, destination: RELAY }))),
-    { 'tx-no-session': 1, 'tx-packets': 1 },
-  );
+  const control = { source: RELAY, protocol: TCP, transport: PORTS_ONLY };
   const inner = datagram({ source: SERVER, destination: relay.lease });
-  // What looks like a relay packet is for whoever listens there: nobody.
-  const { device } = client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, inner)));
-  assert.is(
-    Buffer.from(device[0] ?? [])
-      .subarray(16, 20)
-      .compare(CONTROL),
-    0,
+  const changes = client.changes(() => {
+    client.transmit(datagram(), datagram({ source: CONTROL, destination: RELAY }));
+    client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, inner)));
+    client.receive(0, gateway.seal(emit({ ...control, destination: virtual })));
+  });
+  assert.equal(changes, { 'tx-no-session': 1, 'tx-packets': 1, 'relay-session': 1, 'rx-packets': 1 });
+  assert.is(client.core.exports.clientProbe(0, 1, 0, 0), ERR_STATE);
+});
+
+test('naming the same relay again keeps the session, another one ends it', () => {
+  const { client } = setUp();
+  client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
+  assert.is(client.transmit(datagram()).length, 1);
+  client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT + 1 });
+  assert.equal(
+    client.changes(() => client.transmit(datagram())),
+    { 'tx-no-session': 1 },
   );
-  assert.is(client.core.exports.clientProbe(0, 1, 0, 0), -5);
 });
 
 test('IPv6 and unknown sources are not relayed', () => {
@@ -239,39 +249,54 @@ test('relay numbers are accepted once across both paths and all types', () => {
   assert.ok(virtual.length === 4);
 });
 
-test('packets from elsewhere, to other ports or in fragments are not relay packets', () => {
+test('with a relay nobody else reaches the virtual address, but by ICMP', () => {
+  const { random, client, gateway, relay, virtual } = setUp('ipip');
+  const inner = datagram({ source: SERVER, destination: relay.lease });
+  const authentic = relay.send(virtual, RELAY_DATA, inner).subarray(28);
+  const drops = (...packets: Uint8Array[]) =>
+    client.changes(() => {
+      const { device } = client.receive(0, ...packets.map(packet => gateway.seal(packet)));
+      assert.equal(device, []);
+    });
+  const wrapped = relay.wrap(virtual, authentic, { source: SERVER });
+  const six = { source: addressBytes('fd00::9'), destination: addressBytes('fd00:61::7') };
+  client.core.setVirtualAddresses(0, virtual.join('.'), 'fd00:61::7');
+  assert.equal(
+    drops(
+      wrapped,
+      relay.sendIpip(virtual, inner, { source: SERVER }),
+      emit({ source: SERVER, destination: virtual, protocol: TCP, transport: PORTS_ONLY }),
+      relay.wrap(SERVER, authentic),
+      emit({ ...randomPacket(random, 6), ...six }),
+    ),
+    { 'rx-not-for-us': 5 },
+  );
+  const echo = { source: SERVER, protocol: ICMP, transport: Uint8Array.of(8, 0, 0, 0, 0, 1, 0, 1) };
+  const { device } = client.receive(0, gateway.seal(emit({ ...echo, destination: virtual })));
+  assert.equal(device, [emit({ ...echo, destination: CONTROL })]);
+});
+
+test('from the relay, other ports and fragments are not taken', () => {
   const { client, gateway, relay, virtual } = setUp('ipip');
   const inner = datagram({ source: SERVER, destination: relay.lease });
   const authentic = relay.send(virtual, RELAY_DATA, inner).subarray(28);
-  const control = (packet: Uint8Array) => {
-    const { device } = client.receive(0, gateway.seal(packet));
-    assert.is(device.length, 1);
-    assert.is(
-      Buffer.from(device[0] ?? [])
-        .subarray(16, 20)
-        .compare(CONTROL),
-      0,
-    );
-  };
-  control(relay.wrap(virtual, authentic, { source: SERVER }));
-  control(relay.sendIpip(virtual, inner, { source: SERVER }));
-  const wrongPort = relay.wrap(virtual, authentic);
-  wrongPort[23] = (wrongPort[23] ?? 0) ^ 1;
-  control(wrongPort);
-  const fragment = { from: 0, to: 48 };
   const changes = client.changes(() => {
-    client.receive(0, gateway.seal(relay.wrap(virtual, authentic, { fragment })));
+    for (const at of [21, 23]) {
+      const packet = relay.wrap(virtual, authentic);
+      packet[at] = (packet[at] ?? 0) ^ 1;
+      client.receive(0, gateway.seal(packet));
+    }
+    client.receive(0, gateway.seal(relay.wrap(virtual, authentic, { fragment: { from: 0, to: 48 } })));
     client.receive(0, gateway.seal(relay.sendIpip(virtual, inner, { fragment: { from: 0, to: 24 } })));
-    client.receive(0, gateway.seal(relay.wrap(SERVER, authentic)));
   });
-  assert.equal(changes, { 'rx-fragment': 2, 'rx-not-for-us': 1 });
+  assert.equal(changes, { 'relay-session': 2, 'rx-fragment': 2 });
 });
 
 test('IP in IP is taken in its own mode only', () => {
   const { client, gateway, relay, virtual } = setUp('clear');
   const inner = datagram({ source: SERVER, destination: relay.lease });
-  const { device } = client.receive(0, gateway.seal(relay.sendIpip(virtual, inner)));
-  assert.is(device[0]?.[9], IPIP, 'for the control address, where nobody takes it');
+  const changes = client.changes(() => client.receive(0, gateway.seal(relay.sendIpip(virtual, inner))));
+  assert.equal(changes, { 'relay-session': 1 });
 });
 
 test('a probe says what the relay needs; off the active path it carries an older epoch', () => {
@@ -303,13 +328,13 @@ test('a probe says what the relay needs; off the active path it carries an older
 
 test('a probe without a tunnel, on a wrong path or with numbers used up is not made', () => {
   const { client, other } = setUp();
-  assert.is(client.core.exports.clientProbe(16, 1, 0, 0), -1);
+  assert.is(client.core.exports.clientProbe(16, 1, 0, 0), ERR_INDEX);
   client.core.setPath(1, undefined);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), -5);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), ERR_STATE);
   client.core.setPath(1, other.fromClient.spi & 1023);
   assert.is(client.core.exports.clientProbe(1, 1, 0, 0), OK);
   client.core.setVirtualAddresses(1);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), -5);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), ERR_STATE);
 });
 
 test('answers to probes and requests to leave become events with their path', () => {
@@ -349,7 +374,7 @@ test('a new session starts anew, the keys of the old one are gone', () => {
   assert.is(next.parse(gateway.open(sent), virtual).sequence, 1n);
   const answer = next.send(virtual, RELAY_DATA, datagram({ destination: next.lease }));
   assert.is(client.receive(0, gateway.seal(answer)).device.length, 1);
-  for (const key of [relay.fromClient, relay.toClient]) assert.is(client.findInCore(key), -1);
+  for (const key of [relay.fromClient, relay.toClient]) assert.is(client.findInCore(key), ERR_INDEX);
   for (const key of [next.fromClient, next.toClient]) assert.ok(client.findInCore(key) < SCRATCH);
 });
 
