@@ -27,6 +27,7 @@ export const ioctl: Call<[fd: number, request: number, address: number]> = libc.
 );
 export const fcntl: Call<[fd: number, command: number, value: number]> =
   libc.func('int fcntl(int, int, int)');
+export const flock: Call<[fd: number, operation: number]> = libc.func('int flock(int, int)');
 /** `address`: an array of `count` struct pollfd. */
 export const poll: Call<[address: number, count: number, timeoutMs: number]> = libc.func(
   'int poll(uintptr_t, unsigned long, int)',
@@ -70,6 +71,8 @@ export const O_NONBLOCK = 0x800;
 export const O_CLOEXEC = 0x80000;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_ERRQUEUE = 0x2000;
 

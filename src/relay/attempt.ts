@@ -51,8 +51,11 @@ export interface RelayControlOptions {
   /** A ping is sent that often; one not answered by the time of the next means that the connection is lost. */
   keepaliveMs?: number;
   signal?: AbortSignal;
-  /** Called once at most, never before `connect` has resolved, nor after `leave` or `drop`. */
-  onLost(error: VpnrError): void;
+  /**
+   * Called once at most, never before `connect` has resolved, nor after `leave` or `drop`. `byRelay`: the relay
+   * ended the connection, so the way to it is in order; otherwise nothing is heard of it.
+   */
+  onLost(error: VpnrError, byRelay: boolean): void;
   /** The relay is about to stop. */
   onDrain(): void;
 }

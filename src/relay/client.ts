@@ -33,7 +33,7 @@ export class RelayControl {
     this.#keepalive = setInterval(() => this.#ping(), options.keepaliveMs ?? KEEPALIVE_MS).unref();
     messages.deliver({
       message: message => this.#receive(message),
-      ended: error => this.#lost(error),
+      ended: error => this.#lost(error, !hasTimedOut(error)),
     });
   }
 
@@ -64,31 +64,41 @@ export class RelayControl {
     } else if (message.type === 'drain') {
       this.#options.onDrain();
     } else if (message.type === 'bye') {
-      this.#lost(new VpnrError('RELAY_UNREACHABLE', 'the relay has stopped'));
+      this.#lost(new VpnrError('RELAY_UNREACHABLE', 'the relay has stopped'), true);
     } else {
       this.#lost(
         new VpnrError('RELAY_PROTOCOL', `the relay sent "${message.type}" in the middle of a session`),
+        true,
       );
     }
   }
 
   #ping(): void {
     if (this.#pongs !== this.#pings) {
-      this.#lost(new VpnrError('RELAY_UNREACHABLE', 'the relay does not answer on its control connection'));
+      this.#lost(
+        new VpnrError('RELAY_UNREACHABLE', 'the relay does not answer on its control connection'),
+        false,
+      );
       return;
     }
     this.#pings = (this.#pings + 1) >>> 0;
     this.#socket.write(encodeMessage({ type: 'ping', id: this.#pings }));
   }
 
-  #lost(error: VpnrError): void {
+  #lost(error: VpnrError, byRelay: boolean): void {
     if (this.#over) return;
     this.drop();
-    this.#options.onLost(error);
+    this.#options.onLost(error, byRelay);
   }
 
   #finish(): void {
     this.#over = true;
     clearInterval(this.#keepalive);
   }
+}
+
+/** The network took the connection, not its other end. */
+function hasTimedOut({ cause }: VpnrError): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' || code === 'ENETUNREACH';
 }

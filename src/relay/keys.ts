@@ -62,9 +62,9 @@ export function formatFingerprint(fingerprint: Uint8Array): string {
   return `sha256:${Buffer.from(fingerprint).toString('hex')}`;
 }
 
-/** Reads `sha256:` and 64 hex digits, with or without colons between bytes. Throws CONFIG_INVALID. */
+/** Reads 64 hex digits, with or without `sha256:` in front and colons between bytes. Throws CONFIG_INVALID. */
 export function parseFingerprint(text: string): Buffer {
-  const match = /^sha-?256:([0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i.exec(text.trim());
+  const match = /^(?:sha256:)?([0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i.exec(text.trim());
   if (match?.[1] === undefined) {
     throw new VpnrError('CONFIG_INVALID', `"${text}" is not a fingerprint`, {
       remedy: 'write sha256: and the 64 hex digits of the SHA-256 of the certificate in DER form',

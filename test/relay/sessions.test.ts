@@ -256,7 +256,7 @@ scene('bad certificates, clients and addresses are refused at the start', async 
   await running.stop();
   // The port is let go of when the data plane cannot start.
   class Failing extends FakeDataPlane {
-    override async start(): Promise<void> {
+    override async start(): Promise<never> {
       throw new Error('no');
     }
   }

@@ -1,0 +1,102 @@
+/** A whole relay: the machine's network, the TUN device, the data plane and the server, up and down in order. */
+import { createRelayDataPlane } from '../dataplane/relay.js';
+import type { VpnrError } from '../errors.js';
+import type { Endpoint } from '../ike/api.js';
+import { openTun, type TunDevice } from '../io/tun.js';
+import type { Secret } from '../secret.js';
+import { RelayHost } from './host.js';
+import { RelayServer } from './server.js';
+import type { RelayEvent, RelayStatus } from './server-api.js';
+
+/**
+ * What fits a link of 1,500 bytes to a client with an IPv4 path: less IPv4, UDP, ESP (with IV, trailer and ICV: 62
+ * bytes in all) and, inside, IPv4, UDP and the relay's header (52).
+ */
+const DEFAULT_MTU = 1500 - 62 - 52;
+const IPV4_AND_TCP_HEADERS = 40;
+
+export interface RelayServiceOptions {
+  /** Names the relay among others on this machine. */
+  name: string;
+  /** Name of the TUN device. */
+  device: string;
+  listen: Endpoint;
+  /** IPv4 prefix of the leases. */
+  pool: string;
+  /** Both PEM. */
+  certificate: string;
+  key: Secret;
+  clients: readonly { name: string; token: Secret }[];
+  stateDirectory: string;
+  ipip: boolean;
+  /** Time after which a session without packets ends. */
+  lifetimeMs?: number;
+  /** The largest packet, in bytes, between a client and the network. */
+  mtu?: number;
+  /** Where the journal of changes to the system is. */
+  runDirectory?: string;
+  onEvent(event: RelayEvent): void;
+}
+
+export class RelayService {
+  readonly #host: RelayHost;
+  readonly #tun: TunDevice;
+  readonly #server: RelayServer;
+
+  private constructor(host: RelayHost, tun: TunDevice, server: RelayServer) {
+    this.#host = host;
+    this.#tun = tun;
+    this.#server = server;
+  }
+
+  /** Serves once it resolves; if it throws, everything is as before. */
+  static async start(options: RelayServiceOptions): Promise<RelayService> {
+    const { name, device, pool, mtu = DEFAULT_MTU, lifetimeMs, runDirectory } = options;
+    const host = await RelayHost.open(name, { device, pool, mtu }, runDirectory);
+    let tun: TunDevice | undefined;
+    try {
+      tun = await openTun({ name: device });
+      await host.setUp();
+      const server = await RelayServer.start({
+        ...options,
+        mtu,
+        tun,
+        maxSegment: mtu - IPV4_AND_TCP_HEADERS,
+        dataPlane: createRelayDataPlane(),
+        ...(lifetimeMs !== undefined && { limits: { lifetimeMs } }),
+      });
+      return new RelayService(host, tun, server);
+    } catch (error) {
+      await host.close();
+      tun?.close();
+      throw error;
+    }
+  }
+
+  get fingerprint(): string {
+    return this.#server.fingerprint;
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  status(): RelayStatus {
+    return this.#server.status();
+  }
+
+  /** Asks all clients to leave. */
+  drain(): void {
+    this.#server.drain();
+  }
+
+  /** Ends everything and puts the machine's network back. Returns what could not be put back. */
+  async stop(): Promise<VpnrError[]> {
+    try {
+      await this.#server.stop();
+    } finally {
+      this.#tun.close();
+    }
+    return this.#host.close();
+  }
+}
