@@ -10,6 +10,11 @@ const ESP_TRAILER = 2;
 const ESP_ALIGNMENT = 4;
 const RELAY_HEADER = 24;
 const TCP_HEADER = 20;
+/**
+ * What a gateway lets into a tunnel without fragmenting it, whatever its link takes: strongSwan's ESP in user
+ * space (kernel-libipsec) has a device of this size.
+ */
+const GATEWAY_MTU = 1400;
 
 export type Encapsulation = 'none' | 'clear' | 'ipip';
 
@@ -19,11 +24,11 @@ const RELAY_OVERHEAD: Record<Encapsulation, number> = {
   ipip: IPV4_HEADER,
 };
 
-/** The largest device packet, in bytes, that passes a link of `linkMtu` bytes in one ESP datagram. */
+/** The largest device packet, in bytes, that passes a gateway and a link of `linkMtu` bytes in one ESP datagram. */
 export function innerMtu(linkMtu: number, outerFamily: 4 | 6, encapsulation: Encapsulation): number {
   const room = linkMtu - (outerFamily === 4 ? IPV4_HEADER : IPV6_HEADER) - UDP_HEADER - ESP_AROUND;
   const aligned = room - (room % ESP_ALIGNMENT);
-  return aligned - ESP_TRAILER - RELAY_OVERHEAD[encapsulation];
+  return Math.min(aligned - ESP_TRAILER, GATEWAY_MTU) - RELAY_OVERHEAD[encapsulation];
 }
 
 /** TCP's maximum segment for IPv4 packets of this size. */
