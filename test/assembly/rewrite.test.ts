@@ -143,6 +143,31 @@ for (const version of VERSIONS) {
     }
   });
 
+  test(`IPv${version}: what follows the quote (RFC 4884 padding and extensions) is left alone`, () => {
+    const random = generator(4950 + version);
+    for (let i = 0; i < 500; i++) {
+      const ours = randomAddress(random, version);
+      const address = randomAddress(random, version);
+      const quoted: Packet = {
+        source: randomAddress(random, version),
+        destination: ours,
+        protocol: TCP,
+        transport: randomTransport(random, TCP, version),
+        // The quoted packet ends before its TCP checksum, the padding does not.
+        fragment: { from: 0, to: 8 },
+      };
+      const outer = { source: ours, destination: randomAddress(random, version) };
+      const error = icmpError(random, version, outer, quoted);
+      const extension = randomBytes(random, 16);
+      const padding = new Uint8Array(128 + 8 - error.transport.length);
+      error.transport = concat(error.transport, padding, extension);
+      const inside = emit({ ...quoted, destination: address });
+      const transport = concat(error.transport.subarray(0, 8), inside, padding, extension);
+      const expected = emit({ ...error, source: address, transport });
+      same(rewriteAddress(emit(error), 'source', address), expected, `packet ${i}`);
+    }
+  });
+
   test(`IPv${version}: a quote that is not about our address is left alone`, () => {
     const random = generator(5508 + version);
     for (let i = 0; i < 500; i++) {
