@@ -46,7 +46,7 @@ export const MAX_PAYLOADS = 128;
 const CRITICAL = 0x80;
 
 /** The member of `Payload` for a type: `TsPayload` for `TSi`. */
-type PayloadOf<T extends Payload['type'], P extends Payload = Payload> = P extends Payload
+export type PayloadOf<T extends Payload['type'], P extends Payload = Payload> = P extends Payload
   ? T extends P['type']
     ? P
     : never
