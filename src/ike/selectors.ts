@@ -61,13 +61,17 @@ export function selectorCidrs({ family, first, last }: TrafficSelector): string[
   const cidrs: string[] = [];
   for (let at = addressNumber(addressBytes(first)); at <= end; ) {
     // The largest block that is aligned at `at` and does not pass the end.
-    let host = 0;
-    while (host < bits && (at & (1n << BigInt(host))) === 0n && at + (1n << BigInt(host + 1)) - 1n <= end)
-      host += 1;
-    cidrs.push(`${formatAddress(numberAddress(at, size))}/${bits - host}`);
-    at += 1n << BigInt(host);
+    const fitting = 1n << BigInt(bitLength(end - at + 1n) - 1);
+    const aligned = at & -at;
+    const block = at === 0n || fitting < aligned ? fitting : aligned;
+    cidrs.push(`${formatAddress(numberAddress(at, size))}/${bits - bitLength(block) + 1}`);
+    at += block;
   }
   return cidrs;
+}
+
+function bitLength(value: bigint): number {
+  return value.toString(2).length;
 }
 
 /** What both selectors allow, or undefined when that is nothing. */
