@@ -4,6 +4,8 @@
  * From the network: session by index -> duplicate filter -> tag -> filter accepts -> path of the newest epoch ->
  * inner source is the lease -> device. From the device: destination -> session -> MSS -> header -> the session's
  * path. Nothing is changed, nothing is answered, before a packet's tag was right.
+ *
+ * Leases and paths are IPv4: a path is the first eight bytes of a sockaddr_in.
  */
 import {
   BATCH,
@@ -110,9 +112,9 @@ export function relayInit(baseLow: u32, baseHigh: u32, poolAddress: u32, poolPre
 // --- From the network -----------------------------------------------------------------------------------------
 
 /**
- * Handles `datagrams` datagrams of the data socket. Leaves packets in TO_DEVICE, events in EVENTS and answers in TX_MMSG
- * (RESULT_REPLIES of them, in the slots they came in: send them before the next receive call). Returns their number, or
- * ERR_LENGTH for more than a batch.
+ * Handles `datagrams` datagrams of the data socket. Leaves packets in TO_DEVICE, events in EVENTS and answers in
+ * TX_MMSG (RESULT_REPLIES of them, in the slots they came in: send them before the next receive call). Returns
+ * `datagrams`, or ERR_LENGTH for more than a batch.
  */
 export function relayReceive(datagrams: u32): i32 {
   if (datagrams > <u32>BATCH) return ERR_LENGTH;
@@ -190,8 +192,7 @@ function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
 /**
  * Handles `packets` packets of the raw socket, which start with their IPv4 header (protocol 4). They bear no tag, so
  * they are taken only from the address to which a tagged packet has moved the session. Leaves packets in TO_DEVICE.
- * Returns their number, or
- * ERR_LENGTH for more than a batch.
+ * Returns `packets`, or ERR_LENGTH for more than a batch.
  */
 export function relayReceiveIpip(packets: u32): i32 {
   if (packets > <u32>BATCH) return ERR_LENGTH;

@@ -231,7 +231,6 @@ export const DROP_RELAY_VERSION = 49;
 export const DROP_RELAY_SESSION = 50;
 export const DROP_RELAY_TAG = 51;
 export const DROP_RELAY_DUPLICATE = 52;
-export const DROP_RELAY_EPOCH = 53;
 export const DROP_RELAY_INNER = 54;
 export const DROP_RELAY_SOURCE = 55;
 export const DROP_RELAY_PATH = 56;
