@@ -4,7 +4,7 @@
  */
 import type { VpnrError } from '../errors.js';
 import { toVpnrError } from '../errors.js';
-import { changeIp, IpError } from './ip.js';
+import { changeIp, IpError, tryChangeIp } from './ip.js';
 import { findLink, ROUTE_PROTOCOL } from './network.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
@@ -16,11 +16,52 @@ export type UndoStep =
   /** Puts `before` back, unless somebody has changed the parameter from `set` since. */
   | { kind: 'sysctl'; name: string; before: string; set: string };
 
-/** Throws what went wrong; that the thing is gone already is not wrong. */
-export async function undo(step: UndoStep): Promise<void> {
+interface Entry {
+  undo: UndoStep;
+}
+
+interface Failure<T> {
+  entry: T;
+  error: VpnrError;
+}
+
+/**
+ * Carries all of the steps out, the last first, and returns those that failed. That a thing is gone already is
+ * not a failure.
+ */
+export async function undoAll<T extends Entry>(steps: readonly T[]): Promise<Failure<T>[]> {
+  const failures: Failure<T>[] = [];
+  const rest = [...steps];
+  while (rest.length > 0) {
+    // Routes may be many: those that follow each other go in one batch.
+    const others = rest.findLastIndex(({ undo }) => undo.kind !== 'route') + 1;
+    const routes = rest.splice(others).reverse();
+    failures.push(...(await deleteRoutes(routes)));
+    const entry = rest.pop();
+    if (entry === undefined) break;
+    try {
+      if (entry.undo.kind !== 'route') await undo(entry.undo);
+    } catch (error) {
+      failures.push({ entry, error: toVpnrError(error) });
+    }
+  }
+  return failures;
+}
+
+async function deleteRoutes<T extends Entry>(entries: readonly T[]): Promise<Failure<T>[]> {
+  const commands = entries.flatMap(({ undo }) => (undo.kind === 'route' ? [deleteRouteCommand(undo)] : []));
+  try {
+    const failures = await tryChangeIp(commands);
+    return failures
+      .filter(error => error.reason !== 'absent')
+      .flatMap(error => entries.slice(error.index, error.index + 1).map(entry => ({ entry, error })));
+  } catch (error) {
+    return entries.map(entry => ({ entry, error: toVpnrError(error) }));
+  }
+}
+
+async function undo(step: Exclude<UndoStep, { kind: 'route' }>): Promise<void> {
   switch (step.kind) {
-    case 'route':
-      return changeUnlessAbsent(deleteRouteCommand(step));
     case 'address':
       if (!(await isSameLink(step))) return;
       return changeUnlessAbsent(['address', 'delete', step.address, 'dev', step.device]);
@@ -30,21 +71,6 @@ export async function undo(step: UndoStep): Promise<void> {
     case 'sysctl':
       if (readSysctl(step.name) === step.set) writeSysctl(step.name, step.before);
   }
-}
-
-/** Carries all of the steps out, the last first, and returns those that failed. */
-export async function undoAll<T extends { undo: UndoStep }>(
-  steps: readonly T[],
-): Promise<{ entry: T; error: VpnrError }[]> {
-  const failures: { entry: T; error: VpnrError }[] = [];
-  for (const entry of steps.toReversed()) {
-    try {
-      await undo(entry.undo);
-    } catch (error) {
-      failures.push({ entry, error: toVpnrError(error) });
-    }
-  }
-  return failures;
 }
 
 export function deleteRouteCommand(route: {

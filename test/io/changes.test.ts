@@ -11,7 +11,7 @@ import { readSysctl, writeSysctl } from '../../src/io/sysctl.js';
 import { formatPrefix, parseAddress } from '../../src/prefix.js';
 import { deleteDevice, inPrivateNetwork, ip, makeDevice, snapshot } from './private-network.js';
 
-const TESTS = 17;
+const TESTS = 18;
 const FORWARD = 'net/ipv4/ip_forward';
 const GATEWAY = '198.51.100.10';
 const GATEWAY6 = '2001:db8:51::10';
@@ -348,6 +348,14 @@ if (inPrivateNetwork(TESTS)) {
     assert.is(readSysctl('net/ipv4/conf/lan/proxy_arp'), '0');
     assert.throws(() => readSysctl('net/../kernel/panic'), /not the name/);
     assert.throws(() => writeSysctl('kernel/panic', '1'), /not the name/);
+  });
+
+  scenario('hundreds of routes come and go, with gaps made by others', async ({ changes }) => {
+    const routes = Array.from({ length: 300 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+    await changes.addAddress('10.61.0.2/32');
+    await changes.addRoutes(routes, { source: '10.61.0.2' });
+    assert.is((await tunnelRoutes()).length, routes.length);
+    for (const route of ['10.0.0.0/24', '10.0.77.0/24', '10.1.43.0/24']) ip('route', 'delete', route);
   });
 
   scenario("the next start takes a dead predecessor's changes back", async ({ changes, successor }) => {

@@ -132,7 +132,8 @@ withDirectory('steps of another boot or network namespace are dropped', director
 withDirectory('a journal cut short or damaged gives the steps that can be read', directory => {
   const owner = JSON.stringify({ owner: ownIdentity() });
   const whole = `${owner}\n${JSON.stringify({ id: 1, undo: step(1) })}\n${JSON.stringify({ id: 2, undo: step(2) })}\n`;
-  for (let length = 0; length < whole.length; length++) {
+  // All places in the last line, and some before it.
+  for (let length = 0; length < whole.length; length += length < whole.lastIndexOf('{"id":2') ? 9 : 1) {
     leave(directory, whole.slice(0, length));
     const journal = Journal.open('work', directory);
     // A line is complete without its line feed.

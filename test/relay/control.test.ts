@@ -29,6 +29,13 @@ scene('a client gets a session, and both ends the same keys', async it => {
   assert.not.match(inspect(grant, { depth: 9 }), hexOf(grant.resume.secret));
 });
 
+scene('the connection comes from the control address', async it => {
+  await it.start();
+  await it.connect({ controlAddress: '127.0.0.2' });
+  assert.is((await it.event('session-opened')).from, '127.0.0.2');
+  await failure(it.connect({ controlAddress: '192.0.2.99' }), 'RELAY_UNREACHABLE');
+});
+
 scene('sessions have addresses, keys and places of their own', async it => {
   await it.start();
   const grants = [];
