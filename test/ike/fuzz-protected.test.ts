@@ -27,7 +27,8 @@ test(`protected messages: ${CASES} damaged ones are refused unverified`, () => {
     if (count % 10 === 0) sample = sealMessage(g.message(g.many(2, () => g.payload())), key);
     const damaged = g.damage(sample);
     const datagram = g.chance(0.8) ? fixSealedLength(damaged) : damaged;
-    if (Buffer.compare(datagram, sample) === 0) continue;
+    // Damage that happens to change nothing is made up for.
+    if (Buffer.compare(datagram, sample) === 0) datagram[0] = (datagram[0] as number) ^ 1;
     const result = attempt(() => openMessage(datagram, opening));
     assert.ok(result instanceof IkeSyntaxError && !result.authenticated, `case ${count}`);
   }
