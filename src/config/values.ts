@@ -130,13 +130,14 @@ export const ipv4Host = z
 
 export const fingerprint = z
   .string()
-  .transform(text =>
-    text
-      .toLowerCase()
-      .replace(/^sha256:/, '')
-      .replaceAll(':', ''),
+  .transform(
+    text =>
+      `sha256:${text
+        .toLowerCase()
+        .replace(/^sha256:/, '')
+        .replaceAll(':', '')}`,
   )
-  .refine(text => /^[0-9a-f]{64}$/.test(text), {
+  .refine(text => /^sha256:[0-9a-f]{64}$/.test(text), {
     error: 'expected "sha256:" and the 64 hexadecimal digits of the SHA-256 of the certificate (DER)',
   });
 
