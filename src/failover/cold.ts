@@ -37,7 +37,7 @@ export interface ColdTiming {
 type State =
   | { name: 'idle' }
   | { name: 'connecting'; gateway: number; deadline: number }
-  | { name: 'active'; gateway: number; probes: PathProbes; graceUntil: number }
+  | { name: 'active'; gateway: number; probes: PathProbes; graceUntil: number; proven: boolean }
   | { name: 'waiting'; until: number };
 
 const MAX_ATTEMPT_DOUBLINGS = 3;
@@ -78,6 +78,7 @@ export class ColdFailover {
       gateway,
       probes: new PathProbes(this.#timing.probe, now),
       graceUntil: now + this.#timing.settleMs,
+      proven: false,
     };
     return [{ type: 'activate', gateway, epoch: this.#epoch }];
   }
@@ -100,6 +101,7 @@ export class ColdFailover {
     if (this.#state.name !== 'active' || this.#state.gateway !== gateway) return;
     this.#state.probes.reply(id, roundTripMs, now);
     this.#state.graceUntil = Number.NEGATIVE_INFINITY;
+    this.#state.proven = true;
     this.#failedRounds = 0;
   }
 
@@ -175,9 +177,10 @@ export class ColdFailover {
 
   #fail(reason: FailureReason, now: number): FailoverAction[] {
     if (this.#state.name !== 'active') return [];
-    const { gateway, probes } = this.#state;
+    const { gateway, probes, proven } = this.#state;
     this.#failedAt[gateway] = now;
-    this.#round = this.#byPreference(now);
+    // A path that never answered failed as an attempt: the round goes on, and so does the back-off behind it.
+    if (proven) this.#round = this.#byPreference(now);
     return [
       { type: 'failed', gateway, reason, silentMs: now - probes.lastHeard },
       { type: 'disconnect', gateway },
