@@ -3,17 +3,14 @@ import { createRelayDataPlane } from '../dataplane/relay.js';
 import type { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { openTun, type TunDevice } from '../io/tun.js';
+import { innerMtu, maxSegment } from '../packet/mtu.js';
 import type { Secret } from '../secret.js';
 import { RelayHost } from './host.js';
 import { RelayServer } from './server.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 
-/**
- * What a gateway lets into a tunnel without fragmenting it (1,400 bytes with strongSwan's ESP in user space), less
- * IPv4, UDP and the relay's header (52).
- */
-const DEFAULT_MTU = 1400 - 52;
-const IPV4_AND_TCP_HEADERS = 40;
+const ETHERNET_MTU = 1500;
+const DEFAULT_MTU = innerMtu(ETHERNET_MTU, 4, 'clear');
 
 export interface RelayServiceOptions {
   /** Names the relay among others on this machine. */
@@ -61,7 +58,7 @@ export class RelayService {
         ...options,
         mtu,
         tun,
-        maxSegment: mtu - IPV4_AND_TCP_HEADERS,
+        maxSegment: maxSegment(mtu),
         dataPlane: createRelayDataPlane(),
         ...(lifetimeMs !== undefined && { limits: { lifetimeMs } }),
       });

@@ -1,0 +1,132 @@
+/** A relay from start to end: what it takes from the system it gives back, on every way out. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Loaded } from '../config/load.js';
+import type { RelayConfig } from '../config/relay.js';
+import { readPrivateFile, readSecret } from '../config/secrets.js';
+import { aborted } from '../control/aborted.js';
+import { CleanUp } from '../control/clean-up.js';
+import { runtimeFolder, stateFolder } from '../control/folders.js';
+import { ControlServer } from '../control/server.js';
+import { VpnrError } from '../errors.js';
+import { monotonicMs } from '../io/clock.js';
+import { type Traffic, trafficOf } from '../packet/traffic.js';
+import { Secret } from '../secret.js';
+import type { RelayEvent, RelayStatus } from './server-api.js';
+import { RelayService } from './service.js';
+
+/** What `vpnr status` shows of a relay: plain data, ready for JSON. */
+export interface RelayServiceStatus extends Omit<RelayStatus, 'counters'> {
+  role: 'relay';
+  name: string;
+  pid: number;
+  device: string;
+  listen: string;
+  pool: string;
+  fingerprint: string;
+  uptimeMs: number;
+  traffic: Traffic;
+}
+
+/**
+ * Serves until `signal` is aborted or `vpnr disconnect` asks for the end; then clients are told to leave, and everything
+ * is put back. Throws what made it impossible, after the same clean-up.
+ */
+export async function runRelay(
+  loaded: Loaded<RelayConfig>,
+  signal: AbortSignal,
+  emit: (event: RelayEvent) => void,
+): Promise<void> {
+  const cleanUp = new CleanUp();
+  try {
+    const stop = await setUp(loaded, emit, cleanUp);
+    await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
+  } finally {
+    for (const error of await cleanUp.run()) {
+      emit({ type: 'notice', message: `could not put everything back: ${error.message}` });
+    }
+  }
+}
+
+/** Builds the relay up, each part with the step that takes it down again. */
+async function setUp(
+  loaded: Loaded<RelayConfig>,
+  emit: (event: RelayEvent) => void,
+  cleanUp: CleanUp,
+): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
+  const { config, folder } = loaded;
+  const { name, pool, device } = config;
+  const began = monotonicMs();
+  const certificate = readCertificate(resolve(folder, config.certificate));
+  const key = new Secret(readPrivateFile(resolve(folder, config.key), "the relay's key"));
+  cleanUp.add(() => key.wipe());
+  const clients = config.clients.map(client => ({
+    name: client.name,
+    token: readSecret(client.token, folder, `the token of client ${client.name}`),
+  }));
+  cleanUp.add(() => clients.forEach(({ token }) => token.wipe()));
+
+  let fail: (error: VpnrError) => void = () => {};
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failure.catch(() => {});
+  const service = await RelayService.start({
+    name,
+    device,
+    listen: { address: config.listen.host, port: config.listen.port },
+    pool,
+    certificate,
+    key,
+    clients,
+    stateDirectory: config.state === undefined ? resolve(stateFolder(), name) : resolve(folder, config.state),
+    ipip: config.trust_network,
+    lifetimeMs: config.idle,
+    runDirectory: runtimeFolder(),
+    onEvent: event => {
+      emit(event);
+      if (event.type === 'failed') fail(event.error);
+    },
+  });
+  cleanUp.add(async () => {
+    const [error] = await service.stop();
+    if (error !== undefined) throw error;
+  });
+  const stop = new AbortController();
+  const control = await ControlServer.listen<RelayServiceStatus>(name, {
+    status: () => {
+      const { counters, ...status } = service.status();
+      return {
+        role: 'relay',
+        name,
+        pid: process.pid,
+        device,
+        listen: `${config.listen.host}:${config.listen.port}`,
+        pool,
+        fingerprint: service.fingerprint,
+        uptimeMs: Math.round(monotonicMs() - began),
+        ...status,
+        traffic: trafficOf(counters),
+      };
+    },
+    disconnect: () => stop.abort('vpnr disconnect'),
+  });
+  // Whoever asked for the end is answered when all is put back.
+  cleanUp.addLast(() => control.close());
+  return { failure, signal: stop.signal };
+}
+
+function readCertificate(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new VpnrError(
+      'CERTIFICATE_INVALID',
+      `cannot read the relay's certificate: ${(error as Error).message}`,
+      {
+        remedy: 'correct "certificate" in the configuration, or make one as the README shows',
+        cause: error,
+      },
+    );
+  }
+}
