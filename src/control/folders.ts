@@ -1,0 +1,23 @@
+/** Where a running vpnr keeps what others must find, and what must survive it. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Sockets and journals: gone after a restart of the machine. */
+export function runtimeFolder(): string {
+  return process.env.VPNR_RUNTIME_DIR ?? '/run/vpnr';
+}
+
+/** Relay sessions: they survive a restart of the machine. */
+export function stateFolder(): string {
+  return process.env.VPNR_STATE_DIR ?? '/var/lib/vpnr';
+}
+
+/** Creates the folder for its owner alone, if it is not there. */
+export function ensureFolder(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+export function socketPath(name: string): string {
+  return join(runtimeFolder(), `${name}.sock`);
+}

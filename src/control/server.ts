@@ -1,0 +1,99 @@
+/** The socket on which a running vpnr answers `status` and `disconnect`. */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { VpnrError } from '../errors.js';
+import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
+import { type ControlRequest, type ControlResponse, MAX_REQUEST_BYTES } from './protocol.js';
+
+const MAX_CONNECTIONS = 16;
+const REQUEST_TIMEOUT_MS = 5000;
+
+export interface ControlHandlers<Status> {
+  status(): Status;
+  disconnect(): void;
+}
+
+export class ControlServer<Status> {
+  readonly #path: string;
+  readonly #server: Server;
+  readonly #handlers: ControlHandlers<Status>;
+  /** Those that asked to disconnect: their answer is the end of the connection, when all is put back. */
+  readonly #leaving = new Set<Socket>();
+
+  private constructor(name: string, handlers: ControlHandlers<Status>) {
+    this.#path = socketPath(name);
+    this.#handlers = handlers;
+    this.#server = createServer(socket => this.#serve(socket));
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Only one process may hold `name`: the caller has made sure of it, so an old socket file is a dead one. */
+  static async listen<Status>(
+    name: string,
+    handlers: ControlHandlers<Status>,
+  ): Promise<ControlServer<Status>> {
+    ensureFolder(runtimeFolder());
+    const control = new ControlServer(name, handlers);
+    rmSync(control.#path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      control.#server.once('error', error =>
+        reject(
+          new VpnrError('SYSTEM_CALL', `cannot listen on ${control.#path}: ${error.message}`, {
+            cause: error,
+          }),
+        ),
+      );
+      control.#server.listen(control.#path, resolve);
+    });
+    chmodSync(control.#path, 0o600);
+    return control;
+  }
+
+  /** Answers those who wait for the end, and removes the socket. */
+  async close(): Promise<void> {
+    const answer: ControlResponse<Status> = { ok: true };
+    for (const socket of this.#leaving) socket.end(`${JSON.stringify(answer)}\n`);
+    await new Promise<void>(resolve => this.#server.close(() => resolve()));
+    rmSync(this.#path, { force: true });
+  }
+
+  #serve(socket: Socket): void {
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#leaving.delete(socket));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > MAX_REQUEST_BYTES) socket.destroy();
+      else if (text.includes('\n')) {
+        socket.removeAllListeners('data');
+        this.#answer(socket, text.slice(0, text.indexOf('\n')));
+      }
+    });
+  }
+
+  #answer(socket: Socket, line: string): void {
+    const command = commandOf(line);
+    if (command === 'disconnect') {
+      socket.setTimeout(0);
+      this.#leaving.add(socket);
+      this.#handlers.disconnect();
+      return;
+    }
+    const response: ControlResponse<Status> =
+      command === 'status'
+        ? { ok: true, status: this.#handlers.status() }
+        : { ok: false, code: 'USAGE', message: 'unknown command' };
+    socket.end(`${JSON.stringify(response)}\n`);
+  }
+}
+
+function commandOf(line: string): ControlRequest['command'] | undefined {
+  try {
+    const { command } = JSON.parse(line) as Partial<ControlRequest>;
+    return command === 'status' || command === 'disconnect' ? command : undefined;
+  } catch {
+    return undefined;
+  }
+}
