@@ -1,0 +1,157 @@
+/** One connection from start to end: what it takes from the system it gives back, on every way out. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ClientConfig } from '../config/client.js';
+import type { Loaded } from '../config/load.js';
+import { readSecret } from '../config/secrets.js';
+import { aborted } from '../control/aborted.js';
+import { CleanUp } from '../control/clean-up.js';
+import { runtimeFolder } from '../control/folders.js';
+import { ControlServer } from '../control/server.js';
+import type { ClientEvents } from '../dataplane/api.js';
+import { createClientDataPlane } from '../dataplane/client.js';
+import { VpnrError } from '../errors.js';
+import { NetworkChanges } from '../io/changes.js';
+import { monotonicMs } from '../io/clock.js';
+import { Journal } from '../io/journal.js';
+import type { Secret } from '../secret.js';
+import { Device, deviceMtu } from './device.js';
+import type { ConnectionEvent } from './events.js';
+import { Supervisor } from './supervisor.js';
+import { resolveGateway } from './tunnel.js';
+
+export interface ConnectionOptions {
+  /** Go on for ever even if no gateway can be connected in the first round. */
+  persist: boolean;
+  emit(event: ConnectionEvent): void;
+}
+
+interface Secrets {
+  psks: Secret[];
+  relayToken: Secret | undefined;
+  relayCa: string | undefined;
+}
+
+/**
+ * Connects, and keeps connected until `signal` is aborted or `vpnr disconnect` asks for the end; then everything is
+ * put back. Throws what made it impossible, after the same clean-up.
+ */
+export async function runConnection(
+  loaded: Loaded<ClientConfig>,
+  signal: AbortSignal,
+  options: ConnectionOptions,
+): Promise<void> {
+  const cleanUp = new CleanUp();
+  let started = false;
+  try {
+    const stop = await setUp(loaded, options, cleanUp);
+    started = true;
+    await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
+    options.emit({ event: 'disconnecting', reason: String(signal.reason ?? stop.signal.reason) });
+  } finally {
+    const began = monotonicMs();
+    for (const error of await cleanUp.run()) {
+      options.emit({ event: 'notice', message: `could not put everything back: ${error.message}` });
+    }
+    if (started) options.emit({ event: 'disconnected', ms: Math.round(monotonicMs() - began) });
+  }
+}
+
+/** Builds the connection up, each part with the step that takes it down again, and starts it. */
+async function setUp(
+  loaded: Loaded<ClientConfig>,
+  options: ConnectionOptions,
+  cleanUp: CleanUp,
+): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
+  const { config } = loaded;
+  noticeMode(config, options);
+  const secrets = readSecrets(loaded);
+  cleanUp.add(() => wipe(secrets));
+  const journal = Journal.open(config.name, runtimeFolder());
+  cleanUp.add(() => journal.close());
+  const changes = new NetworkChanges(journal, config.tunnel.device);
+  cleanUp.add(() => undoAll(changes));
+  // What a predecessor left that ended without clean-up.
+  await undoAll(changes);
+
+  const device = await Device.create(
+    config,
+    changes,
+    await deviceMtu(config, await gatewayAddresses(config)),
+  );
+  cleanUp.add(() => device.close());
+  const plane = createClientDataPlane();
+  const supervisor = new Supervisor({ config, ...secrets, plane, device, changes, ...options });
+  await plane.start(device, eventsFor(supervisor));
+  cleanUp.add(() => plane.stop());
+  const disconnect = new AbortController();
+  const control = await ControlServer.listen(config.name, {
+    status: () => supervisor.status(),
+    disconnect: () => disconnect.abort('vpnr disconnect'),
+  });
+  // Whoever asked for the end is answered when all is put back.
+  cleanUp.addLast(() => control.close());
+  cleanUp.add(() => supervisor.stop());
+  supervisor.start();
+  return { failure: supervisor.failure, signal: disconnect.signal };
+}
+
+function eventsFor(supervisor: Supervisor): ClientEvents {
+  return {
+    ike: (path, datagram) => supervisor.receiveIke(path, datagram),
+    probeReply: (path, id, roundTripMs) => supervisor.probeReply(path, id, roundTripMs),
+    drain: () => supervisor.drain(),
+    // Anyone on the way can send an ICMP error: probes and IKE decide, at their own pace.
+    pathError: () => {},
+    failed: error => supervisor.fail(error),
+  };
+}
+
+function readSecrets({ config, folder }: Loaded<ClientConfig>): Secrets {
+  return {
+    psks: config.gateways.map(({ name, auth }) =>
+      readSecret(auth.psk, folder, `the pre-shared key of gateway ${name}`),
+    ),
+    relayToken: config.relay && readSecret(config.relay.token, folder, 'the relay token'),
+    relayCa: config.relay?.ca === undefined ? undefined : readCertificates(resolve(folder, config.relay.ca)),
+  };
+}
+
+function wipe({ psks, relayToken }: Secrets): void {
+  for (const psk of psks) psk.wipe();
+  relayToken?.wipe();
+}
+
+function readCertificates(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new VpnrError(
+      'CERTIFICATE_INVALID',
+      `cannot read the relay's CA certificate: ${(error as Error).message}`,
+      {
+        remedy: 'correct relay.ca in the configuration',
+        cause: error,
+      },
+    );
+  }
+}
+
+async function undoAll(changes: NetworkChanges): Promise<void> {
+  const [error] = await changes.undoAll();
+  if (error !== undefined) throw error;
+}
+
+/** Those that can be found now; a name that cannot be resolved yet does not hinder the others. */
+async function gatewayAddresses(config: ClientConfig): Promise<string[]> {
+  const found = await Promise.allSettled(config.gateways.map(resolveGateway));
+  return found.flatMap(result => (result.status === 'fulfilled' ? result.value.address : []));
+}
+
+function noticeMode({ failover }: ClientConfig, { emit }: ConnectionOptions): void {
+  if (failover.mode === 'cold') return;
+  emit({
+    event: 'notice',
+    message: `failover mode "${failover.mode}" is not available in this version: using "cold"`,
+  });
+}

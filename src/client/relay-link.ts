@@ -1,0 +1,228 @@
+/**
+ * The client's side of the relay session: keeps a control connection through whichever tunnel is active, opens it
+ * again when it is lost, and hands new sessions to its owner. Data does not wait for it: while both ends hold the
+ * session's keys, packets flow without a control connection.
+ */
+import { randomInt } from 'node:crypto';
+import type { RelayEntry } from '../config/client.js';
+import { stateFolder } from '../control/folders.js';
+import type { RelayBinding } from '../dataplane/api.js';
+import { toVpnrError, type VpnrError } from '../errors.js';
+import { monotonicMs } from '../io/clock.js';
+import type { RelayGrant, RelayTrust, ResumeState } from '../relay/attempt.js';
+import { RelayControl } from '../relay/client.js';
+import { ClientStateFile } from '../relay/client-state.js';
+import type { Secret } from '../secret.js';
+
+export interface RelayLinkOptions {
+  /** The connection's name, for what is kept over a restart. */
+  connection: string;
+  identity: string;
+  relay: RelayEntry;
+  token: Secret;
+  /** PEM, if the relay is known by its authority. */
+  ca: string | undefined;
+  localAddress: string;
+}
+
+export interface RelayLinkEvents {
+  /** A session with new keys. The next step waits until the promise is settled. `ms`: what the connection took. */
+  session(binding: RelayBinding, ms: number): Promise<void>;
+  /** The control connection is back; session and keys go on. */
+  resumed(lease: string, ms: number): void;
+  /** No control connection. `away`: the relay itself ended or refused it, so the way to the relay is in order. */
+  lost(error: VpnrError, away: boolean): void;
+  notice(message: string): void;
+}
+
+const CONNECT_TIMEOUT_MS = 4000;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5000;
+/** After a refusal, which will not change soon. */
+const REFUSED_RETRY_MS = 30_000;
+/** RFC 6335: dynamic ports. */
+const FIRST_DYNAMIC_PORT = 49152;
+const LAST_DYNAMIC_PORT = 65535;
+
+interface Loss {
+  error: VpnrError;
+  away: boolean;
+}
+
+export class RelayLink {
+  readonly #options: RelayLinkOptions;
+  readonly #events: RelayLinkEvents;
+  readonly #stateFile: ClientStateFile;
+  readonly #clientPort = randomInt(FIRST_DYNAMIC_PORT, LAST_DYNAMIC_PORT + 1);
+  #resume: ResumeState | undefined;
+  #lease: string | undefined;
+  #bound = false;
+  #control: RelayControl | undefined;
+  /** The present path's attempts; aborted when the path changes. */
+  #attempts = new AbortController();
+
+  constructor(options: RelayLinkOptions, events: RelayLinkEvents) {
+    this.#options = options;
+    this.#events = events;
+    const { host, port } = options.relay.address;
+    this.#stateFile = new ClientStateFile(stateFolder(), options.connection, `${host}:${port}`);
+  }
+
+  /** The data plane holds a session's keys. */
+  get bound(): boolean {
+    return this.#bound;
+  }
+
+  get connected(): boolean {
+    return this.#control !== undefined;
+  }
+
+  get lease(): string | undefined {
+    return this.#lease;
+  }
+
+  /** Another tunnel is active: the connection through the former one is given up, and a new one opened. */
+  pathChanged(): void {
+    this.#abandon();
+    this.#attempts = new AbortController();
+    void this.#keepConnected(this.#attempts.signal);
+  }
+
+  /** No tunnel is active. */
+  pathLost(): void {
+    this.#abandon();
+  }
+
+  /** Says goodbye. */
+  async close(): Promise<void> {
+    const control = this.#control;
+    this.#control = undefined;
+    this.#attempts.abort();
+    await control?.leave();
+  }
+
+  #abandon(): void {
+    this.#attempts.abort();
+    this.#control?.drop();
+    this.#control = undefined;
+  }
+
+  async #keepConnected(signal: AbortSignal): Promise<void> {
+    let retryMs = FIRST_RETRY_MS;
+    this.#resume ??= await this.#stateFile.load();
+    while (!signal.aborted) {
+      const connection = await this.#connect(signal);
+      if (signal.aborted) return;
+      if ('lost' in connection) {
+        retryMs = FIRST_RETRY_MS;
+        this.#report(await connection.lost, signal);
+      } else {
+        this.#report(connection, signal);
+        // Only the network's errors may soon be over.
+        if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
+      }
+      await pause(retryMs, signal);
+      retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
+    }
+  }
+
+  #report({ error, away }: Loss, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#control?.drop();
+    this.#control = undefined;
+    this.#events.lost(error, away);
+  }
+
+  /** One attempt: a connection, with the promise of its loss, or why there is none. */
+  async #connect(signal: AbortSignal): Promise<{ lost: Promise<Loss> } | Loss> {
+    const { identity, relay, token, localAddress } = this.#options;
+    const began = monotonicMs();
+    let loss: (loss: Loss) => void = () => {};
+    const lost = new Promise<Loss>(resolve => {
+      loss = resolve;
+    });
+    signal.addEventListener('abort', () => loss({ error: toVpnrError(signal.reason), away: false }), {
+      once: true,
+    });
+    try {
+      const control = await RelayControl.connect({
+        relay: this.#endpoint,
+        controlAddress: localAddress,
+        trust: this.#trust(),
+        name: identity,
+        token,
+        mode: relay.mode,
+        ...(this.#resume && { resume: { ...this.#resume, keepKeys: this.#bound } }),
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        signal,
+        onLost: (error, closed) => loss({ error, away: closed }),
+        onDrain: () => loss({ error: toVpnrError('the relay is about to stop'), away: true }),
+      });
+      if (signal.aborted) {
+        control.drop();
+        return { lost };
+      }
+      this.#control = control;
+      await this.#take(control.grant, monotonicMs() - began);
+      return { lost };
+    } catch (error) {
+      return { error: toVpnrError(error), away: isRefusedConnection(error) };
+    }
+  }
+
+  async #take(grant: RelayGrant, ms: number): Promise<void> {
+    this.#lease = grant.lease;
+    if (grant.keys === undefined) {
+      this.#events.resumed(grant.lease, ms);
+      return;
+    }
+    this.#bound = true;
+    const { mode } = this.#options.relay;
+    const relay = { ...this.#endpoint, port: grant.dataPort };
+    const binding = {
+      mode,
+      relay,
+      clientPort: this.#clientPort,
+      sessionIndex: grant.index,
+      lease: grant.lease,
+      ...grant.keys,
+    };
+    await this.#events.session(binding, ms);
+    await this.#remember(grant.resume);
+  }
+
+  async #remember(resume: ResumeState): Promise<void> {
+    if (this.#resume?.id === resume.id) return;
+    this.#resume = resume;
+    try {
+      await this.#stateFile.save(resume);
+    } catch (error) {
+      this.#events.notice(
+        `the relay session cannot be kept for the next start: ${toVpnrError(error).message}`,
+      );
+    }
+  }
+
+  #trust(): RelayTrust {
+    const { relay, ca } = this.#options;
+    if (relay.fingerprint !== undefined) return { fingerprint: relay.fingerprint };
+    return { ca: ca ?? '' };
+  }
+
+  get #endpoint(): { address: string; port: number } {
+    const { host, port } = this.#options.relay.address;
+    return { address: host, port };
+  }
+}
+
+function isRefusedConnection(error: unknown): boolean {
+  const { cause } = toVpnrError(error);
+  return cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
+  });
+}

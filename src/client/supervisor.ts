@@ -1,0 +1,538 @@
+/**
+ * Carries out what the failover policy decides: opens and closes tunnels, points the data plane to the active one,
+ * keeps the relay session, and reports back to the policy what became of it.
+ */
+import type { ClientConfig, GatewayEntry } from '../config/client.js';
+import type { ClientDataPlane, RelayBinding } from '../dataplane/api.js';
+import { toVpnrError, VpnrError } from '../errors.js';
+import { ColdFailover, type FailoverAction } from '../failover/cold.js';
+import type { NetworkChanges } from '../io/changes.js';
+import { monotonicMs } from '../io/clock.js';
+import { maxSegment } from '../packet/mtu.js';
+import { trafficOf } from '../packet/traffic.js';
+import type { Secret } from '../secret.js';
+import { Alarm } from './alarm.js';
+import { CONTROL_ADDRESS, type Device } from './device.js';
+import type { ConnectionEvent } from './events.js';
+import { RelayLink } from './relay-link.js';
+import type { ConnectionStatus, GatewayStatus } from './status.js';
+import { failoverTiming } from './timing.js';
+import { resolveGateway, Tunnel } from './tunnel.js';
+
+export interface SupervisorOptions {
+  config: ClientConfig;
+  /** Pre-shared keys, in the order of the gateways. */
+  psks: readonly Secret[];
+  relayToken: Secret | undefined;
+  relayCa: string | undefined;
+  plane: ClientDataPlane;
+  device: Device;
+  changes: NetworkChanges;
+  /** Go on for ever even if no gateway can be connected in the first round. */
+  persist: boolean;
+  emit(event: ConnectionEvent): void;
+}
+
+/** How often the counters are looked at, to see whether packets move. */
+const TRAFFIC_WATCH_MS = 200;
+
+interface GatewayRecord {
+  tunnel: Tunnel | undefined;
+  /** Counts attempts, so that what belongs to an earlier one is recognised. */
+  attempt: number;
+  startedAt: number;
+  virtualAddress: string | undefined;
+  failures: number;
+  lastError: VpnrError | undefined;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #policy: ColdFailover;
+  readonly #alarm = new Alarm(() => this.#apply(this.#policy.tick(monotonicMs())));
+  readonly #gateways: GatewayRecord[];
+  readonly #relay: RelayLink | undefined;
+  readonly #startedAt = monotonicMs();
+  readonly #pending: FailoverAction[] = [];
+  #applying = false;
+  #stopped = false;
+  #connected = false;
+  #switches = 0;
+  #waiting = false;
+  /** The active gateway that failed, until another one is proven. */
+  #failed: { gateway: string; at: number } | undefined;
+  #ikeProbe: { id: number; sentAt: number } | undefined;
+  #trafficWatch: NodeJS.Timeout | undefined;
+  #packets = 0;
+  #reject: (error: VpnrError) => void = () => {};
+  /** Rejects when the connection cannot go on. */
+  readonly failure: Promise<never>;
+
+  constructor(options: SupervisorOptions) {
+    const { config } = options;
+    this.#options = options;
+    this.failure = new Promise<never>((_, reject) => {
+      this.#reject = reject;
+    });
+    this.failure.catch(() => {});
+    this.#policy = new ColdFailover(config.gateways.length, failoverTiming(config), Math.random);
+    this.#gateways = config.gateways.map(() => ({
+      tunnel: undefined,
+      attempt: 0,
+      startedAt: 0,
+      virtualAddress: undefined,
+      failures: 0,
+      lastError: undefined,
+    }));
+    this.#relay = this.#createRelayLink();
+  }
+
+  start(): void {
+    const { config, plane } = this.#options;
+    if (config.relay !== undefined) {
+      const { host: address, port } = config.relay.address;
+      plane.setRelay({ address, port });
+    }
+    this.#setAddresses(undefined);
+    this.#trafficWatch = setInterval(() => this.#watchTraffic(), TRAFFIC_WATCH_MS);
+    this.#apply(this.#policy.start(monotonicMs()));
+  }
+
+  /** Says goodbye to the relay and to the gateways. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#alarm.clear();
+    clearInterval(this.#trafficWatch);
+    await this.#relay?.close();
+    for (const record of this.#gateways) record.tunnel?.close();
+  }
+
+  // --- What the data plane reports
+
+  receiveIke(path: number, datagram: Uint8Array): void {
+    if (!this.#stopped) this.#gateways[path]?.tunnel?.receive(datagram);
+  }
+
+  probeReply(path: number, id: number, roundTripMs: number): void {
+    if (this.#stopped) return;
+    this.#policy.probeReply(path, id, roundTripMs, monotonicMs());
+    this.#proven(path);
+    this.#alarm.set(this.#policy.nextTimer());
+  }
+
+  /** The relay leaves: its control connection will end, and is opened again when it is back. */
+  drain(): void {
+    if (!this.#stopped) this.#policy.relayAway(monotonicMs());
+  }
+
+  fail(error: unknown): void {
+    this.#reject(toVpnrError(error));
+  }
+
+  // --- What the policy decides
+
+  #apply(actions: FailoverAction[]): void {
+    this.#pending.push(...actions);
+    if (this.#applying) return;
+    this.#applying = true;
+    for (
+      let action = this.#pending.shift();
+      action !== undefined && !this.#stopped;
+      action = this.#pending.shift()
+    ) {
+      this.#carryOut(action);
+    }
+    this.#applying = false;
+    if (!this.#stopped) this.#alarm.set(this.#policy.nextTimer());
+  }
+
+  #carryOut(action: FailoverAction): void {
+    switch (action.type) {
+      case 'connect':
+        this.#waiting = false;
+        void this.#connect(action.gateway);
+        return;
+      case 'disconnect':
+        this.#disconnect(action.gateway);
+        return;
+      case 'activate':
+        this.#activate(action.gateway, action.epoch);
+        return;
+      case 'probe':
+        this.#probe(action.gateway, action.id);
+        return;
+      case 'failed':
+        this.#record(action.gateway).failures++;
+        this.#failed ??= { gateway: this.#name(action.gateway), at: monotonicMs() };
+        this.#options.emit({
+          event: 'gateway-failed',
+          gateway: this.#name(action.gateway),
+          reason: action.reason,
+          ms: Math.round(action.silentMs),
+        });
+        return;
+      case 'wait':
+        this.#wait(action.waitMs);
+        return;
+    }
+  }
+
+  async #connect(gateway: number): Promise<void> {
+    const { config, plane, changes, psks, emit } = this.#options;
+    const record = this.#record(gateway);
+    const entry = config.gateways[gateway];
+    const psk = psks[gateway];
+    if (entry === undefined || psk === undefined)
+      throw new VpnrError('INTERNAL', `there is no gateway ${gateway}`);
+    const attempt = ++record.attempt;
+    record.startedAt = monotonicMs();
+    record.lastError = undefined;
+    const outdated = () => this.#stopped || record.attempt !== attempt;
+    try {
+      const endpoint = await resolveGateway(entry);
+      if (outdated()) return;
+      await changes.keepOutside(endpoint.address);
+      if (outdated()) return;
+      emit({ event: 'connecting', gateway: entry.name, address: endpoint.address });
+      record.tunnel = new Tunnel(
+        {
+          path: gateway,
+          gateway: entry,
+          identity: config.identity,
+          psk,
+          lifetimes: config.lifetimes,
+          wantedAddress: record.virtualAddress,
+        },
+        endpoint,
+        plane,
+        {
+          up: (_, virtualAddress) => this.#tunnelUp(gateway, endpoint.address, virtualAddress),
+          alive: roundTripMs => this.#alive(gateway, roundTripMs),
+          closed: (error, byPeer) => this.#tunnelClosed(gateway, error, byPeer),
+        },
+      );
+      record.tunnel.start();
+    } catch (error) {
+      if (!outdated()) this.#connectFailed(gateway, toVpnrError(error));
+    }
+  }
+
+  #disconnect(gateway: number): void {
+    const record = this.#record(gateway);
+    record.attempt++;
+    const { tunnel } = record;
+    record.tunnel = undefined;
+    if (tunnel !== undefined && !tunnel.up && record.lastError === undefined) {
+      const seconds = ((monotonicMs() - record.startedAt) / 1000).toFixed(0);
+      const { address, port } = tunnel.endpoint;
+      this.#remember(
+        gateway,
+        new VpnrError(
+          'GATEWAY_TIMEOUT',
+          `gateway ${this.#name(gateway)} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
+          {
+            remedy: 'check its address, and that a firewall lets UDP port 4500 pass',
+          },
+        ),
+      );
+    }
+    tunnel?.close();
+    if (this.#policy.active !== undefined) return;
+    this.#options.plane.activate(undefined, 0);
+    this.#relay?.pathLost();
+  }
+
+  #activate(gateway: number, epoch: number): void {
+    this.#options.plane.activate(gateway, epoch);
+    this.#ikeProbe = undefined;
+    if (this.#relay !== undefined) this.#relay.pathChanged();
+    else void this.#useVirtualAddress(gateway);
+  }
+
+  #probe(gateway: number, id: number): void {
+    if (this.#relay !== undefined) {
+      if (this.#relay.bound) this.#options.plane.probe(gateway, id);
+      return;
+    }
+    this.#ikeProbe ??= { id, sentAt: monotonicMs() };
+    this.#record(gateway).tunnel?.probe();
+  }
+
+  #wait(waitMs: number): void {
+    if (this.#connected || this.#options.persist) {
+      this.#waiting = true;
+      this.#options.emit({ event: 'waiting', ms: Math.round(waitMs) });
+      return;
+    }
+    this.#reject(this.#summary());
+  }
+
+  // --- What became of it
+
+  #tunnelUp(gateway: number, address: string, virtualAddress: string): void {
+    const record = this.#record(gateway);
+    record.virtualAddress = virtualAddress;
+    this.#options.emit({
+      event: 'tunnel-up',
+      gateway: this.#name(gateway),
+      address,
+      virtualAddress,
+      ms: Math.round(monotonicMs() - record.startedAt),
+    });
+    this.#apply(this.#policy.connected(gateway, monotonicMs()));
+  }
+
+  #tunnelClosed(gateway: number, error: VpnrError, byPeer: boolean): void {
+    if (this.#policy.active === gateway) {
+      this.#remember(gateway, error);
+      this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs()));
+    } else this.#connectFailed(gateway, error);
+  }
+
+  #connectFailed(gateway: number, error: VpnrError): void {
+    this.#remember(gateway, error);
+    this.#apply(this.#policy.connectFailed(gateway, monotonicMs()));
+  }
+
+  #alive(gateway: number, roundTripMs: number | undefined): void {
+    const probe = this.#ikeProbe;
+    if (this.#relay !== undefined || probe === undefined || this.#policy.active !== gateway) return;
+    this.#ikeProbe = undefined;
+    const now = monotonicMs();
+    this.#policy.probeReply(gateway, probe.id, roundTripMs ?? now - probe.sentAt, now);
+  }
+
+  /** Without a relay, the address of the device is the one that the gateway assigned. */
+  async #useVirtualAddress(gateway: number): Promise<void> {
+    const address = this.#record(gateway).virtualAddress;
+    if (address === undefined) return;
+    try {
+      await this.#useAddress(this.#options.config.tunnel.address ?? address);
+    } catch (error) {
+      this.#reject(toVpnrError(error));
+      return;
+    }
+    if (this.#policy.active === gateway) {
+      this.#announceConnected(gateway);
+      this.#proven(gateway);
+    }
+  }
+
+  async #useAddress(address: string): Promise<void> {
+    const { device, emit } = this.#options;
+    const previous = device.address;
+    this.#setAddresses(address);
+    await device.setAddress(address);
+    if (previous !== undefined && previous !== address) emit({ event: 'address-changed', address, previous });
+  }
+
+  #setAddresses(device: string | undefined): void {
+    const {
+      config,
+      plane,
+      device: { mtu },
+    } = this.#options;
+    plane.setAddresses({
+      ...(device === undefined ? {} : { device }),
+      ...(config.relay === undefined ? {} : { control: CONTROL_ADDRESS }),
+      maxSegment: maxSegment(mtu),
+    });
+  }
+
+  #announceConnected(gateway: number): void {
+    if (this.#connected) return;
+    this.#connected = true;
+    const { device, emit } = this.#options;
+    emit({
+      event: 'connected',
+      gateway: this.#name(gateway),
+      device: device.name,
+      address: device.address ?? '',
+      mtu: device.mtu,
+      ms: Math.round(monotonicMs() - this.#startedAt),
+    });
+  }
+
+  /** The path carries packets to its other end: a switch to it is complete. */
+  #proven(gateway: number): void {
+    const failed = this.#failed;
+    if (failed === undefined || this.#policy.active !== gateway) return;
+    this.#failed = undefined;
+    this.#switches++;
+    this.#options.emit({
+      event: 'switched',
+      gateway: this.#name(gateway),
+      from: failed.gateway,
+      ms: Math.round(monotonicMs() - failed.at),
+    });
+  }
+
+  // --- The relay
+
+  #createRelayLink(): RelayLink | undefined {
+    const { config, relayToken, relayCa, emit } = this.#options;
+    const { relay } = config;
+    if (relay === undefined || relayToken === undefined) return undefined;
+    return new RelayLink(
+      {
+        connection: config.name,
+        identity: config.identity,
+        relay,
+        token: relayToken,
+        ca: relayCa,
+        localAddress: CONTROL_ADDRESS,
+      },
+      {
+        session: (binding, ms) => this.#relaySession(binding, ms),
+        resumed: (lease, ms) => this.#announceRelay(lease, 'kept', ms),
+        notice: message => emit({ event: 'notice', message }),
+        lost: (error, away) => this.#relayLost(error, away),
+      },
+    );
+  }
+
+  async #relaySession(binding: RelayBinding, ms: number): Promise<void> {
+    const { lease } = binding;
+    this.#options.plane.bindRelay(binding);
+    await this.#useAddress(this.#options.config.tunnel.address ?? lease);
+    const gateway = this.#policy.active;
+    if (gateway === undefined || this.#stopped) return;
+    this.#announceRelay(lease, 'fresh', ms);
+    this.#policy.relayBack(monotonicMs());
+    this.#announceConnected(gateway);
+    this.#apply([]);
+  }
+
+  #announceRelay(lease: string, keys: 'fresh' | 'kept', ms: number): void {
+    const gateway = this.#policy.active;
+    if (gateway === undefined) return;
+    this.#options.emit({
+      event: 'relay-session',
+      gateway: this.#name(gateway),
+      lease,
+      keys,
+      ms: Math.round(ms),
+    });
+  }
+
+  #relayLost(error: VpnrError, away: boolean): void {
+    const gateway = this.#policy.active;
+    if (this.#stopped || gateway === undefined) return;
+    this.#options.emit({
+      event: 'relay-lost',
+      gateway: this.#name(gateway),
+      code: error.code,
+      message: error.message,
+    });
+    // Another gateway cannot help with a refusal.
+    if (!this.#connected && !this.#options.persist && error.exitStatus !== 5) {
+      this.#reject(error);
+      return;
+    }
+    if (this.#relay?.bound === false) {
+      this.#remember(gateway, error);
+      this.#apply(this.#policy.lost(gateway, 'relay-unreachable', monotonicMs()));
+    } else if (away) {
+      this.#policy.relayAway(monotonicMs());
+      this.#apply([]);
+    }
+  }
+
+  // --- Records
+
+  #record(gateway: number): GatewayRecord {
+    const record = this.#gateways[gateway];
+    if (record === undefined) throw new VpnrError('INTERNAL', `there is no gateway ${gateway}`);
+    return record;
+  }
+
+  #name(gateway: number): string {
+    return this.#options.config.gateways[gateway]?.name ?? String(gateway);
+  }
+
+  #remember(gateway: number, error: VpnrError): void {
+    const record = this.#record(gateway);
+    record.failures++;
+    record.lastError = error;
+    this.#options.emit({
+      event: 'connect-failed',
+      gateway: this.#name(gateway),
+      code: error.code,
+      message: error.message,
+      ms: Math.round(monotonicMs() - record.startedAt),
+    });
+  }
+
+  /** Why nothing could be connected: the preferred gateway's reason, and the others' in the message. */
+  #summary(): VpnrError {
+    const errors = this.#gateways.flatMap(({ lastError }) => lastError ?? []);
+    const [first, ...others] = errors;
+    if (first === undefined) return new VpnrError('GATEWAY_TIMEOUT', 'no gateway could be connected');
+    return new VpnrError(first.code, [first, ...others].map(error => error.message).join('; '), {
+      ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
+      cause: first,
+    });
+  }
+
+  #watchTraffic(): void {
+    const counters = this.#options.plane.counters();
+    const packets = (counters['tx-packets'] ?? 0) + (counters['rx-packets'] ?? 0);
+    if (packets === this.#packets) return;
+    this.#packets = packets;
+    this.#policy.traffic(monotonicMs());
+    this.#alarm.set(this.#policy.nextTimer());
+  }
+
+  status(): ConnectionStatus {
+    const { config, device, plane } = this.#options;
+    const { active } = this.#policy;
+    return {
+      role: 'client',
+      name: config.name,
+      pid: process.pid,
+      state: this.#state(),
+      gateway: active === undefined ? null : this.#name(active),
+      device: device.name,
+      address: device.address ?? null,
+      mtu: device.mtu,
+      uptimeMs: Math.round(monotonicMs() - this.#startedAt),
+      switches: this.#switches,
+      gateways: config.gateways.map((entry, gateway) => this.#gatewayStatus(entry, gateway)),
+      relay:
+        config.relay === undefined
+          ? null
+          : {
+              address: formatHostPort(config.relay.address),
+              mode: config.relay.mode,
+              connected: this.#relay?.connected ?? false,
+              lease: this.#relay?.lease ?? null,
+            },
+      traffic: trafficOf(plane.counters()),
+    };
+  }
+
+  #state(): ConnectionStatus['state'] {
+    if (this.#stopped) return 'disconnecting';
+    if (this.#waiting) return 'waiting';
+    if (this.#policy.active !== undefined && this.#connected) return 'connected';
+    return this.#connected ? 'switching' : 'connecting';
+  }
+
+  #gatewayStatus(entry: GatewayEntry, gateway: number): GatewayStatus {
+    const record = this.#record(gateway);
+    const roundTrip = this.#policy.active === gateway ? this.#policy.smoothedRoundTripMs : undefined;
+    return {
+      name: entry.name,
+      address: formatHostPort(entry.address),
+      state: this.#policy.stateOf(gateway),
+      virtualAddress: record.tunnel?.virtualAddress ?? null,
+      roundTripMs: roundTrip === undefined ? null : Number(roundTrip.toFixed(3)),
+      failures: record.failures,
+      lastError: record.lastError?.message ?? null,
+    };
+  }
+}
+
+function formatHostPort({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
