@@ -1,0 +1,153 @@
+/** Events and status as text for people. */
+import type { ConnectionEvent } from '../client/events.js';
+import type { ConnectionStatus, GatewayStatus } from '../client/status.js';
+import type { Traffic } from '../packet/traffic.js';
+import type { RelayServiceStatus } from '../relay/run.js';
+import type { RelayEvent } from '../relay/server-api.js';
+
+export type AnyStatus = ConnectionStatus | RelayServiceStatus;
+
+const REASONS: Record<string, string> = {
+  probes: 'no answer to probes',
+  'closed-by-gateway': 'it closed the tunnel',
+  'relay-unreachable': 'the relay cannot be reached through it',
+  ike: 'IKE failed',
+};
+
+/** One event as one line, without time. */
+export function describeEvent(event: ConnectionEvent): string {
+  switch (event.event) {
+    case 'connecting':
+      return `connecting to ${event.gateway} (${event.address})`;
+    case 'tunnel-up':
+      return `tunnel to ${event.gateway} is up in ${event.ms} ms, virtual address ${event.virtualAddress}`;
+    case 'connect-failed':
+      return `${event.gateway}: ${event.code}: ${event.message}`;
+    case 'relay-session':
+      return `relay session ${event.keys === 'kept' ? 'goes on' : 'is up'} through ${event.gateway} after ${event.ms} ms, address ${event.lease}`;
+    case 'relay-lost':
+      return `control connection to the relay is lost: ${event.message}`;
+    case 'connected':
+      return `connected through ${event.gateway} in ${event.ms} ms: ${event.device} has ${event.address}, MTU ${event.mtu}`;
+    case 'gateway-failed':
+      return `${event.gateway} failed: ${REASONS[event.reason] ?? event.reason}, silent for ${event.ms} ms`;
+    case 'switched':
+      return `switched from ${event.from} to ${event.gateway} in ${event.ms} ms`;
+    case 'waiting':
+      return `no gateway can be connected; next attempt in ${formatDuration(event.ms)}`;
+    case 'address-changed':
+      return `the address changed from ${event.previous} to ${event.address}`;
+    case 'notice':
+      return event.message;
+    case 'disconnecting':
+      return `disconnecting (${event.reason})`;
+    case 'disconnected':
+      return `disconnected, everything is put back`;
+  }
+}
+
+/** The time of day with milliseconds, in front of a line. */
+export function stamp(now: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const ms = String(now.getMilliseconds()).padStart(3, '0');
+  return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}.${ms}`;
+}
+
+export function describeRelayEvent(event: RelayEvent): string {
+  switch (event.type) {
+    case 'listening':
+      return `listening on ${event.address}, port ${event.port} (TCP and UDP); certificate ${event.fingerprint}`;
+    case 'session-opened':
+      return `${event.client} from ${event.from} has a new session, address ${event.lease}`;
+    case 'session-resumed':
+      return `${event.client} from ${event.from} goes on with its session, address ${event.lease}, keys ${event.keys}`;
+    case 'session-left':
+      return `${event.client} said goodbye; ${event.lease} is kept for it`;
+    case 'session-moved':
+      return `${event.client} (${event.lease}) is reached by way of ${event.path.address} now, epoch ${event.epoch}`;
+    case 'session-ended':
+      return `the session of ${event.client} is over; ${event.lease} is free again`;
+    case 'client-refused':
+      return `${event.client} from ${event.from} was refused: ${event.error.code}: ${event.error.message}`;
+    case 'notice':
+      return event.message;
+    case 'failed':
+      return `${event.error.code}: ${event.error.message}`;
+  }
+}
+
+export function describeStatus(status: AnyStatus): string {
+  return status.role === 'client' ? describeConnection(status) : describeRelay(status);
+}
+
+function describeRelay(status: RelayServiceStatus): string {
+  const { name, listen, device, pool, fingerprint, connections, sessions, uptimeMs, traffic } = status;
+  return [
+    `${name}: relay on ${listen}, up ${formatDuration(uptimeMs)}, ${count(connections, 'control connection', 'control connections')}`,
+    `  device    ${device}, pool ${pool}`,
+    `  certificate ${fingerprint}`,
+    ...sessions.map(
+      ({ client, lease, connected, mode, idleMs }) =>
+        `  session   ${lease}  ${client}  ${mode ?? 'not resumed yet'}  ${connected ? 'connected' : `idle for ${formatDuration(idleMs)}`}`,
+    ),
+    ...describeTraffic(traffic),
+  ].join('\n');
+}
+
+function describeConnection(status: ConnectionStatus): string {
+  const via = status.gateway === null ? '' : ` through ${status.gateway}`;
+  const lines = [
+    `${status.name}: ${status.state}${via}, up ${formatDuration(status.uptimeMs)}, ${count(status.switches, 'switch', 'switches')}`,
+    `  device    ${status.device} ${status.address ?? '(no address yet)'} MTU ${status.mtu}`,
+  ];
+  if (status.relay !== null) {
+    const { address, mode, lease, connected } = status.relay;
+    const control = connected ? 'control connection up' : 'no control connection';
+    lines.push(`  relay     ${address} ${mode}, address ${lease ?? '(none yet)'}, ${control}`);
+  }
+  const width = Math.max(...status.gateways.map(gateway => gateway.name.length));
+  for (const gateway of status.gateways) lines.push(`  gateway   ${describeGateway(gateway, width)}`);
+  lines.push(...describeTraffic(status.traffic));
+  return lines.join('\n');
+}
+
+function describeGateway(gateway: GatewayStatus, width: number): string {
+  const parts = [gateway.name.padEnd(width), gateway.state.padEnd(10), gateway.address];
+  if (gateway.roundTripMs !== null) parts.push(`${gateway.roundTripMs.toFixed(2)} ms`);
+  if (gateway.failures > 0) parts.push(count(gateway.failures, 'failure', 'failures'));
+  if (gateway.lastError !== null && gateway.state !== 'active') parts.push(`(${gateway.lastError})`);
+  return parts.join('  ');
+}
+
+/** Traffic in two lines; below them the drops that happened. */
+export function describeTraffic({ counters, drops }: Traffic): string[] {
+  const of = (name: string) => counters[name] ?? 0;
+  return [
+    `  sent      ${count(of('tx-packets'), 'packet', 'packets')}, ${formatBytes(of('tx-bytes'))}`,
+    `  received  ${count(of('rx-packets'), 'packet', 'packets')}, ${formatBytes(of('rx-bytes'))}`,
+    ...Object.entries(drops).map(([reason, value]) => `  dropped   ${value} ${reason}`),
+  ];
+}
+
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${(ms / 1000).toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+function count(value: number, one: string, many: string): string {
+  return `${value} ${value === 1 ? one : many}`;
+}

@@ -1,0 +1,51 @@
+import { Flags } from '@oclif/core';
+import { stopSignal, VpnrCommand } from '../cli/base.js';
+import { describeRelayEvent, stamp } from '../cli/render.js';
+import { loadRelayConfig } from '../config/load.js';
+import { runRelay } from '../relay/run.js';
+import type { RelayEvent } from '../relay/server-api.js';
+
+export default class Relay extends VpnrCommand {
+  static override summary = 'Serve clients as their relay: leased addresses that outlast gateways.';
+
+  static override description =
+    'Listens for control connections (TLS 1.3) and data (UDP) on the same port, leases addresses from its pool and ' +
+    'forwards between the clients and its own networks. Ends on Ctrl-C, SIGTERM or "vpnr disconnect", and puts ' +
+    'everything back.';
+
+  static override examples = [
+    '<%= config.bin %> relay -c relay.yaml',
+    '<%= config.bin %> relay -c relay.yaml --json   # one JSON object a line',
+  ];
+
+  static override flags = {
+    config: Flags.string({
+      char: 'c',
+      required: true,
+      helpValue: 'FILE',
+      description: 'configuration of the relay (YAML)',
+    }),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Relay);
+    const loaded = loadRelayConfig(flags.config);
+    const stop = stopSignal();
+    try {
+      await runRelay(loaded, stop.signal, event => this.#show(event));
+    } finally {
+      stop.release();
+    }
+  }
+
+  #show(event: RelayEvent): void {
+    if (!this.jsonEnabled()) {
+      this.log(`${stamp(new Date())}  ${describeRelayEvent(event)}`);
+      return;
+    }
+    const { type, ...rest } = event;
+    const fields =
+      'error' in rest ? { ...rest, error: { code: rest.error.code, message: rest.error.message } } : rest;
+    this.logJson({ time: new Date().toISOString(), event: type, ...fields });
+  }
+}
