@@ -109,12 +109,12 @@ export interface RelayDataPlane {
   /**
    * Opens the data socket on `listen`, an IPv4 address; throws ADDRESS_IN_USE, NOT_ROOT or SYSTEM_CALL. `pool` is in
    * CIDR notation. The TUN descriptor is used until `stop` has resolved; the caller closes it. Resolves once packets
-   * can move.
+   * can move, with the data socket's address (the kernel chooses a `listen` port of 0).
    */
   start(
     options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
     events: RelayEvents,
-  ): Promise<void>;
+  ): Promise<{ local: Endpoint }>;
   /**
    * Replaces a session of the same index: sequence numbers, epoch and path start anew. Wipes the keys. Throws INTERNAL
    * if another session has its place in the table (SESSION_INDEX_MASK) or its lease, or the lease is not in the pool.

@@ -3,7 +3,7 @@ import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
 import { openIpip } from '../io/raw.js';
-import { openUdp } from '../io/udp.js';
+import { localEndpoint, openUdp } from '../io/udp.js';
 import { SESSION_INDEX_MASK } from '../packet/abi.js';
 import { contains, formatAddress, type Prefix, parseAddress, parsePrefix } from '../prefix.js';
 import type { RelayDataPlane, RelayEvents, RelaySession, SessionActivity } from './api.js';
@@ -33,7 +33,7 @@ class RelayPlane implements RelayDataPlane {
   async start(
     options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
     events: RelayEvents,
-  ): Promise<void> {
+  ): Promise<{ local: Endpoint }> {
     if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
     this.#events = events;
     this.#pool = parsePrefix(options.pool);
@@ -46,6 +46,7 @@ class RelayPlane implements RelayDataPlane {
         { name: 'relay', tunFd: options.tun.fd, dataFd, rawFd, pool, maxSegment: options.maxSegment },
         { report: report => this.#receive(report), failed: error => this.#failed(error) },
       );
+      return { local: localEndpoint(dataFd) };
     } catch (error) {
       this.#closeAll();
       throw error;
