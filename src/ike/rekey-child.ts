@@ -47,7 +47,12 @@ export class RekeyChild implements Task {
   request(): { exchange: number; payloads: Payload[] } | undefined {
     const { child } = this;
     if (child.state !== 'main') return undefined;
-    const { context, childGroup } = this.#established;
+    const { context, children, childGroup } = this.#established;
+    if (children.sending !== child) {
+      // The peer rekeyed it, and may not have our response: it would not know what we speak of.
+      child.rekeyAt = this.#established.retryAt(NotifyType.TEMPORARY_FAILURE);
+      return undefined;
+    }
     child.rekeying = true;
     this.#spi = context.env.allocateSpi();
     this.#nonce = context.newNonce();

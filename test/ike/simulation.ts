@@ -48,6 +48,9 @@ export interface Faults {
   maxDelay: number;
 }
 
+/** Between two ESP packets of one end. */
+const TRAFFIC_MS = 25;
+
 export const CALM: Faults = { loss: 0, doubling: 0, minDelay: 5, maxDelay: 5 };
 
 /** Keys of an installed child, for comparison. */
@@ -123,7 +126,7 @@ export class End {
   }
 }
 
-type Event = { at: number; order: number; to: End } & (
+type Event = { at: number; to: End } & (
   | { type: 'ike'; datagram: Uint8Array }
   | { type: 'esp'; packet: EspPacket; from: End }
 );
@@ -137,7 +140,7 @@ export class Simulation {
   /** ESP packets that arrived where they could be opened. */
   espReceived = 0;
   #events: Event[] = [];
-  #order = 0;
+  #trafficAt = 0;
 
   constructor(seed: number, faults: Faults = CALM) {
     this.random = new Random(seed);
@@ -174,8 +177,15 @@ export class Simulation {
     return this.call(to, (session, now) => session.receive(datagram, now));
   }
 
+  /** An ESP packet from each of the ends, unless that was just now. */
+  traffic(ends: readonly End[]): void {
+    if (this.now < this.#trafficAt) return;
+    this.#trafficAt = this.now + TRAFFIC_MS;
+    for (const end of ends) this.#sendEsp(end);
+  }
+
   /** Sends an ESP packet on the child in use. It arrives, after a delay, or the test fails. */
-  sendEsp(from: End): void {
+  #sendEsp(from: End): void {
     const child = from.sending === undefined ? undefined : from.installed.get(from.sending);
     if (child === undefined || from.peer === undefined) return;
     const packet = { spi: child.outboundSpi, key: child.outboundKey };
@@ -226,13 +236,12 @@ export class Simulation {
     }
   }
 
-  #schedule(
-    event: Event extends infer E ? (E extends Event ? Omit<E, 'at' | 'order'> : never) : never,
-  ): void {
+  #schedule(event: Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never): void {
     const { minDelay, maxDelay } = this.faults;
     const at = this.now + minDelay + this.random.next() * (maxDelay - minDelay);
-    this.#events.push({ ...event, at, order: this.#order++ } as Event);
-    this.#events.sort((a, b) => a.at - b.at || a.order - b.order);
+    let place = this.#events.length;
+    while (place > 0 && (this.#events[place - 1] as Event).at > at) place -= 1;
+    this.#events.splice(place, 0, { ...event, at } as Event);
   }
 
   #deliver(event: Event): void {
