@@ -13,7 +13,7 @@ module.exports = {
       severity: 'error',
       from: {
         orphan: true,
-        pathNot: ['^src/commands/', '^src/cli\\.ts$', '^test/', '^bench/', 'worker\\.ts$'],
+        pathNot: ['^src/commands/', '^src/cli\\.ts$', '^test/', '^bench/', 'worker\\.ts$', '\\.d\\.ts$'],
       },
       to: {},
     },

@@ -64,7 +64,9 @@ async function setUp(
     name: client.name,
     token: readSecret(client.token, folder, `the token of client ${client.name}`),
   }));
-  cleanUp.add(() => clients.forEach(({ token }) => token.wipe()));
+  cleanUp.add(() => {
+    for (const { token } of clients) token.wipe();
+  });
 
   let fail: (error: VpnrError) => void = () => {};
   const failure = new Promise<never>((_, reject) => {
