@@ -19,6 +19,11 @@ export function loadPart(source: usize, length: u32): v128 {
   return v128.and(v128.load(source), wanted);
 }
 
+/** The 16 bytes at `source` in reverse. */
+export function loadReversed(source: usize): v128 {
+  return i8x16.swizzle(v128.load(source), i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+}
+
 /** Zeroes `length` bytes, a multiple of 16: for short buffers quicker than memory.fill, which leaves the core. */
 export function wipe(target: usize, length: u32): void {
   for (const end = target + length; target !== end; target += 16) v128.store(target, i64x2.splat(0));

@@ -4,17 +4,21 @@
 // Products are of nibbles by bytes of h^k: each of these has tables of 16 one-byte entries, small enough to be one vector
 // that i8x16.swizzle looks up in a register for 16 nibbles at once. No address depends on the key or the data.
 
-import { wipe } from './bytes';
+import { loadReversed, wipe } from './bytes';
+import { GHASH_LANES, GHASH_LANES_KEY, ghashLanes, ghashLanesInstall, ghashLanesWipe } from './ghash_lanes';
+import { products } from './nibbles';
 
 /** Blocks that are multiplied together, each with a power of its own. */
-const POWERS: u32 = 16;
+const POWERS: u32 = GHASH_LANES;
 /** Bytes of the tables of one power of h: four of 16 bytes for each of its 16 bytes. */
 const POWER_TABLES: u32 = 1024;
-/** Bytes of a key as installed. */
-export const GHASH_KEY: u32 = POWERS * POWER_TABLES;
+/** Bytes of a key as installed: the powers' tables, then what ghash_lanes.ts needs. */
+export const GHASH_KEY: u32 = POWERS * POWER_TABLES + GHASH_LANES_KEY;
+const LANES_KEY: usize = POWERS * POWER_TABLES;
 
 /** Low and high nibbles of the blocks that are being multiplied. Zero between calls. */
 const NIBBLES = memory.data(512, 16);
+const NIBBLES_BYTES: u32 = 512;
 const BLOCK = memory.data(16, 16);
 
 /** Installs the hash key H, 16 bytes at `hashKey`. */
@@ -32,7 +36,9 @@ export function ghashInstall(key: usize, hashKey: usize): void {
     storeNibbles(0, v128.load(BLOCK));
     v128.store(BLOCK, multiply(key, 1));
   }
+  ghashLanesInstall(key + LANES_KEY, BLOCK);
   wipe(BLOCK, 16);
+  wipe(NIBBLES, NIBBLES_BYTES);
 }
 
 /** The tables of the power of h that stands in BLOCK. */
@@ -48,38 +54,36 @@ function installPower(tables: usize): void {
   }
 }
 
-/** Bits 8 to 15 of the carry-less products of `value` with 0, 1, ... 15. */
-function products(value: u32): v128 {
-  const bit0 = i8x16(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1);
-  const bit1 = i8x16(0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1);
-  const bit2 = i8x16(0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1);
-  const bit3 = i8x16(0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1);
-  return v128.xor(
-    v128.xor(v128.and(bit0, i8x16.splat(<u8>(value >> 8))), v128.and(bit1, i8x16.splat(<u8>(value >> 7)))),
-    v128.xor(v128.and(bit2, i8x16.splat(<u8>(value >> 6))), v128.and(bit3, i8x16.splat(<u8>(value >> 5)))),
-  );
-}
-
 /** Takes `blocks` blocks of 16 bytes into the sum, which is kept with its bytes reversed. */
 export function ghashBlocks(key: usize, sum: usize, data: usize, blocks: u32): void {
+  if (blocks >= 2 * GHASH_LANES) {
+    // All whole groups but the last go into sums of their own, which are then added to the blocks of the last.
+    const groups = blocks / GHASH_LANES - 1;
+    const sums = ghashLanes(key + LANES_KEY, sum, data, groups);
+    data += groups << 8;
+    blocks -= groups << 4;
+    for (let i: u32 = 0; i < POWERS; i++) {
+      storeNibbles(i, v128.xor(v128.load(sums + (i << 4)), loadReversed(data + (i << 4))));
+    }
+    ghashLanesWipe();
+    v128.store(sum, multiply(key, POWERS));
+    data += POWERS << 4;
+    blocks -= POWERS;
+  }
   while (blocks > 0) {
     const count = min(blocks, POWERS);
-    storeNibbles(0, v128.xor(v128.load(sum), reversed(v128.load(data))));
-    for (let i: u32 = 1; i < count; i++) storeNibbles(i, reversed(v128.load(data + (i << 4))));
+    storeNibbles(0, v128.xor(v128.load(sum), loadReversed(data)));
+    for (let i: u32 = 1; i < count; i++) storeNibbles(i, loadReversed(data + (i << 4)));
     v128.store(sum, multiply(key, count));
     data += count << 4;
     blocks -= count;
   }
-  wipe(NIBBLES, POWERS << 5);
+  wipe(NIBBLES, NIBBLES_BYTES);
 }
 
 /** The sum as the bytes that GHASH puts out. */
 export function ghashResult(sum: usize): v128 {
-  return reversed(v128.load(sum));
-}
-
-function reversed(block: v128): v128 {
-  return i8x16.swizzle(block, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  return loadReversed(sum);
 }
 
 function storeNibbles(index: u32, block: v128): void {
