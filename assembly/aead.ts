@@ -9,7 +9,6 @@ import {
   SUITE_CHACHA20_POLY1305,
 } from '../src/packet/abi';
 import { aesGcmInstall, aesGcmOpen, aesGcmSeal } from './aesgcm';
-
 import { chacha20Poly1305Install, chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
 
 export { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
@@ -49,9 +48,9 @@ export function aeadSeal(
 }
 
 /**
- * Verifies the tag behind the `length` bytes at `data` and only then decrypts these in place.
+ * Decrypts the `length` bytes at `data` in place if the tag behind them is right; it is compared in constant time.
  *
- * @returns false if the tag is wrong: no plaintext is left anywhere in memory then
+ * @returns false if the tag is wrong: `data` holds zeros or is unchanged then, and nothing of the plaintext is in memory
  */
 export function aeadOpen(
   suite: i32,

@@ -1,14 +1,16 @@
 // AES-GCM (NIST SP 800-38D) with a 96-bit IV and a 128-bit tag, as ESP uses it (RFC 4106): nonce = salt || IV.
 
+import { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
 import { AES_GROUP, AES_ROUND_KEYS, aesCounterGroup, aesExpandKey } from './aes';
 import { loadPart, wipe, xorBytes } from './bytes';
-import { ghashBlocks, ghashInstall, ghashResult } from './ghash';
+import { GHASH_KEY, ghashBlocks, ghashInstall, ghashResult } from './ghash';
 
 // A context: u32 number of rounds, 4 bytes salt, 8 bytes zero; the bit-sliced round keys; the hash key.
 const ROUNDS: usize = 0;
 const SALT: usize = 4;
 const ROUND_KEYS: usize = 16;
 const HASH_KEY: usize = ROUND_KEYS + AES_ROUND_KEYS;
+if (HASH_KEY + GHASH_KEY > AEAD_CONTEXT_SIZE) ERROR('the context is too small');
 
 const KEYSTREAM = memory.data(128, 16);
 const NONCE = memory.data(16, 16);
