@@ -1,29 +1,273 @@
+import { execFile } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createClientDataPlane } from '../../src/dataplane/client.js';
+import { REPORTS_MAX } from '../../src/dataplane/shared.js';
+import { VpnrError } from '../../src/errors.js';
+import { monotonicMs } from '../../src/io/clock.js';
+import { close } from '../../src/io/libc.js';
+import { openUdp, sendDatagram } from '../../src/io/udp.js';
 import { namespacesPossible } from '../support/namespace.js';
-import { installChildren, SUITES, startPair } from '../support/planes.js';
+import {
+  DEVICE,
+  installChildren,
+  openPath,
+  type Pair,
+  PORT,
+  type Side,
+  SUITES,
+  startPair,
+} from '../support/planes.js';
+
+const CASES = 11;
+const openDescriptors = () => readdirSync('/proc/self/fd').length;
+const turn = () => new Promise(resolve => setImmediate(resolve));
+
+/** Waits for something that other threads bring about. */
+async function until(condition: () => boolean): Promise<void> {
+  const end = monotonicMs() + 20_000;
+  while (!condition()) {
+    if (monotonicMs() > end) throw new Error(`not within 20 s: ${condition}`);
+    await turn();
+  }
+}
+
+/** Waits until the counter has at least this value. */
+function counted(side: Side, name: string, value: number): Promise<void> {
+  return until(() => (side.plane.counters()[name] ?? 0) >= value);
+}
+
+function ping(pair: Pair, ...options: string[]): string {
+  return pair.left.space.run('ping', '-n', '-i', '0.01', ...options, pair.right.inner);
+}
+
+/** A socket in the right namespace that is the gateway of the left side's path 1, for saying what no gateway would. */
+function rogueGateway({ left, right }: Pair): number {
+  const address = right.outer;
+  const remote = { address: left.outer, port: PORT + 1 };
+  const fd = right.space.inside(() => openUdp({ local: { address, port: PORT + 1 }, remote }));
+  openPath(left, right, 1);
+  return fd;
+}
+
+/** Runs a test with a pair, which is stopped whatever happens. */
+async function withPair(body: (pair: Pair) => Promise<void>): Promise<void> {
+  const pair = await startPair();
+  try {
+    await body(pair);
+  } finally {
+    await pair.stop();
+  }
+}
+
+const MARKER = new Uint8Array(4);
+/** An IKE header and something to tell messages apart. */
+const message = (index: number) => Uint8Array.from({ length: 30 }, (_, at) => (at === 29 ? index : at));
+const isMessage = (datagram: Uint8Array, index: number) => Buffer.compare(datagram, message(index)) === 0;
 
 if (namespacesPossible()) {
-  test('packets pass between two devices, under every suite', async () => {
-    const pair = await startPair();
-    for (const suite of SUITES) {
-      const [leftSpi, rightSpi] = installChildren(pair, suite);
-      const printed = pair.left.space.run(
-        'ping',
-        '-n',
-        '-c',
-        '5',
-        '-i',
-        '0.01',
-        '-s',
-        '1300',
-        pair.right.inner,
-      );
-      assert.match(printed, '5 received', suite);
+  test('packets pass between two devices under every suite, and are counted', () =>
+    withPair(async pair => {
+      for (const suite of SUITES) {
+        const [leftSpi, rightSpi] = installChildren(pair, suite);
+        assert.match(ping(pair, '-c', '5', '-s', '1300'), '5 received', suite);
+        pair.left.plane.removeChild(leftSpi);
+        pair.right.plane.removeChild(rightSpi);
+      }
+      const counters = pair.left.plane.counters();
+      assert.is(counters['tx-packets'], SUITES.length * 5);
+      assert.is(counters['tx-bytes'], SUITES.length * 5 * 1328);
+      assert.is(counters['rx-packets'], SUITES.length * 5);
+      assert.is(counters['rx-auth'], 0);
+    }));
+
+  test('rekeying again and again loses nothing', () =>
+    withPair(async pair => {
+      let [leftSpi, rightSpi] = installChildren(pair, 'chacha20poly1305');
+      const pinging = pair.left.space.spawn('ping', '-n', '-i', '0.002', '-c', '500', pair.right.inner);
+      let printed = '';
+      let ended = false;
+      pinging.stdout?.on('data', chunk => {
+        printed += chunk;
+      });
+      pinging.once('close', () => {
+        ended = true;
+      });
+      while (!ended) {
+        const before = pair.left.plane.counters()['tx-packets'] ?? 0;
+        const [nextLeft, nextRight] = installChildren(pair, 'aes128gcm16');
+        // The old child is removed, as IKE would, when the new one is in use.
+        await until(() => ended || (pair.left.plane.counters()['tx-packets'] ?? 0) > before + 20);
+        pair.left.plane.removeChild(leftSpi);
+        pair.right.plane.removeChild(rightSpi);
+        [leftSpi, rightSpi] = [nextLeft, nextRight];
+      }
+      assert.match(printed, '500 received');
+    }));
+
+  test('without an active path, or without a child, packets are dropped and counted', () =>
+    withPair(async pair => {
+      assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
+      await counted(pair.left, 'tx-no-tunnel', 3);
+      const [leftSpi] = installChildren(pair, 'chacha20poly1305');
+      assert.match(ping(pair, '-c', '1'), '1 received');
+      pair.left.plane.activate(undefined, 2);
+      assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
+      await counted(pair.left, 'tx-no-tunnel', 6);
+      pair.left.plane.activate(0, 3);
       pair.left.plane.removeChild(leftSpi);
-      pair.right.plane.removeChild(rightSpi);
-    }
-    await pair.stop();
+      assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
+      await counted(pair.left, 'tx-no-tunnel', 9);
+    }));
+
+  test('IKE messages pass between the main threads', () =>
+    withPair(async pair => {
+      pair.left.plane.sendIke(0, message(1));
+      const [, path, datagram] = await pair.right.next('ike');
+      assert.is(path, 0);
+      assert.equal(datagram, message(1));
+      assert.throws(() => pair.left.plane.sendIke(5, message(1)), /not open/);
+    }));
+
+  test('IKE messages that the main thread does not take in time are dropped', () =>
+    withPair(async pair => {
+      const rogue = rogueGateway(pair);
+      for (let index = 0; index < REPORTS_MAX + 20; index++) sendDatagram(rogue, [MARKER, message(index)]);
+      // This thread does not look at its messages until the worker has dropped some.
+      while ((pair.left.plane.counters()['rx-control-full'] ?? 0) < 20);
+      assert.is(pair.left.plane.counters().control, REPORTS_MAX);
+      await until(() => pair.left.reports.length === REPORTS_MAX);
+      sendDatagram(rogue, [MARKER, message(255)]);
+      await until(() => pair.left.reports.length === REPORTS_MAX + 1);
+      assert.equal(pair.left.reports.at(-1), ['ike', 1, message(255)]);
+      close(rogue);
+    }));
+
+  test('a flood of nonsense is dropped and changes nothing', () =>
+    withPair(async pair => {
+      const [leftSpi] = installChildren(pair, 'chacha20poly1305');
+      const rogue = rogueGateway(pair);
+      assert.match(ping(pair, '-c', '2'), '2 received');
+      const before = process.memoryUsage.rss();
+      const total = 100_000;
+      const noise = randomBytes(70_000);
+      const known = new Uint8Array(4);
+      new DataView(known.buffer).setUint32(0, leftSpi);
+      let sent = 0;
+      while (sent < total) {
+        for (let burst = 0; burst < 200; burst++, sent++) {
+          const length = randomInt(0, 10) === 0 ? randomInt(0, 20_000) : randomInt(0, 200);
+          const part = noise.subarray(randomInt(0, 50_000)).subarray(0, length);
+          const start = [new Uint8Array(0), known, MARKER, Uint8Array.of(0xff)][sent % 4] as Uint8Array;
+          assert.ok(sendDatagram(rogue, [start, part]));
+        }
+        pair.left.reports.length = 0;
+        await turn();
+      }
+      // The receive buffer may be full, so it is sent until it arrives.
+      await until(() => {
+        sendDatagram(rogue, [MARKER, message(255)]);
+        return pair.left.reports.some(report => report[0] === 'ike' && isMessage(report[2], 255));
+      });
+      const counters = pair.left.plane.counters();
+      assert.ok((counters['rx-auth'] ?? 0) > 1000);
+      assert.ok((counters['rx-unknown-spi'] ?? 0) > 1000);
+      assert.is(counters['rx-packets'], 2);
+      assert.match(ping(pair, '-c', '5'), '5 received');
+      assert.ok(process.memoryUsage.rss() - before < 100e6, 'memory stays bounded');
+      assert.not(pair.left.reports.some(([kind]) => kind === 'failed'));
+      close(rogue);
+    }));
+
+  test('a gateway that is not there is reported, not more often than useful, and ends nothing', () =>
+    withPair(async pair => {
+      installChildren(pair, 'chacha20poly1305');
+      openPath(pair.left, pair.right, 1);
+      for (let index = 0; index < 50; index++) pair.left.plane.sendIke(1, message(index));
+      assert.equal(await pair.left.next('pathError'), ['pathError', 1, 'ECONNREFUSED']);
+      assert.match(ping(pair, '-c', '2'), '2 received');
+      assert.ok(pair.left.reports.length < 10);
+    }));
+
+  test('a link that goes down is reported', () =>
+    withPair(async pair => {
+      installChildren(pair, 'chacha20poly1305');
+      pair.left.space.ip('link', 'set', 'cable', 'down');
+      assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
+      assert.equal(await pair.left.next('pathError'), ['pathError', 0, 'ENETUNREACH']);
+      await counted(pair.left, 'tx-send', 3);
+      pair.left.space.ip('link', 'set', 'cable', 'up');
+      assert.match(ping(pair, '-c', '10'), / [1-9]\d* received/);
+    }));
+
+  test('a closed path is gone, its descriptor too, and can be opened again', () =>
+    withPair(async pair => {
+      const before = openDescriptors();
+      for (let round = 0; round < 20; round++) {
+        pair.left.plane.openPath(3, { address: '127.0.0.1', port: PORT });
+        pair.left.plane.closePath(3);
+      }
+      pair.left.plane.closePath(3);
+      await until(() => openDescriptors() === before);
+      openPath(pair.left, pair.right, 3);
+      assert.throws(() => openPath(pair.left, pair.right, 3), /open already/);
+      assert.throws(() => pair.left.plane.openPath(16, { address: '198.18.1.2', port: 1 }), /no path 16/);
+      installChildren(pair, 'chacha20poly1305');
+      assert.match(ping(pair, '-c', '2'), '2 received');
+    }));
+
+  test('a device that is removed is a failure, and stopping still works', async () => {
+    const before = openDescriptors();
+    await withPair(async pair => {
+      installChildren(pair, 'chacha20poly1305');
+      pair.left.space.ip('link', 'delete', DEVICE);
+      const [, error] = await pair.left.next('failed');
+      assert.instance(error, VpnrError);
+      assert.is(error.code, 'SYSTEM_CALL');
+      assert.match(error.remedy ?? '', /removed/);
+      pair.left.plane.activate(0, 2);
+      pair.left.plane.closePath(0);
+      assert.is(pair.left.reports.filter(([kind]) => kind === 'failed').length, 1);
+    });
+    await until(() => openDescriptors() === before);
   });
+
+  test('stopping leaves no descriptor open, and a process that exits does not wait', async () => {
+    const before = openDescriptors();
+    await withPair(async pair => {
+      installChildren(pair, 'aes256gcm16');
+      assert.match(ping(pair, '-c', '2'), '2 received');
+      await pair.left.plane.stop();
+    });
+    await until(() => openDescriptors() === before);
+    const module = fileURLToPath(new URL('../support/exit.js', import.meta.url));
+    const running = promisify(execFile)(process.execPath, [module], { timeout: 20_000 });
+    const { code } = (await running.catch(error => error)) as { code?: number };
+    assert.is(code, 7);
+  });
+} else {
+  console.log(`# skipped ${CASES}: not root, or no /dev/net/tun`);
 }
+
+test('a data plane that was not started says so', async () => {
+  const plane = createClientDataPlane();
+  assert.throws(() => plane.openPath(0, { address: '127.0.0.1', port: 1 }), /not been started/);
+  assert.throws(() => plane.setRelay({ address: '2001:db8::1', port: 1 }), /not an IPv4 address/);
+  await plane.stop();
+});
+
+test('a worker that cannot start rejects the start', async () => {
+  const before = openDescriptors();
+  const plane = createClientDataPlane();
+  await plane.start({ fd: -1 }, {} as never).then(
+    () => plane.stop(),
+    error => assert.instance(error, VpnrError),
+  );
+  await until(() => openDescriptors() === before);
+});
+
 test.run();

@@ -9,7 +9,7 @@ import { Namespace } from './namespace.js';
 
 export const SUITES: readonly EspSuite[] = ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'];
 export const DEVICE = 'vpnrtest';
-const PORT = 4500;
+export const PORT = 4500;
 const ANY: TrafficSelector = {
   family: 4,
   protocol: 0,
