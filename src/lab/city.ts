@@ -169,7 +169,8 @@ export class City {
 
   /** Starts `vpnr connect`; await `event('connected')` of what it returns. */
   connect(configuration: Configuration = this.clientConfiguration()): Connection {
-    return new Connection(this.client, this.#program, this.write(this.client, 'client.yaml', configuration));
+    const file = this.write(this.client, 'client.yaml', configuration);
+    return new Connection(this.client, this.#program, file, configuration.name);
   }
 
   /** Runs `vpnr ARGS` in the client's host to its end. */

@@ -11,6 +11,8 @@ export interface NetworkSnapshot {
   addresses: string[];
   routes: string[];
   rules: string[];
+  /** Of IPv4 and IPv6, as "path:value". */
+  sysctls: string[];
 }
 
 export interface SpawnOptions {
@@ -95,7 +97,7 @@ export class Host {
     return result.stdout;
   }
 
-  /** Links, addresses, routes of all tables, and policy rules as they are now, without counters and timers. */
+  /** Links, addresses, routes of all tables, policy rules and sysctls as they are now, without counters and timers. */
   async network(): Promise<NetworkSnapshot> {
     const dump = async (...args: string[]) => {
       const list = JSON.parse((await this.run(['ip', '-j', ...args])) || '[]') as Record<string, unknown>[];
@@ -104,7 +106,10 @@ export class Host {
     const rules = async (family: string) => (await dump(family, 'rule')).map(rule => `${family} ${rule}`);
     const routes = async (family: string) =>
       (await dump(family, 'route', 'show', 'table', 'all')).map(route => `${family} ${route}`);
+    // Some of the files can only be written, which grep says with its exit status.
+    const sysctls = await this.try(['grep', '-rs', '.', '/proc/sys/net/ipv4', '/proc/sys/net/ipv6']);
     return {
+      sysctls: sysctls.stdout.split('\n').sort(),
       links: await dump('link'),
       addresses: await dump('address'),
       routes: [...(await routes('-4')), ...(await routes('-6'))],

@@ -1,4 +1,13 @@
-export { City, type CityOptions, type Configuration, GATEWAYS, type GatewayName } from './city.js';
+export {
+  City,
+  type CityOptions,
+  type Configuration,
+  GATEWAYS,
+  type GatewayName,
+  RELAY_ADDRESS,
+  SERVER_ADDRESS,
+} from './city.js';
+export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';
 export type { Host, NetworkSnapshot } from './host.js';
 export { type HostPlan, Lab, type LabPlan, labObstacle } from './lab.js';
 export type { Link } from './link.js';

@@ -1,6 +1,7 @@
 /** vpnr's own programs in the laboratory's hosts. */
 import { readFileSync } from 'node:fs';
 import type { ConnectionEvent } from '../client/events.js';
+import type { ConnectionStatus } from '../client/status.js';
 import { VpnrError } from '../errors.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
@@ -20,13 +21,14 @@ export class Connection {
   readonly process: LabProcess;
   readonly #host: Host;
   readonly #program: Program;
-  readonly #configuration: string;
+  readonly #name: string;
   #taken = 0;
 
-  constructor(host: Host, program: Program, configuration: string) {
+  /** `name` stands in the configuration file. */
+  constructor(host: Host, program: Program, configuration: string, name: string) {
     this.#host = host;
     this.#program = program;
-    this.#configuration = configuration;
+    this.#name = name;
     this.process = host.spawn([...program, 'connect', '-c', configuration, '--json'], { name: 'connect' });
   }
 
@@ -63,9 +65,10 @@ export class Connection {
   }
 
   /** What `vpnr status --json` says. */
-  async status(): Promise<Record<string, unknown>> {
-    const command = [...this.#program, 'status', '-c', this.#configuration, '--json'];
-    return JSON.parse(await this.#host.run(command)) as Record<string, unknown>;
+  async status(): Promise<ConnectionStatus> {
+    return JSON.parse(
+      await this.#host.run([...this.#program, 'status', this.#name, '--json']),
+    ) as ConnectionStatus;
   }
 
   /** Ends it with a signal and returns how it ended. */

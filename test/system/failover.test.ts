@@ -1,0 +1,195 @@
+import * as assert from 'uvu/assert';
+import {
+  type City,
+  type Configuration,
+  FAULTS,
+  type Fault,
+  type GatewayName,
+  injectFault,
+  repairFault,
+  SERVER_ADDRESS,
+  Transfer,
+  type TransferResult,
+} from '../../src/lab/index.js';
+import { figures, systemTests, withCity } from './support.js';
+
+const test = systemTests();
+const BYTES = 100_000_000;
+const FAULT_AT = 40_000_000;
+const TRANSFER_MS = 90_000;
+
+function startTransfer(city: City, options: { untilTold?: boolean } = {}): Promise<Transfer> {
+  return Transfer.start({
+    client: city.client,
+    server: city.server,
+    address: SERVER_ADDRESS,
+    bytes: BYTES,
+    ...options,
+  });
+}
+
+function pauses({ up, down, ms }: TransferResult): string {
+  const pause = Math.max(up.longestPauseMs, down.longestPauseMs).toFixed(0);
+  const megabytes = ((up.bytes + down.bytes) / 1e6).toFixed(0);
+  return `TCP paused ${pause} ms, ${megabytes} MB in ${(ms / 1000).toFixed(1)} s, content intact`;
+}
+
+/** Connects, transfers in both directions, and lets tokyo fail in the middle. */
+function survives(
+  fault: Fault,
+  edit: (configuration: Configuration) => void = () => {},
+  relay: Configuration = {},
+) {
+  return withCity({}, async city => {
+    await city.startRelay({ ...city.relayConfiguration(), ...relay });
+    const configuration = city.clientConfiguration();
+    edit(configuration);
+    const connection = city.connect(configuration);
+    const connected = await connection.event('connected');
+    assert.is(connected.gateway, 'tokyo');
+    const transfer = await startTransfer(city);
+    await transfer.reached(FAULT_AT, TRANSFER_MS);
+    await injectFault(city, 'tokyo', fault);
+    assert.ok(transfer.arrived.up < BYTES && transfer.arrived.down < BYTES, 'the fault comes in the middle');
+    const failed = await connection.event('gateway-failed', { gateway: 'tokyo' });
+    const switched = await connection.event('switched', { gateway: 'osaka' });
+    const result = await transfer.result(TRANSFER_MS);
+    assert.ok(result.up.bytes >= BYTES && result.down.bytes >= BYTES);
+    const status = await connection.status();
+    assert.is(status.gateway, 'osaka');
+    assert.is(status.state, 'connected');
+    assert.is(status.address, connected.address, 'the address stays');
+    figures(
+      `${fault}: connected in ${connected.ms} ms; detected ${failed.ms} ms after the last sign of life ` +
+        `(${failed.reason}), switched ${switched.ms} ms later; ${pauses(result)}`,
+    );
+    assert.is((await connection.stop()).status, 0);
+  });
+}
+
+for (const fault of Object.keys(FAULTS) as Fault[]) {
+  test(`a transfer survives when ${FAULTS[fault]}`, () => survives(fault));
+}
+
+test('a transfer survives in ipip mode', () =>
+  survives(
+    'kill',
+    configuration => {
+      configuration.relay.mode = 'ipip';
+      configuration.relay.trust_network = true;
+    },
+    { trust_network: true },
+  ));
+
+test('a transfer survives with an address of the device of its own', () =>
+  survives('kill', configuration => {
+    configuration.tunnel.address = '192.168.77.2/32';
+  }));
+
+test('a second failure brings the connection back to the first gateway', () =>
+  withCity({}, async city => {
+    await city.startRelay();
+    const connection = city.connect();
+    await connection.event('connected');
+    const transfer = await startTransfer(city, { untilTold: true });
+    const failures: [GatewayName, GatewayName][] = [
+      ['tokyo', 'osaka'],
+      ['osaka', 'tokyo'],
+      ['tokyo', 'osaka'],
+    ];
+    let due = 20_000_000;
+    for (const [failing, next] of failures) {
+      await transfer.reached(due, TRANSFER_MS);
+      await injectFault(city, failing, 'kill');
+      const failed = await connection.event('gateway-failed', { gateway: failing });
+      const switched = await connection.event('switched', { gateway: next });
+      figures(`${failing} to ${next}: detected ${failed.ms} ms, switched ${switched.ms} ms`);
+      assert.is((await connection.status()).gateway, next);
+      await repairFault(city, failing, 'kill');
+      due = Math.min(transfer.arrived.up, transfer.arrived.down) + 20_000_000;
+    }
+    transfer.finish();
+    figures(`three failures: ${pauses(await transfer.result(TRANSFER_MS))}`);
+    assert.is((await connection.stop()).status, 0);
+  }));
+
+test('with all gateways down it waits, and goes on when one is back', () =>
+  withCity({}, async city => {
+    await city.startRelay();
+    const connection = city.connect();
+    await connection.event('connected');
+    const transfer = await startTransfer(city);
+    await transfer.reached(FAULT_AT, TRANSFER_MS);
+    await Promise.all([injectFault(city, 'tokyo', 'link-down'), injectFault(city, 'osaka', 'link-down')]);
+    await connection.event('waiting', { timeoutMs: 60_000 });
+    await repairFault(city, 'osaka', 'link-down');
+    const switched = await connection.event('switched', { gateway: 'osaka', timeoutMs: 60_000 });
+    figures(
+      `all down: back ${switched.ms} ms after the failure; ${pauses(await transfer.result(TRANSFER_MS))}`,
+    );
+    assert.is((await connection.stop()).status, 0);
+  }));
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  test(`a transfer survives a restart of the relay by ${signal}`, () =>
+    withCity({}, async city => {
+      const relay = await city.startRelay();
+      const connection = city.connect();
+      await connection.event('connected');
+      const transfer = await startTransfer(city);
+      await transfer.reached(FAULT_AT, TRANSFER_MS);
+      relay.signal(signal);
+      await relay.exited;
+      assert.ok(transfer.arrived.up < BYTES && transfer.arrived.down < BYTES, 'it comes in the middle');
+      await city.startRelay();
+      figures(`relay restarted after ${signal}: ${pauses(await transfer.result(TRANSFER_MS))}`);
+      assert.is((await connection.stop()).status, 0);
+    }));
+}
+
+test('strongSwan rekeys every few seconds under load', () =>
+  withCity({ gateways: { rekey: { childSeconds: 2, ikeSeconds: 5 } } }, async city => {
+    await city.startRelay();
+    const connection = city.connect();
+    await connection.event('connected');
+    const transfer = await startTransfer(city, { untilTold: true });
+    // Associations are numbered; the numbers tell how many there have been.
+    const count = async (pattern: RegExp) =>
+      Math.max(
+        0,
+        ...[...(await city.gateways.tokyo.associations()).matchAll(pattern)].map(match => Number(match[1])),
+      );
+    const rekeyed = async () => ({
+      ike: (await count(/^clients: #(\d+)/gm)) - 1,
+      child: (await count(/^\s+networks: #(\d+)/gm)) - 1,
+    });
+    let due = 0;
+    for (let seen = await rekeyed(); seen.ike < 2 || seen.child < 5; seen = await rekeyed()) {
+      due += 5_000_000;
+      await transfer.reached(due, TRANSFER_MS);
+    }
+    const { ike, child } = await rekeyed();
+    transfer.finish();
+    figures(`IKE rekeyed ${ike} times, child ${child} times; ${pauses(await transfer.result(TRANSFER_MS))}`);
+    assert.is((await connection.status()).switches, 0, 'rekeying is no failure');
+    assert.is((await connection.stop()).status, 0);
+  }));
+
+test('without a relay the gateway failing is survived by the connection, with another address', () =>
+  withCity({}, async city => {
+    const configuration = city.clientConfiguration();
+    delete configuration.relay;
+    const connection = city.connect(configuration);
+    const connected = await connection.event('connected');
+    assert.match(connected.address, /^10\.61\.0\./);
+    await city.client.run(['ping', '-c', '1', '-W', '5', SERVER_ADDRESS]);
+    await injectFault(city, 'tokyo', 'kill');
+    await connection.event('gateway-failed', { gateway: 'tokyo' });
+    const changed = await connection.event('address-changed');
+    assert.match(changed.address, /^10\.62\.0\./);
+    await city.client.run(['ping', '-c', '1', '-W', '5', SERVER_ADDRESS]);
+    assert.is((await connection.status()).gateway, 'osaka');
+    assert.is((await connection.stop()).status, 0);
+  }));
+
+test.run();
