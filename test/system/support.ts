@@ -12,12 +12,16 @@ export interface SystemTests {
   run(): void;
 }
 
-/** As uvu's suite; on a machine that cannot hold a laboratory its tests are counted as skipped, with the reason. */
+/**
+ * As uvu's suite, with the tests whose names contain TEST_NAME of the environment; on a machine that cannot hold a
+ * laboratory its tests are counted as skipped, with the reason.
+ */
 export function systemTests(): SystemTests {
   const tests = suite<Context>();
   const obstacle = labObstacle() ?? strongSwanObstacle();
   let skipped = 0;
   const add = (name: string, body: () => Promise<void>) => {
+    if (!name.includes(process.env.TEST_NAME ?? '')) return;
     if (obstacle === undefined) tests(name, () => bounded(name, body));
     else skipped += 1;
   };
