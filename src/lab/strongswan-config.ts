@@ -37,13 +37,18 @@ export interface GatewayOptions {
 export const IKE_PROPOSALS = ['chacha20poly1305-prfsha256-curve25519', 'aes256gcm16-prfsha256-curve25519'];
 export const ESP_PROPOSALS = ['chacha20poly1305', 'aes256gcm16'];
 
+/** Between the beginning of a rekey and the end of what it replaces. */
+const REKEY_MARGIN_SECONDS = 60;
+
 /** A gateway for road warriors: pre-shared keys, an address from a pool, ESP in UDP always. */
 export function gatewayConfiguration(options: GatewayOptions): Block {
   const { identity, clients, rekey = {} } = options;
   const child: Block = {
     local_ts: (options.networks ?? ['0.0.0.0/0']).join(','),
     esp_proposals: (options.espProposals ?? ESP_PROPOSALS).join(','),
-    ...(rekey.childSeconds === undefined ? {} : rekeyTime(rekey.childSeconds)),
+    ...(rekey.childSeconds === undefined
+      ? {}
+      : { ...rekeyTime(rekey.childSeconds), life_time: `${rekey.childSeconds + REKEY_MARGIN_SECONDS}s` }),
     ...(options.replayWindow === undefined ? {} : { replay_window: `${options.replayWindow}` }),
   };
   return {
@@ -56,7 +61,9 @@ export function gatewayConfiguration(options: GatewayOptions): Block {
         pools: 'clients',
         // A client that comes back after its own failure is not held up by the association it has lost.
         unique: 'replace',
-        ...(rekey.ikeSeconds === undefined ? {} : { ...rekeyTime(rekey.ikeSeconds), over_time: '60s' }),
+        ...(rekey.ikeSeconds === undefined
+          ? {}
+          : { ...rekeyTime(rekey.ikeSeconds), over_time: `${REKEY_MARGIN_SECONDS}s` }),
         ...(options.dpdSeconds === undefined ? {} : { dpd_delay: `${options.dpdSeconds}s` }),
         local: { auth: 'psk', id: identity },
         remote: { auth: 'psk' },

@@ -14,18 +14,21 @@ import {
 import { figures, systemTests, withCity } from './support.js';
 
 const test = systemTests();
+/** Each direction carries at least this much, and goes on until the test has seen what it waits for. */
 const BYTES = 100_000_000;
 const FAULT_AT = 40_000_000;
 const TRANSFER_MS = 90_000;
 
-function startTransfer(city: City, options: { untilTold?: boolean } = {}): Promise<Transfer> {
-  return Transfer.start({
-    client: city.client,
-    server: city.server,
-    address: SERVER_ADDRESS,
-    bytes: BYTES,
-    ...options,
-  });
+function startTransfer({ client, server }: City): Promise<Transfer> {
+  return Transfer.start({ client, server, address: SERVER_ADDRESS, bytes: BYTES, untilTold: true });
+}
+
+/** Lets a transfer end, which must be whole. */
+async function finish(transfer: Transfer): Promise<TransferResult> {
+  transfer.finish();
+  const result = await transfer.result(TRANSFER_MS);
+  assert.ok(result.up.bytes >= BYTES && result.down.bytes >= BYTES);
+  return result;
 }
 
 function pauses({ up, down, ms }: TransferResult): string {
@@ -50,11 +53,9 @@ function survives(
     const transfer = await startTransfer(city);
     await transfer.reached(FAULT_AT, TRANSFER_MS);
     await injectFault(city, 'tokyo', fault);
-    assert.ok(transfer.arrived.up < BYTES && transfer.arrived.down < BYTES, 'the fault comes in the middle');
     const failed = await connection.event('gateway-failed', { gateway: 'tokyo' });
     const switched = await connection.event('switched', { gateway: 'osaka' });
-    const result = await transfer.result(TRANSFER_MS);
-    assert.ok(result.up.bytes >= BYTES && result.down.bytes >= BYTES);
+    const result = await finish(transfer);
     const status = await connection.status();
     assert.is(status.gateway, 'osaka');
     assert.is(status.state, 'connected');
@@ -91,7 +92,7 @@ test('a second failure brings the connection back to the first gateway', () =>
     await city.startRelay();
     const connection = city.connect();
     await connection.event('connected');
-    const transfer = await startTransfer(city, { untilTold: true });
+    const transfer = await startTransfer(city);
     const failures: [GatewayName, GatewayName][] = [
       ['tokyo', 'osaka'],
       ['osaka', 'tokyo'],
@@ -108,8 +109,7 @@ test('a second failure brings the connection back to the first gateway', () =>
       await repairFault(city, failing, 'kill');
       due = Math.min(transfer.arrived.up, transfer.arrived.down) + 20_000_000;
     }
-    transfer.finish();
-    figures(`three failures: ${pauses(await transfer.result(TRANSFER_MS))}`);
+    figures(`three failures: ${pauses(await finish(transfer))}`);
     assert.is((await connection.stop()).status, 0);
   }));
 
@@ -124,9 +124,7 @@ test('with all gateways down it waits, and goes on when one is back', () =>
     await connection.event('waiting', { timeoutMs: 60_000 });
     await repairFault(city, 'osaka', 'link-down');
     const switched = await connection.event('switched', { gateway: 'osaka', timeoutMs: 60_000 });
-    figures(
-      `all down: back ${switched.ms} ms after the failure; ${pauses(await transfer.result(TRANSFER_MS))}`,
-    );
+    figures(`all down: back ${switched.ms} ms after the failure; ${pauses(await finish(transfer))}`);
     assert.is((await connection.stop()).status, 0);
   }));
 
@@ -140,9 +138,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await transfer.reached(FAULT_AT, TRANSFER_MS);
       relay.signal(signal);
       await relay.exited;
-      assert.ok(transfer.arrived.up < BYTES && transfer.arrived.down < BYTES, 'it comes in the middle');
       await city.startRelay();
-      figures(`relay restarted after ${signal}: ${pauses(await transfer.result(TRANSFER_MS))}`);
+      figures(`relay restarted after ${signal}: ${pauses(await finish(transfer))}`);
       assert.is((await connection.stop()).status, 0);
     }));
 }
@@ -152,7 +149,7 @@ test('strongSwan rekeys every few seconds under load', () =>
     await city.startRelay();
     const connection = city.connect();
     await connection.event('connected');
-    const transfer = await startTransfer(city, { untilTold: true });
+    const transfer = await startTransfer(city);
     // Associations are numbered; the numbers tell how many there have been.
     const count = async (pattern: RegExp) =>
       Math.max(
@@ -169,8 +166,7 @@ test('strongSwan rekeys every few seconds under load', () =>
       await transfer.reached(due, TRANSFER_MS);
     }
     const { ike, child } = await rekeyed();
-    transfer.finish();
-    figures(`IKE rekeyed ${ike} times, child ${child} times; ${pauses(await transfer.result(TRANSFER_MS))}`);
+    figures(`IKE rekeyed ${ike} times, child ${child} times; ${pauses(await finish(transfer))}`);
     assert.is((await connection.status()).switches, 0, 'rekeying is no failure');
     assert.is((await connection.stop()).status, 0);
   }));
