@@ -51,25 +51,28 @@ export function gatewayConfiguration(options: GatewayOptions): Block {
       : { ...rekeyTime(rekey.childSeconds), life_time: `${rekey.childSeconds + REKEY_MARGIN_SECONDS}s` }),
     ...(options.replayWindow === undefined ? {} : { replay_window: `${options.replayWindow}` }),
   };
+  const connection: Block = {
+    version: '2',
+    proposals: (options.ikeProposals ?? IKE_PROPOSALS).join(','),
+    encap: 'yes',
+    fragmentation: 'yes',
+    pools: 'clients',
+    // A client that comes back after its own failure is not held up by the association it has lost.
+    unique: 'replace',
+    ...(rekey.ikeSeconds === undefined
+      ? {}
+      : { ...rekeyTime(rekey.ikeSeconds), over_time: `${REKEY_MARGIN_SECONDS}s` }),
+    ...(options.dpdSeconds === undefined ? {} : { dpd_delay: `${options.dpdSeconds}s` }),
+    local: { auth: 'psk', id: identity },
+    children: { networks: child },
+  };
+  // A connection for each client, so that a stranger has none.
+  const connections = clients.map((client, index) => [
+    `client-${index + 1}`,
+    { ...connection, remote: { auth: 'psk', id: client.identity } },
+  ]);
   return {
-    connections: {
-      clients: {
-        version: '2',
-        proposals: (options.ikeProposals ?? IKE_PROPOSALS).join(','),
-        encap: 'yes',
-        fragmentation: 'yes',
-        pools: 'clients',
-        // A client that comes back after its own failure is not held up by the association it has lost.
-        unique: 'replace',
-        ...(rekey.ikeSeconds === undefined
-          ? {}
-          : { ...rekeyTime(rekey.ikeSeconds), over_time: `${REKEY_MARGIN_SECONDS}s` }),
-        ...(options.dpdSeconds === undefined ? {} : { dpd_delay: `${options.dpdSeconds}s` }),
-        local: { auth: 'psk', id: identity },
-        remote: { auth: 'psk' },
-        children: { networks: child },
-      },
-    },
+    connections: Object.fromEntries(connections) as Block,
     pools: {
       clients: {
         addrs: options.pool,

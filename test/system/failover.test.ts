@@ -157,7 +157,7 @@ test('strongSwan rekeys every few seconds under load', () =>
         ...[...(await city.gateways.tokyo.associations()).matchAll(pattern)].map(match => Number(match[1])),
       );
     const rekeyed = async () => ({
-      ike: (await count(/^clients: #(\d+)/gm)) - 1,
+      ike: (await count(/^client-1: #(\d+)/gm)) - 1,
       child: (await count(/^\s+networks: #(\d+)/gm)) - 1,
     });
     let due = 0;
