@@ -104,10 +104,8 @@ function inferSequence(highest: u64, low: u32): u64 {
   let high = cycle;
   if (top >= <u32>REPLAY_WINDOW - 1) {
     // The window lies within one cycle: below it, the number belongs to the next one.
-    if (low < bottom) {
-      if (cycle === u32.MAX_VALUE) return 0;
-      high = cycle + 1;
-    }
+    // (After the last cycle this comes out far below the window, which refuses it.)
+    if (low < bottom) high = cycle + 1;
   } else if (low >= bottom) {
     // The window reaches back into the cycle before.
     if (cycle === 0) return 0;

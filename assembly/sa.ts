@@ -24,7 +24,6 @@ import {
   SESSIONS,
 } from '../src/packet/abi';
 import { aeadInstall, aeadWipe } from './aead';
-import { windowReset } from './duplicate';
 
 // A record. Lists of selectors have SELECTORS_MAX places each.
 /** u32, 1 while the association is installed. */
@@ -41,7 +40,7 @@ export const SA_LOCAL_COUNT: usize = 20;
 export const SA_REMOTE_COUNT: usize = 24;
 export const SA_LOCAL: usize = 64;
 export const SA_REMOTE: usize = SA_LOCAL + SELECTORS_MAX * SELECTOR_SIZE;
-/** windowSize(REPLAY_WINDOW) as a constant. */
+/** windowSize(REPLAY_WINDOW), as a constant. */
 const WINDOW_BYTES = 8 + REPLAY_WINDOW / 8;
 
 if (<usize>SA_SEQUENCE !== SA_REMOTE + SELECTORS_MAX * SELECTOR_SIZE)
@@ -103,6 +102,7 @@ function install(direction: u32, index: u32, spi: u32, suite: i32, path: u32, fl
   if (load<u32>(sa, SA_LIVE) !== 0) return ERR_STATE;
   if (aeadInstall(suite, saContext(sa), SCRATCH) !== OK) return ERR_SUITE;
 
+  // A free record is all zero, sequence number and window too.
   store<u32>(sa, spi, SA_SPI);
   store<u32>(sa, suite, SA_SUITE);
   store<u32>(sa, path, SA_PATH);
@@ -112,7 +112,6 @@ function install(direction: u32, index: u32, spi: u32, suite: i32, path: u32, fl
   const lists: usize = SCRATCH + SCRATCH_SELECTORS + 8;
   memory.copy(sa + SA_LOCAL, lists, locals * SELECTOR_SIZE);
   memory.copy(sa + SA_REMOTE, lists + locals * SELECTOR_SIZE, remotes * SELECTOR_SIZE);
-  windowReset(sa + SA_SEQUENCE, REPLAY_WINDOW);
   store<u32>(sa, 1, SA_LIVE);
   return OK;
 }

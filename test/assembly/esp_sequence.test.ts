@@ -164,6 +164,9 @@ test('with extended numbers the high half is inferred (RFC 4303 appendix A2)', (
     [0n, 1n, true],
     [0n, CYCLE - WINDOW, true],
     [0n, CYCLE - 1n, false],
+    [WINDOW - 1n, WINDOW, true],
+    [WINDOW - 1n, 3n, true],
+    [CYCLE + WINDOW - 1n, CYCLE + 3n, true],
     [WINDOW, CYCLE, true],
     [WINDOW, 2n, true],
     [WINDOW, CYCLE + 1n, false],
@@ -179,6 +182,8 @@ test('with extended numbers the high half is inferred (RFC 4303 appendix A2)', (
     [3n * CYCLE + 9000n, 4n * CYCLE + 4n, true],
     [3n * CYCLE + 9000n, 3n * CYCLE + 4n, false],
     [CYCLE * CYCLE - 1n, CYCLE * CYCLE - 2n, true],
+    // Not even a peer that is out of its senses moves the window from the first cycle to the last.
+    [0n, CYCLE * CYCLE - 10n, false],
   ];
   for (const [highest, sequence, expected] of cases) {
     const link = new Link(true);
