@@ -10,7 +10,7 @@ const ROUNDS: usize = 0;
 const SALT: usize = 4;
 const ROUND_KEYS: usize = 16;
 const HASH_KEY: usize = ROUND_KEYS + AES_ROUND_KEYS;
-if (HASH_KEY + GHASH_KEY > AEAD_CONTEXT_SIZE) ERROR('the context is too small');
+if (<i32>HASH_KEY + <i32>GHASH_KEY > AEAD_CONTEXT_SIZE) ERROR('the context is too small');
 
 const KEYSTREAM = memory.data(128, 16);
 const NONCE = memory.data(16, 16);
