@@ -32,8 +32,8 @@ import { EVENT_QUEUE } from './shared.js';
 
 /** Longest wait for something to do: a process that ends in haste waits no longer for this thread. */
 const IDLE_MS = 1000;
-/** How long a full send buffer may hold up the device before the waiting datagrams are dropped. */
-const BLOCKED_MS = 50;
+/** How long a full send buffer may hold up the device before what waits is dropped: a link of 5 Mbit/s needs less. */
+const BLOCKED_MS = 500;
 /** Least time between two reports of errors on the same path. */
 const PATH_ERROR_MS = 100;
 

@@ -36,7 +36,7 @@ import type { Channel } from './channel.js';
 import type { RelayCommand, RelayReport, RelayRole, ServerSession, SessionReport } from './messages.js';
 import { EVENT_QUEUE } from './shared.js';
 
-/** As in the client's loop. */
+/** As in the client's loop; but here a full send buffer stops receiving too, and a relay's link is fast. */
 const IDLE_MS = 1000;
 const BLOCKED_MS = 50;
 

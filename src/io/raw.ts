@@ -13,7 +13,7 @@ import {
   systemCallError,
 } from './libc.js';
 import { AF_INET } from './sockaddr.js';
-import { bindSocket, growBuffers, setOption } from './udp.js';
+import { bindSocket, setOption, sizeBuffers } from './udp.js';
 
 const SOCK_RAW = 3;
 const IPPROTO_IPIP = 4;
@@ -36,7 +36,7 @@ export function openIpip(address: string): number {
   }
   try {
     setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
-    growBuffers(fd);
+    sizeBuffers(fd);
     bindSocket(fd, { address, port: 0 });
     return check(fd, 'socket');
   } catch (error) {

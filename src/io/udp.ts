@@ -49,8 +49,10 @@ const IPV6_RECVERR = 25;
 const IPV6_V6ONLY = 26;
 const IPV6_PMTUDISC_WANT = 1;
 
-/** Holds what arrives, at some Gbit/s, while the other thread of a small machine has the processor. */
-const BUFFER_BYTES = 4 << 20;
+/** Holds what arrives, at some Gbit/s, while another thread of a small machine has the processor. */
+const RECEIVE_BUFFER = 4 << 20;
+/** A few batches. What waits here delays all that is sent after it; the device's queue, behind it, is fairer. */
+const SEND_BUFFER = 512 << 10;
 /** Largest datagram that `sendDatagram` takes: what UDP over IPv4 can carry. */
 const DATAGRAM_MAX = 65507;
 /** Queued errors that one call of `takeSocketError` reads, so that it returns even while more arrive. */
@@ -87,7 +89,7 @@ export function openUdp(options: UdpOptions): number {
       setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT);
       setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
-    growBuffers(fd);
+    sizeBuffers(fd);
     if (options.local !== undefined) bindSocket(fd, options.local);
     if (options.remote !== undefined) {
       // Without RECVERR a connected socket learns of "port unreachable" only, not of "host unreachable".
@@ -113,13 +115,13 @@ export function bindSocket(fd: number, local: Endpoint): void {
   check(bind(fd, argument.address, size), `bind to ${formatEndpoint(local)}`);
 }
 
-/** Beyond the machine's limit (net.core.rmem_max) where the rights are there, up to the limit otherwise. */
-export function growBuffers(fd: number): void {
-  argument.view.setInt32(0, BUFFER_BYTES, true);
-  for (const [forced, limited] of [
-    [SO_SNDBUFFORCE, SO_SNDBUF],
-    [SO_RCVBUFFORCE, SO_RCVBUF],
+/** Sets the socket's buffers, beyond the machine's limit (net.core.rmem_max) where the rights are there, up to the limit otherwise. */
+export function sizeBuffers(fd: number): void {
+  for (const [forced, limited, bytes] of [
+    [SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER],
+    [SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER],
   ] as const) {
+    argument.view.setInt32(0, bytes, true);
     if (setsockopt(fd, SOL_SOCKET, forced, argument.address, 4) < 0) {
       check(setsockopt(fd, SOL_SOCKET, limited, argument.address, 4), 'setsockopt for the buffer size');
     }
