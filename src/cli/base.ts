@@ -33,21 +33,27 @@ export abstract class VpnrCommand extends Command {
   }
 }
 
-/** Aborted with a reason on the first SIGINT, SIGTERM or SIGHUP; a second SIGINT ends the process at once. */
-export function stopSignal(): { signal: AbortSignal; release(): void } {
+/**
+ * Runs what must clean up after itself. Its signal is aborted on the first SIGINT, SIGTERM or SIGHUP, and on an error
+ * that nobody caught, which is thrown once the clean-up is done. A second SIGINT ends the process at once.
+ */
+export async function untilStopped(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals) => {
     if (controller.signal.aborted && name === 'SIGINT') process.exit(INTERRUPTED);
     controller.abort(name);
   };
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of names) process.on(name, stop);
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const name of names) process.removeListener(name, stop);
-    },
-  };
+  const fail = (error: unknown) => controller.abort(toVpnrError(error));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, stop);
+  process.on('uncaughtException', fail);
+  try {
+    await run(controller.signal);
+  } finally {
+    for (const name of signals) process.removeListener(name, stop);
+    process.removeListener('uncaughtException', fail);
+  }
+  if (controller.signal.reason instanceof Error) throw controller.signal.reason;
 }
 
 export function describeError(error: VpnrError): string {

@@ -47,7 +47,7 @@ export async function runConnection(
     const stop = await setUp(loaded, options, cleanUp);
     started = true;
     await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
-    options.emit({ event: 'disconnecting', reason: String(signal.reason ?? stop.signal.reason) });
+    options.emit({ event: 'disconnecting', reason: describeReason(signal.reason ?? stop.signal.reason) });
   } finally {
     const began = monotonicMs();
     for (const error of await cleanUp.run()) {
@@ -154,4 +154,8 @@ function noticeMode({ failover }: ClientConfig, { emit }: ConnectionOptions): vo
     event: 'notice',
     message: `failover mode "${failover.mode}" is not available in this version: using "cold"`,
   });
+}
+
+function describeReason(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -2,7 +2,7 @@
  * Carries out what the failover policy decides: opens and closes tunnels, points the data plane to the active one,
  * keeps the relay session, and reports back to the policy what became of it.
  */
-import type { ClientConfig, GatewayEntry } from '../config/client.js';
+import type { ClientConfig } from '../config/client.js';
 import type { ClientDataPlane, RelayBinding } from '../dataplane/api.js';
 import { toVpnrError, VpnrError } from '../errors.js';
 import { ColdFailover, type FailoverAction } from '../failover/cold.js';
@@ -14,8 +14,10 @@ import type { Secret } from '../secret.js';
 import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
+import { formatHostPort, GatewayRecords } from './gateway-records.js';
+import { Milestones } from './milestones.js';
 import { RelayLink } from './relay-link.js';
-import type { ConnectionStatus, GatewayStatus } from './status.js';
+import type { ConnectionStatus } from './status.js';
 import { failoverTiming } from './timing.js';
 import { resolveGateway, Tunnel } from './tunnel.js';
 
@@ -36,31 +38,17 @@ export interface SupervisorOptions {
 /** How often the counters are looked at, to see whether packets move. */
 const TRAFFIC_WATCH_MS = 200;
 
-interface GatewayRecord {
-  tunnel: Tunnel | undefined;
-  /** Counts attempts, so that what belongs to an earlier one is recognised. */
-  attempt: number;
-  startedAt: number;
-  virtualAddress: string | undefined;
-  failures: number;
-  lastError: VpnrError | undefined;
-}
-
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #policy: ColdFailover;
   readonly #alarm = new Alarm(() => this.#apply(this.#policy.tick(monotonicMs())));
-  readonly #gateways: GatewayRecord[];
+  readonly #gateways: GatewayRecords;
   readonly #relay: RelayLink | undefined;
-  readonly #startedAt = monotonicMs();
+  readonly #milestones: Milestones;
   readonly #pending: FailoverAction[] = [];
   #applying = false;
   #stopped = false;
-  #connected = false;
-  #switches = 0;
   #waiting = false;
-  /** The active gateway that failed, until another one is proven. */
-  #failed: { gateway: string; at: number } | undefined;
   #ikeProbe: { id: number; sentAt: number } | undefined;
   #trafficWatch: NodeJS.Timeout | undefined;
   #packets = 0;
@@ -75,15 +63,9 @@ export class Supervisor {
       this.#reject = reject;
     });
     this.failure.catch(() => {});
+    this.#milestones = new Milestones(options.emit);
     this.#policy = new ColdFailover(config.gateways.length, failoverTiming(config), Math.random);
-    this.#gateways = config.gateways.map(() => ({
-      tunnel: undefined,
-      attempt: 0,
-      startedAt: 0,
-      virtualAddress: undefined,
-      failures: 0,
-      lastError: undefined,
-    }));
+    this.#gateways = new GatewayRecords(config.gateways);
     this.#relay = this.#createRelayLink();
   }
 
@@ -104,13 +86,13 @@ export class Supervisor {
     this.#alarm.clear();
     clearInterval(this.#trafficWatch);
     await this.#relay?.close();
-    for (const record of this.#gateways) record.tunnel?.close();
+    this.#gateways.closeTunnels();
   }
 
   // --- What the data plane reports
 
   receiveIke(path: number, datagram: Uint8Array): void {
-    if (!this.#stopped) this.#gateways[path]?.tunnel?.receive(datagram);
+    if (!this.#stopped) this.#gateways.at(path).tunnel?.receive(datagram);
   }
 
   probeReply(path: number, id: number, roundTripMs: number): void {
@@ -162,11 +144,11 @@ export class Supervisor {
         this.#probe(action.gateway, action.id);
         return;
       case 'failed':
-        this.#record(action.gateway).failures++;
-        this.#failed ??= { gateway: this.#name(action.gateway), at: monotonicMs() };
+        this.#gateways.at(action.gateway).failures++;
+        this.#milestones.failed(this.#gateways.nameOf(action.gateway));
         this.#options.emit({
           event: 'gateway-failed',
-          gateway: this.#name(action.gateway),
+          gateway: this.#gateways.nameOf(action.gateway),
           reason: action.reason,
           ms: Math.round(action.silentMs),
         });
@@ -179,7 +161,7 @@ export class Supervisor {
 
   async #connect(gateway: number): Promise<void> {
     const { config, plane, changes, psks, emit } = this.#options;
-    const record = this.#record(gateway);
+    const record = this.#gateways.at(gateway);
     const entry = config.gateways[gateway];
     const psk = psks[gateway];
     if (entry === undefined || psk === undefined)
@@ -218,7 +200,7 @@ export class Supervisor {
   }
 
   #disconnect(gateway: number): void {
-    const record = this.#record(gateway);
+    const record = this.#gateways.at(gateway);
     record.attempt++;
     const { tunnel } = record;
     record.tunnel = undefined;
@@ -229,7 +211,7 @@ export class Supervisor {
         gateway,
         new VpnrError(
           'GATEWAY_TIMEOUT',
-          `gateway ${this.#name(gateway)} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
+          `gateway ${this.#gateways.nameOf(gateway)} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
           {
             remedy: 'check its address, and that a firewall lets UDP port 4500 pass',
           },
@@ -255,26 +237,26 @@ export class Supervisor {
       return;
     }
     this.#ikeProbe ??= { id, sentAt: monotonicMs() };
-    this.#record(gateway).tunnel?.probe();
+    this.#gateways.at(gateway).tunnel?.probe();
   }
 
   #wait(waitMs: number): void {
-    if (this.#connected || this.#options.persist) {
+    if (this.#milestones.connected || this.#options.persist) {
       this.#waiting = true;
       this.#options.emit({ event: 'waiting', ms: Math.round(waitMs) });
       return;
     }
-    this.#reject(this.#summary());
+    this.#reject(this.#gateways.summary());
   }
 
   // --- What became of it
 
   #tunnelUp(gateway: number, address: string, virtualAddress: string): void {
-    const record = this.#record(gateway);
+    const record = this.#gateways.at(gateway);
     record.virtualAddress = virtualAddress;
     this.#options.emit({
       event: 'tunnel-up',
-      gateway: this.#name(gateway),
+      gateway: this.#gateways.nameOf(gateway),
       address,
       virtualAddress,
       ms: Math.round(monotonicMs() - record.startedAt),
@@ -284,7 +266,7 @@ export class Supervisor {
 
   #tunnelClosed(gateway: number, error: VpnrError, byPeer: boolean): void {
     if (this.#policy.active === gateway) {
-      this.#remember(gateway, error);
+      this.#gateways.at(gateway).lastError = error;
       this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs()));
     } else this.#connectFailed(gateway, error);
   }
@@ -304,7 +286,7 @@ export class Supervisor {
 
   /** Without a relay, the address of the device is the one that the gateway assigned. */
   async #useVirtualAddress(gateway: number): Promise<void> {
-    const address = this.#record(gateway).virtualAddress;
+    const address = this.#gateways.at(gateway).virtualAddress;
     if (address === undefined) return;
     try {
       await this.#useAddress(this.#options.config.tunnel.address ?? address);
@@ -340,31 +322,12 @@ export class Supervisor {
   }
 
   #announceConnected(gateway: number): void {
-    if (this.#connected) return;
-    this.#connected = true;
-    const { device, emit } = this.#options;
-    emit({
-      event: 'connected',
-      gateway: this.#name(gateway),
-      device: device.name,
-      address: device.address ?? '',
-      mtu: device.mtu,
-      ms: Math.round(monotonicMs() - this.#startedAt),
-    });
+    this.#milestones.ready(this.#gateways.nameOf(gateway), this.#options.device);
   }
 
-  /** The path carries packets to its other end: a switch to it is complete. */
+  /** An answer came over this gateway's path. */
   #proven(gateway: number): void {
-    const failed = this.#failed;
-    if (failed === undefined || this.#policy.active !== gateway) return;
-    this.#failed = undefined;
-    this.#switches++;
-    this.#options.emit({
-      event: 'switched',
-      gateway: this.#name(gateway),
-      from: failed.gateway,
-      ms: Math.round(monotonicMs() - failed.at),
-    });
+    if (this.#policy.active === gateway) this.#milestones.proven(this.#gateways.nameOf(gateway));
   }
 
   // --- The relay
@@ -408,7 +371,7 @@ export class Supervisor {
     if (gateway === undefined) return;
     this.#options.emit({
       event: 'relay-session',
-      gateway: this.#name(gateway),
+      gateway: this.#gateways.nameOf(gateway),
       lease,
       keys,
       ms: Math.round(ms),
@@ -420,17 +383,17 @@ export class Supervisor {
     if (this.#stopped || gateway === undefined) return;
     this.#options.emit({
       event: 'relay-lost',
-      gateway: this.#name(gateway),
+      gateway: this.#gateways.nameOf(gateway),
       code: error.code,
       message: error.message,
     });
     // Another gateway cannot help with a refusal.
-    if (!this.#connected && !this.#options.persist && error.exitStatus !== 5) {
+    if (!this.#milestones.connected && !this.#options.persist && error.exitStatus !== 5) {
       this.#reject(error);
       return;
     }
     if (this.#relay?.bound === false) {
-      this.#remember(gateway, error);
+      this.#gateways.at(gateway).lastError = error;
       this.#apply(this.#policy.lost(gateway, 'relay-unreachable', monotonicMs()));
     } else if (away) {
       this.#policy.relayAway(monotonicMs());
@@ -438,39 +401,16 @@ export class Supervisor {
     }
   }
 
-  // --- Records
-
-  #record(gateway: number): GatewayRecord {
-    const record = this.#gateways[gateway];
-    if (record === undefined) throw new VpnrError('INTERNAL', `there is no gateway ${gateway}`);
-    return record;
-  }
-
-  #name(gateway: number): string {
-    return this.#options.config.gateways[gateway]?.name ?? String(gateway);
-  }
-
   #remember(gateway: number, error: VpnrError): void {
-    const record = this.#record(gateway);
+    const record = this.#gateways.at(gateway);
     record.failures++;
     record.lastError = error;
     this.#options.emit({
       event: 'connect-failed',
-      gateway: this.#name(gateway),
+      gateway: this.#gateways.nameOf(gateway),
       code: error.code,
       message: error.message,
       ms: Math.round(monotonicMs() - record.startedAt),
-    });
-  }
-
-  /** Why nothing could be connected: the preferred gateway's reason, and the others' in the message. */
-  #summary(): VpnrError {
-    const errors = this.#gateways.flatMap(({ lastError }) => lastError ?? []);
-    const [first, ...others] = errors;
-    if (first === undefined) return new VpnrError('GATEWAY_TIMEOUT', 'no gateway could be connected');
-    return new VpnrError(first.code, [first, ...others].map(error => error.message).join('; '), {
-      ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
-      cause: first,
     });
   }
 
@@ -491,13 +431,13 @@ export class Supervisor {
       name: config.name,
       pid: process.pid,
       state: this.#state(),
-      gateway: active === undefined ? null : this.#name(active),
+      gateway: active === undefined ? null : this.#gateways.nameOf(active),
       device: device.name,
       address: device.address ?? null,
       mtu: device.mtu,
-      uptimeMs: Math.round(monotonicMs() - this.#startedAt),
-      switches: this.#switches,
-      gateways: config.gateways.map((entry, gateway) => this.#gatewayStatus(entry, gateway)),
+      uptimeMs: this.#milestones.uptimeMs,
+      switches: this.#milestones.switches,
+      gateways: this.#gateways.statuses(this.#policy),
       relay:
         config.relay === undefined
           ? null
@@ -514,25 +454,7 @@ export class Supervisor {
   #state(): ConnectionStatus['state'] {
     if (this.#stopped) return 'disconnecting';
     if (this.#waiting) return 'waiting';
-    if (this.#policy.active !== undefined && this.#connected) return 'connected';
-    return this.#connected ? 'switching' : 'connecting';
+    if (this.#policy.active !== undefined && this.#milestones.connected) return 'connected';
+    return this.#milestones.connected ? 'switching' : 'connecting';
   }
-
-  #gatewayStatus(entry: GatewayEntry, gateway: number): GatewayStatus {
-    const record = this.#record(gateway);
-    const roundTrip = this.#policy.active === gateway ? this.#policy.smoothedRoundTripMs : undefined;
-    return {
-      name: entry.name,
-      address: formatHostPort(entry.address),
-      state: this.#policy.stateOf(gateway),
-      virtualAddress: record.tunnel?.virtualAddress ?? null,
-      roundTripMs: roundTrip === undefined ? null : Number(roundTrip.toFixed(3)),
-      failures: record.failures,
-      lastError: record.lastError?.message ?? null,
-    };
-  }
-}
-
-function formatHostPort({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

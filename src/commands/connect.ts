@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { stopSignal, VpnrCommand } from '../cli/base.js';
+import { untilStopped, VpnrCommand } from '../cli/base.js';
 import { describeEvent, stamp } from '../cli/render.js';
 import { runConnection } from '../client/connection.js';
 import { loadClientConfig } from '../config/load.js';
@@ -30,17 +30,14 @@ export default class Connect extends VpnrCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Connect);
     const loaded = loadClientConfig(flags.config);
-    const stop = stopSignal();
-    try {
-      await runConnection(loaded, stop.signal, {
+    await untilStopped(signal =>
+      runConnection(loaded, signal, {
         persist: flags.persist,
         emit: event => {
           if (this.jsonEnabled()) this.logJson({ time: new Date().toISOString(), ...event });
           else this.log(`${stamp(new Date())}  ${describeEvent(event)}`);
         },
-      });
-    } finally {
-      stop.release();
-    }
+      }),
+    );
   }
 }

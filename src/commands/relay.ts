@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { stopSignal, VpnrCommand } from '../cli/base.js';
+import { untilStopped, VpnrCommand } from '../cli/base.js';
 import { describeRelayEvent, stamp } from '../cli/render.js';
 import { loadRelayConfig } from '../config/load.js';
 import { runRelay } from '../relay/run.js';
@@ -30,12 +30,7 @@ export default class Relay extends VpnrCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Relay);
     const loaded = loadRelayConfig(flags.config);
-    const stop = stopSignal();
-    try {
-      await runRelay(loaded, stop.signal, event => this.#show(event));
-    } finally {
-      stop.release();
-    }
+    await untilStopped(signal => runRelay(loaded, signal, event => this.#show(event)));
   }
 
   #show(event: RelayEvent): void {
