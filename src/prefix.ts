@@ -13,7 +13,7 @@ export interface Prefix extends Address {
   length: number;
 }
 
-export function addressBits(family: 4 | 6): 32 | 128 {
+function addressBits(family: 4 | 6): 32 | 128 {
   return family === 4 ? 32 : 128;
 }
 
@@ -77,11 +77,6 @@ export function parsePrefix(text: string): Prefix {
 
 export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix)}/${prefix.length}`;
-}
-
-/** Number of addresses in the prefix, network and broadcast address included. */
-export function prefixSize(prefix: Prefix): bigint {
-  return 1n << BigInt(addressBits(prefix.family) - prefix.length);
 }
 
 /** Whether all of `inner` (an address is a prefix of full length) lies in `outer`. */

@@ -18,7 +18,6 @@ import { z } from 'zod';
 import type { RelayMode } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
 
-export const DEFAULT_PORT = 7511;
 export const PROTOCOL_VERSION = 1;
 /** Application-Layer Protocol Negotiation (RFC 7301): no other protocol's server is taken for a relay. */
 export const ALPN = 'vpnr-relay/1';

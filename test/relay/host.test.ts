@@ -18,6 +18,7 @@ const TESTS = 4;
 const LAN = '10.20.0.100';
 /** A part of the network on `lan`. */
 const POOL = '10.20.0.192/26';
+const MTU = 1360;
 const { relay: identity } = makeCertificates();
 
 function machine(name: string, body: (options: RelayServiceOptions) => Promise<void>): void {
@@ -38,6 +39,7 @@ function machine(name: string, body: (options: RelayServiceOptions) => Promise<v
         stateDirectory: join(directory, 'state'),
         runDirectory: join(directory, 'run'),
         ipip: true,
+        mtu: MTU,
         onEvent: () => {},
       });
       assert.is(systemState(), before);
@@ -55,10 +57,15 @@ function systemState(): string {
   return snapshot() + parameters.map(name => `\n${name} ${readSysctl(name)}`).join('');
 }
 
+/** The code of the error that the promise is rejected with. */
+function code(promise: Promise<unknown>): Promise<string> {
+  return promise.then(() => 'none').catch(error => error.code);
+}
+
 async function assertSetUp(): Promise<void> {
   const link = await findLink('vpnr-rl0');
   assert.ok(link?.up);
-  assert.is(link?.mtu, 1386);
+  assert.is(link?.mtu, MTU);
   assert.equal(
     (await listAddresses('vpnr-rl0')).filter(entry => entry.scope === 'global').map(entry => entry.address),
     ['10.20.0.193'],
@@ -87,7 +94,7 @@ if (inPrivateNetwork(TESTS)) {
         });
         assert.ok(control.grant.lease.startsWith('10.20.0.'));
         assert.is(control.grant.dataPort, service.port);
-        assert.is(control.grant.mtu, 1386);
+        assert.is(control.grant.mtu, MTU);
         await control.leave();
       }
       assert.is(service.status().sessions.length, 2);
@@ -98,7 +105,6 @@ if (inPrivateNetwork(TESTS)) {
   });
 
   machine('a relay that cannot start leaves nothing behind', async options => {
-    const code = (promise: Promise<unknown>) => promise.then(() => 'none').catch(error => error.code);
     assert.is(await code(RelayService.start({ ...options, certificate: 'none' })), 'CERTIFICATE_INVALID');
     assert.is(
       await code(RelayService.start({ ...options, listen: { address: '192.0.2.9', port: 0 } })),
@@ -112,14 +118,13 @@ if (inPrivateNetwork(TESTS)) {
 
   machine('a second relay of the same name is refused, and does not disturb the first', async options => {
     const service = await RelayService.start(options);
-    const second = { ...options, device: 'vpnr-rl1', listen: { address: LAN, port: 0 } };
-    const error = await RelayService.start(second).then(
-      () => undefined,
-      reason => reason,
-    );
-    assert.is(error?.code, 'ALREADY_RUNNING');
-    await assertSetUp();
-    await service.stop();
+    try {
+      const second = { ...options, device: 'vpnr-rl1' };
+      assert.is(await code(RelayService.start(second)), 'ALREADY_RUNNING');
+      await assertSetUp();
+    } finally {
+      await service.stop();
+    }
   });
 
   machine('after SIGKILL, the next start cleans up', async options => {
@@ -151,8 +156,11 @@ if (inPrivateNetwork(TESTS)) {
     }
     assert.is(readSysctl('net/ipv4/ip_forward'), '1');
     const service = await RelayService.start(options);
-    await assertSetUp();
-    assert.equal(await service.stop(), []);
+    try {
+      await assertSetUp();
+    } finally {
+      assert.equal(await service.stop(), []);
+    }
   });
 
   test.run();

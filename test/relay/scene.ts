@@ -26,10 +26,9 @@ export class FakeDataPlane implements RelayDataPlane {
   listen: Endpoint | undefined;
   stopped = false;
 
-  async start({ listen }: { listen: Endpoint }, events: RelayEvents): Promise<{ local: Endpoint }> {
+  async start({ listen }: { listen: Endpoint }, events: RelayEvents): Promise<void> {
     this.listen = listen;
     this.events = events;
-    return { local: listen };
   }
 
   installSession({ index, mode, lease, sendKey, receiveKey }: RelaySession): void {
