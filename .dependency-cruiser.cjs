@@ -24,7 +24,7 @@ module.exports = {
       from: { path: '^src/(ike|failover)/' },
       to: {
         path: [
-          '^src/(?!ike/|failover/|errors\\.ts|secret\\.ts|bytes\\.ts)',
+          '^src/(?!ike/|failover/|address\\.ts|errors\\.ts|secret\\.ts)',
           '^(node:)?(fs|net|dgram|tls|dns|timers|child_process|os|worker_threads)(/|$)',
         ],
       },
@@ -45,7 +45,7 @@ module.exports = {
       name: 'packet-is-the-bottom',
       severity: 'error',
       from: { path: '^src/packet/' },
-      to: { path: '^src/(?!packet/|errors\\.ts|bytes\\.ts)' },
+      to: { path: '^src/(?!packet/|address\\.ts|errors\\.ts)' },
     },
     {
       name: 'system-calls-in-io-only',

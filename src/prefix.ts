@@ -1,5 +1,10 @@
 /** IP addresses and prefixes (CIDR notation) as numbers. */
-import { isIPv4, isIPv6 } from 'node:net';
+import {
+  addressNumber,
+  formatAddress as formatBytes,
+  numberAddress,
+  parseAddress as parseBytes,
+} from './address.js';
 import { VpnrError } from './errors.js';
 
 export interface Address {
@@ -19,43 +24,14 @@ function addressBits(family: 4 | 6): 32 | 128 {
 
 /** Throws CONFIG_INVALID for anything but an IPv4 or IPv6 address. */
 export function parseAddress(text: string): Address {
-  if (isIPv4(text))
-    return { family: 4, value: text.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n) };
-  if (isIPv6(text) && !text.includes('%')) return { family: 6, value: parseIPv6(text) };
-  throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IP address`);
-}
-
-/** `text` has been checked: RFC 4291 section 2.2, all three forms. */
-function parseIPv6(text: string): bigint {
-  const [head = '', tail] = text.split('::');
-  const left = groupsOf(head);
-  const right = tail === undefined ? [] : groupsOf(tail);
-  const zeros = new Array<bigint>(8 - left.length - right.length).fill(0n);
-  return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) | group, 0n);
-}
-
-function groupsOf(text: string): bigint[] {
-  if (text === '') return [];
-  return text.split(':').flatMap(group => {
-    if (!group.includes('.')) return [BigInt(`0x${group}`)];
-    const { value } = parseAddress(group);
-    return [value >> 16n, value & 0xffffn];
-  });
+  const bytes = parseBytes(text);
+  if (bytes === undefined) throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IP address`);
+  return { family: bytes.length === 4 ? 4 : 6, value: addressNumber(bytes) };
 }
 
 /** The address in text form; IPv6 as RFC 5952 section 4 recommends. */
 export function formatAddress({ family, value }: Address): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map(shift => (value >> shift) & 0xffn).join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => (value >> BigInt(112 - 16 * i)) & 0xffffn);
-  let longest = { start: 0, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (groups[start + length] === 0n) length++;
-    if (length > longest.length) longest = { start, length };
-  }
-  const hex = groups.map(group => group.toString(16));
-  if (longest.length < 2) return hex.join(':');
-  return `${hex.slice(0, longest.start).join(':')}::${hex.slice(longest.start + longest.length).join(':')}`;
+  return formatBytes(numberAddress(value, family === 4 ? 4 : 16));
 }
 
 /**

@@ -2,6 +2,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
 import type { DhGroup, EspSuite, IkeEncryption, IkeProposal, Prf } from '../ike/api.js';
+import { parsePrefix } from '../prefix.js';
 
 /** An object that names its allowed keys when it meets another one. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -93,30 +94,20 @@ export const addressPort = (defaultPort: number) =>
     `an IP address, with ":port" if it is not ${defaultPort}`,
   );
 
-export interface Network {
-  family: 4 | 6;
-  address: string;
-  prefix: number;
+function isNetwork(text: string, family?: 4 | 6): boolean {
+  try {
+    const prefix = parsePrefix(text);
+    return text.includes('/') && (family === undefined || prefix.family === family);
+  } catch {
+    return false;
+  }
 }
 
-/** A network in CIDR notation; undefined if the text is none. Bits beyond the prefix are not looked at. */
-export function parseNetwork(text: string): Network | undefined {
-  const slash = text.indexOf('/');
-  const address = slash < 0 ? text : text.slice(0, slash);
-  const family = isIP(address);
-  if (family !== 4 && family !== 6) return undefined;
-  const widest = family === 4 ? 32 : 128;
-  if (slash < 0) return { family, address, prefix: widest };
-  const digits = text.slice(slash + 1);
-  const prefix = Number(digits);
-  return /^\d{1,3}$/.test(digits) && prefix <= widest ? { family, address, prefix } : undefined;
-}
-
-export const network = z.string().refine(text => parseNetwork(text) !== undefined && text.includes('/'), {
+export const network = z.string().refine(text => isNetwork(text), {
   error: 'expected a network such as 10.30.0.0/16',
 });
 
-export const ipv4Network = network.refine(text => parseNetwork(text)?.family === 4, {
+export const ipv4Network = z.string().refine(text => isNetwork(text, 4), {
   error: 'expected an IPv4 network such as 10.30.200.0/24',
 });
 

@@ -4,6 +4,8 @@
  *   data socket: recvmmsg -> relayReceive -> write to the device, answer probes
  *   raw socket:  recvmmsg -> relayReceiveIpip -> write to the device
  */
+
+import { addressBytes } from '../address.js';
 import { VpnrError } from '../errors.js';
 import { monotonicMs } from '../io/clock.js';
 import { POLLERR, POLLIN, POLLOUT, PollSet } from '../io/poll.js';
@@ -29,7 +31,6 @@ import {
   TX_MMSG,
   TX_RAW_MMSG,
 } from '../packet/abi.js';
-import { addressBytes } from '../packet/address.js';
 import { PacketCore } from '../packet/core.js';
 import { BatchIo, BatchSender, NONE } from './batch.js';
 import type { Channel } from './channel.js';

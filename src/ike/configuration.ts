@@ -1,5 +1,5 @@
 // What configuration payloads mean: RFC 7296 section 3.15 and, for IPv6, its section 3.15.3.
-import { addressBytes, addressNumber, formatAddress, numberAddress } from './address.js';
+import { addressBytes, addressNumber, formatAddress, numberAddress } from '../address.js';
 import type { AssignedConfiguration } from './api.js';
 import { concat } from './bytes.js';
 import { CfgAttributeType, CfgType } from './constants.js';

@@ -1,6 +1,6 @@
 // Cookies that show an initiator to be where it says, without any state for it: RFC 7296 section 2.6.
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { addressBytes } from './address.js';
+import { addressBytes } from '../address.js';
 import type { Endpoint } from './api.js';
 import { concat, u64Bytes } from './bytes.js';
 

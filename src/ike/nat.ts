@@ -1,6 +1,6 @@
 // NAT detection, RFC 7296 section 2.23.
 import { createHash } from 'node:crypto';
-import { addressBytes } from './address.js';
+import { addressBytes } from '../address.js';
 import type { Endpoint } from './api.js';
 import { concat, u64Bytes } from './bytes.js';
 

@@ -1,6 +1,7 @@
 // Traffic selectors as ranges of addresses: RFC 7296 sections 2.9 and 3.13.1.
+
+import { addressBytes, addressNumber, formatAddress, numberAddress, parseAddress } from '../address.js';
 import { VpnrError } from '../errors.js';
-import { addressBytes, addressNumber, formatAddress, numberAddress, parseAddress } from './address.js';
 import type { TrafficSelector } from './api.js';
 
 const ANY_PROTOCOL = 0;

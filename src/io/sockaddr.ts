@@ -1,6 +1,7 @@
 /** struct sockaddr_in and sockaddr_in6. */
+
+import { addressBytes, formatAddress } from '../address.js';
 import type { Endpoint } from '../ike/api.js';
-import { addressBytes, formatAddress } from '../packet/address.js';
 import type { NativeMemory } from './libc.js';
 
 export const AF_INET = 2;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { addressBytes, ipv4Number } from '../address.js';
 import { VpnrError } from '../errors.js';
 import {
   ADDRESS_CONTROL,
@@ -24,7 +25,6 @@ import {
   SUITE_AES_256_GCM,
   SUITE_CHACHA20_POLY1305,
 } from './abi.js';
-import { addressBytes, ipv4Number } from './address.js';
 import { counterIndices } from './counters.js';
 import type { CoreExports } from './exports.js';
 

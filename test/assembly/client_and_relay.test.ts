@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import { EVENT_PROBE_REPLY, OK, OWN_SLOT } from '../../src/packet/abi.js';
-import { addressBytes } from '../../src/packet/address.js';
 import { emit } from '../reference/packets.js';
 import { TestClient } from '../support/client.js';
 import { randomPacket } from '../support/generate.js';

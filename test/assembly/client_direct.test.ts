@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import { MMSG_FLAGS, MSG_TRUNC, RX_MMSG } from '../../src/packet/abi.js';
-import { addressBytes } from '../../src/packet/address.js';
 import { emit, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, randomBytes } from '../support/bytes.js';
 import { ANY, TestClient } from '../support/client.js';

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import {
   BATCH,
   LAYOUT_BASE,
@@ -14,7 +15,6 @@ import {
   SLOT_SIZE,
   TX_SLOTS,
 } from '../../src/packet/abi.js';
-import { addressBytes } from '../../src/packet/address.js';
 import { emit } from '../reference/packets.js';
 import { concat, pick, randomBytes, randomInteger } from '../support/bytes.js';
 import { TestClient } from '../support/client.js';

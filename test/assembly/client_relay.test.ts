@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import {
   ERR_INDEX,
   ERR_STATE,
@@ -13,7 +14,6 @@ import {
   RELAY_PROBE_REPLY,
   SCRATCH,
 } from '../../src/packet/abi.js';
-import { addressBytes } from '../../src/packet/address.js';
 import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, randomBytes } from '../support/bytes.js';
 import { TestClient } from '../support/client.js';

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import { SELECTORS_MAX } from '../../src/packet/abi.js';
-import { addressBytes } from '../../src/packet/address.js';
 import type { Selector } from '../../src/packet/core.js';
 import { type EspSa, IPV4, IPV6, sealEsp } from '../reference/esp.js';
 import { emit, ICMP, type Packet, SCTP, TCP, UDP } from '../reference/packets.js';

@@ -1,4 +1,4 @@
-import { formatAddress } from '../../src/ike/address.js';
+import { formatAddress } from '../../src/address.js';
 import type { TrafficSelector } from '../../src/ike/api.js';
 import type { Message } from '../../src/ike/message.js';
 import type { Payload } from '../../src/ike/payloads/payload.js';

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { addressBytes, addressNumber, formatAddress, numberAddress } from '../../src/ike/address.js';
+import { addressBytes, addressNumber, formatAddress, numberAddress } from '../../src/address.js';
 import type { TrafficSelector } from '../../src/ike/api.js';
 import {
   anySelector,

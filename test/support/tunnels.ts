@@ -1,6 +1,6 @@
 // What is at the other end of a client's tunnels, slow and readable: gateways that open and seal ESP, and a relay
 // behind them that speaks the relay protocol or plain IP in IP.
-import { addressBytes } from '../../src/packet/address.js';
+import { addressBytes } from '../../src/address.js';
 import { type EspSa, IPV4, IPV6, openEsp, sealEsp } from '../reference/esp.js';
 import { emit, type Packet, UDP } from '../reference/packets.js';
 import { decodeRelay, encodeRelay, type RelayPacket } from '../reference/relay.js';

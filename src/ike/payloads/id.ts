@@ -1,5 +1,5 @@
 // Identification payloads, RFC 7296 section 3.5.
-import { formatAddress, parseAddress } from '../address.js';
+import { formatAddress, parseAddress } from '../../address.js';
 import { type Reader, Writer } from '../bytes.js';
 import { IdType } from '../constants.js';
 

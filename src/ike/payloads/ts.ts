@@ -1,5 +1,5 @@
 // Traffic Selector payloads, RFC 7296 section 3.13.
-import { addressBytes, addressNumber, formatAddress } from '../address.js';
+import { addressBytes, addressNumber, formatAddress } from '../../address.js';
 import type { TrafficSelector } from '../api.js';
 import type { Reader, Writer } from '../bytes.js';
 import { TsType } from '../constants.js';

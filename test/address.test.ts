@@ -1,10 +1,17 @@
 import { isIP } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { VpnrError } from '../../src/errors.js';
-import { addressBytes, formatAddress, ipv4Number, parseAddress } from '../../src/packet/address.js';
-import { hex, randomBytes, unhex } from '../support/bytes.js';
-import { generator } from '../support/random.js';
+import {
+  addressBytes,
+  addressNumber,
+  formatAddress,
+  ipv4Number,
+  numberAddress,
+  parseAddress,
+} from '../src/address.js';
+import { VpnrError } from '../src/errors.js';
+import { hex, randomBytes, unhex } from './support/bytes.js';
+import { generator } from './support/random.js';
 
 const WRITTEN: [string, string][] = [
   ['0.0.0.0', '00000000'],
@@ -28,21 +35,10 @@ const READ: [string, string][] = [
   ['1:2:3:4:5:6:7::', '00010002000300040005000600070000'],
 ];
 
-const WRONG = [
-  '',
-  '1',
-  '1.2.3',
-  '1.2.3.4.5',
-  '256.1.1.1',
-  '01.2.3.4',
-  '1.2.3.4/24',
-  ' 1.2.3.4',
-  '::1%eth0',
-  ':::',
-  '1::2::3',
-  'g::',
-  'example.net',
-];
+const WRONG =
+  `. 1 1.2.3 1.2.3.4.5 256.1.1.1 01.2.3.4 1.2.3.4a 1.2.3.-4 1..2.3 0x1.2.3.4 1.2.3.4/24 : ::: 1:2:3:4:5:6:7
+  1:2:3:4:5:6:7:8:9 1::2::3 12345:: g:: 1:2:3:4:5:6:7:8:: ::1.2.3 1.2.3.4:: ::1.2.3.4:5 ::1%eth0 [::1] ::1/128
+  :1:2:3:4:5:6:7 1:2:3:4:5:6:7: example.net`.split(/\s+/);
 
 test('addresses are read and written', () => {
   for (const [text, bytes] of WRITTEN) {
@@ -66,11 +62,11 @@ test('whatever is written is read again', () => {
 });
 
 test('what is no address is refused', () => {
-  for (const text of WRONG) {
+  for (const text of ['', ' 1.2.3.4', ...WRONG]) {
     assert.is(parseAddress(text), undefined, text);
     assert.throws(
       () => addressBytes(text),
-      (error: unknown) => error instanceof VpnrError && error.code === 'INTERNAL',
+      (error: unknown) => error instanceof VpnrError && error.code === 'CONFIG_INVALID',
     );
   }
   for (const length of [0, 3, 5, 15, 17])
@@ -83,6 +79,20 @@ test('an IPv4 address as a number has its first byte highest', () => {
     () => ipv4Number('::1'),
     (error: unknown) => error instanceof VpnrError,
   );
+});
+
+test('addresses as numbers', () => {
+  for (const bytes of [
+    '00000000',
+    'ffffffff',
+    '0a000001',
+    '20010db8000000000000000000000001',
+    'f'.repeat(32),
+  ]) {
+    const value = addressNumber(unhex(bytes));
+    assert.is(value, BigInt(`0x${bytes}`));
+    assert.is(hex(numberAddress(value, bytes.length === 8 ? 4 : 16)), bytes);
+  }
 });
 
 test.run();

@@ -1,5 +1,6 @@
+/** IP addresses as bytes in network order, as text and as numbers. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { VpnrError } from '../errors.js';
+import { VpnrError } from './errors.js';
 
 /** Addresses in network order: 4 bytes for IPv4, 16 for IPv6. Undefined if `text` is neither, or has a zone. */
 export function parseAddress(text: string): Uint8Array | undefined {
@@ -8,18 +9,33 @@ export function parseAddress(text: string): Uint8Array | undefined {
   return undefined;
 }
 
-/** Like `parseAddress` for text that was validated before; throws INTERNAL if it was not. */
+/** Like `parseAddress`; throws CONFIG_INVALID for anything but an address. */
 export function addressBytes(text: string): Uint8Array {
   const bytes = parseAddress(text);
-  if (bytes === undefined) throw new VpnrError('INTERNAL', `not an IP address: ${JSON.stringify(text)}`);
+  if (bytes === undefined) throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IP address`);
   return bytes;
 }
 
-/** An IPv4 address as a number, its first byte the highest; throws INTERNAL for anything else. */
+/** An IPv4 address as a number, its first byte the highest; throws CONFIG_INVALID for anything else. */
 export function ipv4Number(text: string): number {
   const bytes = addressBytes(text);
-  if (bytes.length !== 4) throw new VpnrError('INTERNAL', `not an IPv4 address: ${JSON.stringify(text)}`);
+  if (bytes.length !== 4) throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IPv4 address`);
   return new DataView(bytes.buffer).getUint32(0);
+}
+
+/** The address as an unsigned number of 32 or 128 bits, its first byte the highest. */
+export function addressNumber(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return value;
+}
+
+/** The inverse of `addressNumber` for an address of `size` bytes. */
+export function numberAddress(value: bigint, size: 4 | 16): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let index = size - 1, rest = value; index >= 0; index--, rest >>= 8n)
+    bytes[index] = Number(rest & 0xffn);
+  return bytes;
 }
 
 /** The text form of 4 or 16 bytes; IPv6 as RFC 5952 recommends. Throws RangeError for another length. */
