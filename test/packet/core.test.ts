@@ -166,9 +166,9 @@ test('a path is given only an association of its own', () => {
 
 test('addresses are checked before they reach the core', () => {
   const core = new PacketCore();
-  assert.throws(() => core.setDeviceAddresses('10.0.0.256'), internal('not an IP address'));
+  assert.throws(() => core.setDeviceAddresses('10.0.0.256'), /is not an IP address/);
   assert.throws(() => core.setDeviceAddresses('10.0.0.1', '10.0.0.2'), internal('more than one'));
-  assert.throws(() => core.setRelay({ address: 'fd00::1', port: 7511 }), internal('not an IPv4 address'));
+  assert.throws(() => core.setRelay({ address: 'fd00::1', port: 7511 }), /is not an IPv4 address/);
 });
 
 test.run();
