@@ -26,9 +26,10 @@ export class FakeDataPlane implements RelayDataPlane {
   listen: Endpoint | undefined;
   stopped = false;
 
-  async start({ listen }: { listen: Endpoint }, events: RelayEvents): Promise<void> {
+  async start({ listen }: { listen: Endpoint }, events: RelayEvents): Promise<{ local: Endpoint }> {
     this.listen = listen;
     this.events = events;
+    return { local: listen };
   }
 
   installSession({ index, mode, lease, sendKey, receiveKey }: RelaySession): void {
