@@ -115,7 +115,7 @@ export function bindSocket(fd: number, local: Endpoint): void {
   check(bind(fd, argument.address, size), `bind to ${formatEndpoint(local)}`);
 }
 
-/** Sets the socket's buffers, beyond the machine's limit (net.core.rmem_max) where the rights are there, up to the limit otherwise. */
+/** Sets the sizes of the buffers: beyond the machine's limits (net.core.rmem_max) with the rights for it. */
 export function sizeBuffers(fd: number): void {
   for (const [forced, limited, bytes] of [
     [SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER],

@@ -1,16 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RelayEvents, RelayMode } from '../../src/dataplane/api.js';
 import { createRelayDataPlane } from '../../src/dataplane/relay.js';
-import { monotonicMs } from '../../src/io/clock.js';
+import { VpnrError } from '../../src/errors.js';
 import { close } from '../../src/io/libc.js';
 import { openTun } from '../../src/io/tun.js';
 import { openUdp, sendDatagram } from '../../src/io/udp.js';
 import { Secret } from '../../src/secret.js';
 import { namespacesPossible } from '../support/namespace.js';
-import { DEVICE, installChildren, openPath, type Pair, startPair } from '../support/planes.js';
+import {
+  DEVICE,
+  installChildren,
+  openDescriptors,
+  openPath,
+  type Pair,
+  settled,
+  startPair,
+  until,
+} from '../support/planes.js';
 
 const CASES = 6;
 const PORT = 7511;
@@ -21,7 +29,6 @@ const CONTROL = '192.0.0.2';
 /** Behind the relay. */
 const SERVER = '198.18.4.1';
 const INDEX = 0x1234_5678;
-const openDescriptors = () => readdirSync('/proc/self/fd').length;
 
 /**
  * The left side is a client; the right namespace holds its gateway, the relay with a device of its own, and a server.
@@ -30,7 +37,7 @@ const openDescriptors = () => readdirSync('/proc/self/fd').length;
 async function startScene(mode: RelayMode, device: string) {
   const pair: Pair = await startPair(1300);
   const { left, right } = pair;
-  installChildren(pair, 'chacha20poly1305');
+  await installChildren(pair, 'chacha20poly1305');
   right.space.ip('address', 'add', `${SERVER}/32`, 'dev', 'lo');
   const tun = await right.space.inside(() => openTun({ name: 'vpnrpool' }));
   right.space.ip('link', 'set', 'vpnrpool', 'up');
@@ -52,7 +59,7 @@ async function startScene(mode: RelayMode, device: string) {
   left.plane.setAddresses({ device, control: CONTROL, maxSegment: 1200 });
   left.plane.setRelay(endpoint);
   /** Both ends take up the session, with fresh keys. */
-  const bind = () => {
+  const bind = async () => {
     const [up, down] = [randomBytes(16), randomBytes(16)];
     const secret = (bytes: Uint8Array) => new Secret(Uint8Array.from(bytes));
     const common = { mode, lease: LEASE };
@@ -65,8 +72,10 @@ async function startScene(mode: RelayMode, device: string) {
       sendKey: secret(up),
       receiveKey: secret(down),
     });
+    await settled(left);
+    await relay.activity([]);
   };
-  bind();
+  await bind();
   // In ipip mode only tagged packets tell the relay where the session is.
   left.plane.probe(0, 7);
   const [, path, id, roundTripMs] = await left.next('probeReply');
@@ -103,14 +112,6 @@ async function withScene(
   }
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const end = monotonicMs() + 20_000;
-  while (!condition()) {
-    if (monotonicMs() > end) throw new Error(`not within 20 s: ${condition}`);
-    await new Promise(resolve => setImmediate(resolve));
-  }
-}
-
 if (namespacesPossible()) {
   for (const [mode, device] of [
     ['clear', LEASE],
@@ -141,8 +142,9 @@ if (namespacesPossible()) {
       openPath(left, right, 1);
       openPath(right, left, 1);
       left.plane.setVirtualAddress(1, '198.18.2.77');
-      installChildren({ left, right, stop: async () => {} }, 'aes256gcm16', 1);
+      await installChildren({ left, right }, 'aes256gcm16', 1);
       left.plane.activate(1, 2);
+      await settled(left);
       assert.match(ping('-c', '5'), '5 received');
       await until(() => moves.length === 2);
       assert.equal(moves[1], [INDEX, { address: '198.18.2.77', port: CLIENT_PORT }, 2]);
@@ -150,10 +152,10 @@ if (namespacesPossible()) {
       await left.next('drain');
       relay.removeSession(INDEX);
       relay.removeSession(INDEX);
+      assert.is((await relay.activity([INDEX])).size, 0);
       assert.throws(() => ping('-c', '1', '-W', '0.1'));
       await until(() => (relay.counters()['relay-session'] ?? 0) > 0);
-      assert.is((await relay.activity([INDEX])).size, 0);
-      bind();
+      await bind();
       assert.match(ping('-c', '2'), '2 received');
     }));
 
@@ -205,6 +207,22 @@ test('a relay data plane that was not started says so', async () => {
   const relay = createRelayDataPlane();
   assert.throws(() => relay.drain(), /not been started/);
   await relay.stop();
+});
+
+test('a worker that cannot start rejects the start, and nothing stays open', async () => {
+  const before = openDescriptors();
+  const relay = createRelayDataPlane();
+  const listen = { address: '127.0.0.1', port: 0 };
+  const options = { tun: { fd: -1 }, listen, ipip: false, pool: '10.0.0.0/8', maxSegment: 1200 };
+  const events: RelayEvents = { sessionMoved() {}, failed: () => assert.unreachable() };
+  const outcome = await relay.start(options, events).then(
+    () => undefined,
+    error => error,
+  );
+  assert.instance(outcome, VpnrError);
+  assert.is(outcome.code, 'CONFIG_INVALID');
+  await relay.stop();
+  await until(() => openDescriptors() === before);
 });
 
 test.run();

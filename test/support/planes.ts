@@ -1,8 +1,10 @@
 /** Two client data planes that are each other's gateway, over a virtual cable between two namespaces. */
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import type { ClientDataPlane, ClientEvents } from '../../src/dataplane/api.js';
 import { createClientDataPlane } from '../../src/dataplane/client.js';
 import type { ChildSa, EspSuite, TrafficSelector } from '../../src/ike/api.js';
+import { monotonicMs } from '../../src/io/clock.js';
 import { openTun, type TunDevice } from '../../src/io/tun.js';
 import { Secret } from '../../src/secret.js';
 import { Namespace } from './namespace.js';
@@ -10,6 +12,8 @@ import { Namespace } from './namespace.js';
 export const SUITES: readonly EspSuite[] = ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'];
 export const DEVICE = 'vpnrtest';
 export const PORT = 4500;
+/** A path that no test uses. */
+const SPARE_PATH = 15;
 const ANY: TrafficSelector = {
   family: 4,
   protocol: 0,
@@ -109,8 +113,33 @@ export function openPath(side: Side, peer: Side, path = 0): void {
   side.plane.setVirtualAddress(path, side.inner);
 }
 
-/** Installs a child at both ends, and makes its path the active one. Returns the inbound SPIs, left and right. */
-export function installChildren({ left, right }: Pair, suite: EspSuite, path = 0): [number, number] {
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+/** Waits for something that other threads bring about. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = monotonicMs() + 20_000;
+  while (!condition()) {
+    if (monotonicMs() > end) throw new Error(`not within 20 s: ${condition}`);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+}
+
+/** Waits until the worker has carried out all commands so far: the last of them closes a descriptor. */
+export async function settled({ plane }: Side): Promise<void> {
+  const before = openDescriptors();
+  plane.openPath(SPARE_PATH, { address: '127.0.0.1', port: PORT });
+  plane.closePath(SPARE_PATH);
+  await until(() => openDescriptors() === before);
+}
+
+/** Installs a child at both ends, and makes its path the active one. Resolves with the inbound SPIs, left and right. */
+export async function installChildren(
+  { left, right }: Pick<Pair, 'left' | 'right'>,
+  suite: EspSuite,
+  path = 0,
+): Promise<[number, number]> {
   const toLeft = randomBytes(suite === 'aes128gcm16' ? 20 : 36);
   const toRight = randomBytes(toLeft.length);
   const leftSpi = left.plane.allocateSpi();
@@ -128,9 +157,16 @@ export function installChildren({ left, right }: Pair, suite: EspSuite, path = 0
     inboundKey: new Secret(Uint8Array.from(inbound)),
     outboundKey: new Secret(Uint8Array.from(outbound)),
   });
-  left.plane.installChild(path, child(leftSpi, rightSpi, toLeft, toRight));
-  right.plane.installChild(path, child(rightSpi, leftSpi, toRight, toLeft));
+  // As IKE does: neither end sends on it before the other can receive.
+  left.plane.installChild(path, child(leftSpi, rightSpi, toLeft, toRight), true);
+  right.plane.installChild(path, child(rightSpi, leftSpi, toRight, toLeft), true);
+  await settled(left);
+  await settled(right);
+  left.plane.sendOnChild(path, leftSpi);
+  right.plane.sendOnChild(path, rightSpi);
   left.plane.activate(path, 1);
   right.plane.activate(path, 1);
+  await settled(left);
+  await settled(right);
   return [leftSpi, rightSpi];
 }
