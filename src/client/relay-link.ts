@@ -187,8 +187,9 @@ export class RelayLink {
       lease: grant.lease,
       ...grant.keys,
     };
-    await this.#events.session(binding, ms);
+    // First: whoever ends this process once it is connected finds the lease again.
     await this.#remember(grant.resume);
+    await this.#events.session(binding, ms);
   }
 
   async #remember(resume: ResumeState): Promise<void> {

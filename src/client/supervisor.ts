@@ -204,24 +204,32 @@ export class Supervisor {
     record.attempt++;
     const { tunnel } = record;
     record.tunnel = undefined;
-    if (tunnel !== undefined && !tunnel.up && record.lastError === undefined) {
-      const seconds = ((monotonicMs() - record.startedAt) / 1000).toFixed(0);
-      const { address, port } = tunnel.endpoint;
-      this.#remember(
-        gateway,
-        new VpnrError(
-          'GATEWAY_TIMEOUT',
-          `gateway ${this.#gateways.nameOf(gateway)} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
-          {
-            remedy: 'check its address, and that a firewall lets UDP port 4500 pass',
-          },
-        ),
-      );
-    }
+    if (!tunnel?.up && record.lastError === undefined)
+      this.#remember(gateway, this.#timedOut(gateway, tunnel));
     tunnel?.close();
     if (this.#policy.active !== undefined) return;
     this.#options.plane.activate(undefined, 0);
     this.#relay?.pathLost();
+  }
+
+  /** Why nothing came of an attempt in its time. */
+  #timedOut(gateway: number, tunnel: Tunnel | undefined): VpnrError {
+    const name = this.#gateways.nameOf(gateway);
+    const seconds = ((monotonicMs() - this.#gateways.at(gateway).startedAt) / 1000).toFixed(0);
+    if (tunnel === undefined) {
+      const host = this.#options.config.gateways[gateway]?.address.host;
+      return new VpnrError(
+        'GATEWAY_UNRESOLVED',
+        `gateway ${name}: the address of ${host} was not found within ${seconds} s`,
+        { remedy: 'check the name, and that a name server answers on this network' },
+      );
+    }
+    const { address, port } = tunnel.endpoint;
+    return new VpnrError(
+      'GATEWAY_TIMEOUT',
+      `gateway ${name} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
+      { remedy: 'check its address, and that a firewall lets UDP port 4500 pass' },
+    );
   }
 
   #activate(gateway: number, epoch: number): void {

@@ -30,10 +30,11 @@ export class Host {
   /** Where its files may be kept; removed with the laboratory. */
   readonly folder: string;
   readonly #logs: string;
-  readonly #run: string;
+  /** Mounted over /run for all that runs in the host. */
+  readonly runFolder: string;
   readonly #processes: LabProcess[] = [];
 
-  /** `run` is mounted over /run for all that runs in the host; hosts may share one. */
+  /** Hosts may share one `run`. */
   constructor(
     name: string,
     options: {
@@ -48,9 +49,9 @@ export class Host {
     this.namespace = options.namespace;
     this.folder = options.folder;
     this.#logs = options.logs;
-    this.#run = options.run;
+    this.runFolder = options.run;
     this.links = options.links;
-    for (const folder of [this.folder, this.#logs, this.#run])
+    for (const folder of [this.folder, this.#logs, this.runFolder])
       mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
@@ -69,8 +70,21 @@ export class Host {
   /** The command line that runs `command` in the host. */
   command(command: readonly string[]): string[] {
     // `ip netns exec` gives the process a mount namespace of its own, so the mount over /run is seen by it alone.
-    const script = 'mount --bind "$1" /run && shift && exec "$@"';
-    return ['ip', 'netns', 'exec', this.namespace, 'sh', '-c', script, 'sh', this.#run, ...command];
+    const script = 'mount --bind "$1" /run && export VPNR_STATE_DIR="$2" && shift 2 && exec "$@"';
+    const state = join(this.folder, 'state');
+    return [
+      'ip',
+      'netns',
+      'exec',
+      this.namespace,
+      'sh',
+      '-c',
+      script,
+      'sh',
+      this.runFolder,
+      state,
+      ...command,
+    ];
   }
 
   /** Starts a process beside the laboratory. */

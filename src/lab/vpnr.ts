@@ -1,5 +1,6 @@
 /** vpnr's own programs in the laboratory's hosts. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus } from '../client/status.js';
 import { VpnrError } from '../errors.js';
@@ -77,17 +78,17 @@ export class Connection {
   }
 }
 
-/** Starts `vpnr relay` in a host and waits until it listens. */
+/** Starts `vpnr relay` in a host and waits until it listens and can be asked for its status. */
 export async function startRelay(
   host: Host,
   program: Program,
   configuration: string,
-  port = 7511,
+  port: number,
 ): Promise<LabProcess> {
   const relay = host.spawn([...program, 'relay', '-c', configuration], { name: 'relay' });
   await until('the relay listens', READY_TIMEOUT_MS, () => {
     if (!relay.running) throw new VpnrError('LAB_FAILED', `the relay ended\n${relay.tail()}`);
-    return listens(relay, port) || undefined;
+    return (listens(relay, port) && existsSync(join(host.runFolder, 'vpnr', 'relay.sock'))) || undefined;
   });
   return relay;
 }

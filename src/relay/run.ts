@@ -1,4 +1,5 @@
 /** A relay from start to end: what it takes from the system it gives back, on every way out. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Loaded } from '../config/load.js';
@@ -120,11 +121,14 @@ async function setUp(
 
 function readCertificate(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    const pem = readFileSync(path, 'utf8');
+    // Throws unless it begins with a certificate.
+    new X509Certificate(pem);
+    return pem;
   } catch (error) {
     throw new VpnrError(
       'CERTIFICATE_INVALID',
-      `cannot read the relay's certificate: ${(error as Error).message}`,
+      `the relay's certificate ${path}: ${(error as Error).message}`,
       {
         remedy: 'correct "certificate" in the configuration, or make one as the README shows',
         cause: error,

@@ -305,7 +305,12 @@ for (const { name, expected, edit, before } of relayCases) {
 test('relay: twice', () =>
   withCity({}, async city => {
     await city.startRelay();
-    const another = { ...city.relayConfiguration(), name: 'another', device: 'another0' };
+    const another = {
+      ...city.relayConfiguration(),
+      name: 'another',
+      device: 'another0',
+      pool: '10.31.0.0/24',
+    };
     const file = city.write(city.relay, 'another.yaml', another);
     await fails(city, city.relay, [...PROGRAM, 'relay', '-c', file], { code: 'ADDRESS_IN_USE', status: 4 });
   }));
