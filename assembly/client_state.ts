@@ -16,7 +16,7 @@ import {
 } from '../src/packet/abi';
 import { batchInit } from './batch';
 import { windowReset } from './duplicate';
-import { SA_LIVE, SA_PATH, saRecord } from './sa';
+import { SA_LIVE, SA_PATH, SA_SPI, saRecord } from './sa';
 
 // --- Addresses: one of each family in a slot ------------------------------------------------------------------
 
@@ -115,8 +115,8 @@ export function clientUnbind(): void {
 
 // --- Paths ----------------------------------------------------------------------------------------------------
 
-/** i32 for each path: index of the outbound association, -1 for none. */
-const outbound: usize = memory.data(PATH_MAX * 4, 4);
+/** For each path the outbound association given to it: i32 index, -1 for none, and u32 SPI. */
+const outbound: usize = memory.data(PATH_MAX * 8, 8);
 /** u32 for each path: IKE datagrams that may still be handed over. */
 const credits: usize = memory.data(PATH_MAX * 4, 4);
 /** The path that device packets take, -1 for none. */
@@ -124,22 +124,32 @@ export let activePath: i32 = -1;
 export let pathEpoch: u32 = 0;
 export let maxSegment: u32 = 0xffff;
 
-/** The association to send on over the path; 0 if there is none. */
+/**
+ * The association to send on over the path; 0 if there is none. One that has been removed since does not come back
+ * when another takes its place in the table.
+ */
 export function pathAssociation(path: u32): usize {
-  const index = load<i32>(outbound + (path << 2));
+  const entry = outbound + (path << 3);
+  const index = load<i32>(entry);
   if (index < 0) return 0;
   const sa = saRecord(DIRECTION_OUT, index);
-  return load<u32>(sa, SA_LIVE) !== 0 && load<u32>(sa, SA_PATH) === path ? sa : 0;
+  return isOfPath(sa, path) && load<u32>(sa, SA_SPI) === load<u32>(entry, 4) ? sa : 0;
 }
 
-/** Sends on this outbound association over the path from now on; -1: on none. */
+function isOfPath(sa: usize, path: u32): bool {
+  return load<u32>(sa, SA_LIVE) !== 0 && load<u32>(sa, SA_PATH) === path;
+}
+
+/** Sends on this outbound association over the path from now on; -1, or one that is not the path's: on none. */
 export function clientPath(path: u32, index: i32): i32 {
   if (path >= <u32>PATH_MAX || index >= SA_MAX) return ERR_INDEX;
-  if (index >= 0) {
-    const sa = saRecord(DIRECTION_OUT, index);
-    if (load<u32>(sa, SA_LIVE) === 0 || load<u32>(sa, SA_PATH) !== path) return ERR_STATE;
-  }
-  store<i32>(outbound + (path << 2), max(index, -1));
+  const entry = outbound + (path << 3);
+  store<i32>(entry, -1);
+  if (index < 0) return OK;
+  const sa = saRecord(DIRECTION_OUT, index);
+  if (!isOfPath(sa, path)) return ERR_STATE;
+  store<i32>(entry, index);
+  store<u32>(entry, load<u32>(sa, SA_SPI), 4);
   return OK;
 }
 
@@ -176,7 +186,7 @@ export function takeCredit(path: u32): bool {
 export function clientInit(baseLow: u32, baseHigh: u32): void {
   batchInit(baseLow, baseHigh);
   memory.fill(addresses, 0, ADDRESS_SLOTS * 2 * ADDRESS_SIZE);
-  memory.fill(outbound, 0xff, PATH_MAX * 4);
+  memory.fill(outbound, 0xff, PATH_MAX * 8);
   memory.fill(credits, 0, PATH_MAX * 4);
   clientRelay(0, 0);
   clientUnbind();

@@ -165,6 +165,42 @@ test('a removed association is not sent on, nor received on, and its keys are go
   }
 });
 
+test('an association that takes the place of a removed one is not sent on before the path is given it', () => {
+  const { client, gateway } = setUp();
+  const index = gateway.fromClient.spi & 1023;
+  const place = { index, local: ANY, remote: ANY, direction: 'out' } as const;
+  client.core.removeSa('out', index);
+  client.core.installSa({ ...gateway.fromClient, ...place, path: 0, spi: 0x3000_0777 });
+  assert.equal(
+    client.changes(() => client.transmit(datagram())),
+    { 'tx-no-tunnel': 1 },
+  );
+  client.core.removeSa('out', index);
+  client.core.installSa({ ...gateway.fromClient, ...place, path: 1 });
+  assert.equal(
+    client.changes(() => client.transmit(datagram())),
+    { 'tx-no-tunnel': 1 },
+  );
+  assert.throws(() => client.core.setPath(0, index));
+  client.core.setPath(1, index);
+  client.core.activate(1, 2);
+  client.core.setVirtualAddresses(1, '10.61.0.7');
+  assert.is(client.transmit(datagram()).length, 1);
+});
+
+test('no address is none: unspecified sources do not match it', () => {
+  const { client, random } = setUp();
+  client.core.setDeviceAddresses();
+  const unspecified = [
+    datagram({ source: new Uint8Array(4) }),
+    emit({ ...randomPacket(random, 6), source: new Uint8Array(16) }),
+  ];
+  assert.equal(
+    client.changes(() => client.transmit(...unspecified)),
+    { 'tx-source': 2 },
+  );
+});
+
 test('a rekeyed association takes over while the old one still receives', () => {
   const { client, gateway, random } = setUp();
   const next = new Gateway(0, VIRTUAL[4], random);

@@ -233,6 +233,19 @@ test('a relay packet that is not authentic does nothing', () => {
   assert.is(drops(good), 'relay-duplicate');
 });
 
+test('a UDP length beyond the packet is not believed', () => {
+  const { client, gateway, relay, virtual } = setUp();
+  const inner = datagram({ source: SERVER, destination: relay.lease, transport: new Uint8Array(60) });
+  const authentic = relay.send(virtual, RELAY_DATA, inner).subarray(28);
+  const cut = relay.wrap(virtual, authentic.subarray(0, -20));
+  const udp = new DataView(cut.buffer, 20);
+  for (const length of [8 + authentic.length, 0xffff, 31, 0]) {
+    udp.setUint16(4, length);
+    const changes = client.changes(() => client.receive(0, gateway.seal(cut)));
+    assert.equal(changes, { 'relay-short': 1 }, `${length}`);
+  }
+});
+
 test('relay numbers are accepted once across both paths and all types', () => {
   const { client, gateway, other, relay, virtual } = setUp();
   const inner = datagram({ source: SERVER, destination: relay.lease });
@@ -375,7 +388,12 @@ test('a new session starts anew, the keys of the old one are gone', () => {
   const answer = next.send(virtual, RELAY_DATA, datagram({ destination: next.lease }));
   assert.is(client.receive(0, gateway.seal(answer)).device.length, 1);
   for (const key of [relay.fromClient, relay.toClient]) assert.is(client.findInCore(key), ERR_INDEX);
-  for (const key of [next.fromClient, next.toClient]) assert.ok(client.findInCore(key) < SCRATCH);
+  for (const key of [next.fromClient, next.toClient]) {
+    const at = client.findInCore(key);
+    assert.ok(at >= 0 && at < SCRATCH);
+  }
+  client.core.unbindRelay();
+  for (const key of [next.fromClient, next.toClient]) assert.is(client.findInCore(key), -1);
 });
 
 function bytes64(value: bigint): Uint8Array {
