@@ -32,6 +32,10 @@ export const flock: Call<[fd: number, operation: number]> = libc.func('int flock
 export const poll: Call<[address: number, count: number, timeoutMs: number]> = libc.func(
   'int poll(uintptr_t, unsigned long, int)',
 );
+/** As poll, to the nanosecond. `timeout`: the address of a struct timespec, or 0: never. `signals` 0: none. */
+export const ppoll: Call<[address: number, count: number, timeout: number, signals: number]> = libc.func(
+  'int ppoll(uintptr_t, unsigned long, uintptr_t, uintptr_t)',
+);
 export const eventfd: Call<[initial: number, flags: number]> = libc.func('int eventfd(uint32_t, int)');
 
 export const socket: Call<[family: number, type: number, protocol: number]> =
@@ -65,6 +69,13 @@ export const sendmmsg: Call<[fd: number, mmsghdrs: number, count: number, flags:
 /** `timeout` 0: none. */
 export const recvmmsg: Call<[fd: number, mmsghdrs: number, count: number, flags: number, timeout: number]> =
   libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)');
+
+export const setns: Call<[fd: number, type: number]> = libc.func('int setns(int, int)');
+/** `thread` 0: the calling one. `parameter`: the address of a struct sched_param, an int. */
+export const sched_setscheduler: Call<[thread: number, policy: number, parameter: number]> = libc.func(
+  'int sched_setscheduler(int, int, uintptr_t)',
+);
+export const prctl: Call<[option: number, value: number]> = libc.func('int prctl(int, unsigned long)');
 
 export const O_RDWR = 0x2;
 export const O_NONBLOCK = 0x800;

@@ -1,5 +1,5 @@
 /** poll(2) over a fixed number of slots; an empty slot costs next to nothing. */
-import { check, EINTR, errno, NativeMemory, poll } from './libc.js';
+import { check, EINTR, errno, NativeMemory, poll, ppoll } from './libc.js';
 
 export const POLLIN = 0x1;
 export const POLLOUT = 0x4;
@@ -8,11 +8,14 @@ export const POLLHUP = 0x10;
 export const POLLNVAL = 0x20;
 
 const POLLFD_SIZE = 8;
+/** struct timespec: seconds and nanoseconds. */
+const TIMESPEC_SIZE = 16;
 const EMPTY = -1;
 
 export class PollSet {
   readonly #slots: number;
   readonly #memory: NativeMemory;
+  readonly #timeout = new NativeMemory(TIMESPEC_SIZE);
 
   constructor(slots: number) {
     this.#slots = slots;
@@ -33,12 +36,26 @@ export class PollSet {
 
   /** Waits until a slot is ready or `timeoutMs` are over (-1: never over). A signal ends the wait early. */
   wait(timeoutMs: number): void {
-    const ready = poll(this.#memory.address, this.#slots, timeoutMs);
-    if (ready < 0) {
-      if (errno() !== EINTR) check(ready, 'poll');
-      for (let slot = 0; slot < this.#slots; slot++)
-        this.#memory.view.setInt16(slot * POLLFD_SIZE + 6, 0, true);
-    }
+    this.#waited(poll(this.#memory.address, this.#slots, timeoutMs));
+  }
+
+  /** As `wait`, with a timeout that may have a fraction (below 2^32 ms) and is kept to the timer slack of the thread. */
+  waitPrecisely(timeoutMs: number): void {
+    const seconds = Math.floor(timeoutMs / 1e3);
+    this.#timeout.view.setUint32(0, seconds, true);
+    this.#timeout.view.setUint32(
+      8,
+      Math.min(999_999_999, Math.floor((timeoutMs - seconds * 1e3) * 1e6)),
+      true,
+    );
+    this.#waited(ppoll(this.#memory.address, this.#slots, this.#timeout.address, 0));
+  }
+
+  #waited(ready: number): void {
+    if (ready >= 0) return;
+    if (errno() !== EINTR) check(ready, 'poll');
+    for (let slot = 0; slot < this.#slots; slot++)
+      this.#memory.view.setInt16(slot * POLLFD_SIZE + 6, 0, true);
   }
 
   /** What the last wait found. */

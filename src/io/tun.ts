@@ -43,12 +43,27 @@ export interface TunOptions {
 export async function openTun(options: TunOptions = {}): Promise<TunDevice> {
   if (options.name !== undefined) checkName(options.name);
   if (options.driver === 'tuntap2') return openTuntap2(options.name);
-  return openKernelTun(options.name);
+  return openDevice(IFF_TUN, options.name);
+}
+
+/** As `openTun`, a TAP device: a read or write is one Ethernet frame, checksums complete, of at most MTU + 14 bytes. */
+export function openTap(name: string): TunDevice {
+  checkName(name);
+  return openDevice(IFF_TAP, name);
+}
+
+/** Plugs the cable of a device in or out. */
+export function setCarrier(device: TunDevice, on: boolean): void {
+  const argument = new NativeMemory(4);
+  argument.view.setInt32(0, on ? 1 : 0, true);
+  check(ioctl(device.fd, TUNSETCARRIER, argument.address), `set the carrier of ${device.name}`);
 }
 
 const CLONE_DEVICE = '/dev/net/tun';
 const TUNSETIFF = 0x400454ca;
+const TUNSETCARRIER = 0x400454e2;
 const IFF_TUN = 0x1;
+const IFF_TAP = 0x2;
 const IFF_NO_PI = 0x1000;
 /** struct ifreq: 16 bytes name, then a union; `ifr_flags` is its first u16. */
 const IFREQ_SIZE = 40;
@@ -66,13 +81,13 @@ function checkName(name: string): void {
   }
 }
 
-function openKernelTun(name = ''): TunDevice {
+function openDevice(kind: number, name = ''): TunDevice {
   const fd = open(CLONE_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(errno());
   try {
     const request = new NativeMemory(IFREQ_SIZE);
     request.bytes.set(new TextEncoder().encode(name));
-    request.view.setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI, true);
+    request.view.setUint16(IFREQ_FLAGS, kind | IFF_NO_PI, true);
     if (ioctl(fd, TUNSETIFF, request.address) < 0) throw createError(errno(), name);
     const end = request.bytes.indexOf(0);
     return {

@@ -10,6 +10,8 @@ export {
 export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';
 export type { Host, NetworkSnapshot } from './host.js';
 export { type HostPlan, Lab, type LabPlan, labObstacle } from './lab.js';
+export type { Direction } from './line/line.js';
+export type { LaneCounters, LaneSettings, LinePlan } from './line/settings.js';
 export type { Link } from './link.js';
 export type { LabProcess } from './process.js';
 export { StrongSwan, strongSwanObstacle } from './strongswan.js';

@@ -8,12 +8,16 @@ import { basename, join } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { findProgram, mustRun, runCommandSync } from './command.js';
 import { Host } from './host.js';
+import { type LineStart, Lines } from './line/line.js';
+import type { LinePlan } from './line/settings.js';
 import { Link } from './link.js';
 import { removeLab, removeStaleLabs, startTime, writeRecord } from './registry.js';
 
 export interface LinkPlan {
   /** Addresses with their prefix lengths, as in "192.0.2.2/24". */
   addresses?: readonly string[];
+  /** Delay, jitter, loss, rate; without it frames pass as fast as the kernel carries them. */
+  line?: LinePlan;
 }
 
 export interface HostPlan {
@@ -34,6 +38,9 @@ export interface LabPlan {
 
 /** Longest name of an interface (IFNAMSIZ less its end). */
 const INTERFACE_NAME_MAX = 15;
+
+/** Frames that wait for a line's thread: at 1 Gbit/s, 45 ms. */
+const LINE_QUEUE = 4000;
 
 const open = new Set<Lab>();
 
@@ -56,6 +63,7 @@ export class Lab {
   /** Configuration, secrets, sockets and logs; removed by `close`. */
   readonly folder: string;
   readonly #hosts = new Map<string, Host>();
+  #lines: Lines | undefined;
 
   private constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'vpnr-lab-'));
@@ -109,6 +117,7 @@ export class Lab {
   /** Ends all processes in the hosts and removes everything. Does not wait, so it also serves an exit handler. */
   close(): void {
     if (!open.delete(this)) return;
+    this.#lines?.close();
     removeLab(this);
   }
 
@@ -125,30 +134,64 @@ export class Lab {
       `link add ${bridge} type bridge forward_delay 0 mcast_snooping 0`,
       `link set ${bridge} up`,
     ]);
-    let count = 0;
-    for (const [name, host] of Object.entries(plan.hosts)) {
-      const links = new Map<string, Link>();
-      for (const [network, { addresses = [] }] of Object.entries(host.links)) {
-        const bridge = bridges.get(network);
-        if (bridge === undefined || network.length > INTERFACE_NAME_MAX) {
-          throw new VpnrError('LAB_FAILED', `host ${name} cannot be linked to the network ${network}`);
-        }
-        const port = `port${count++}`;
-        wiring.push(
-          `link add ${port} type veth peer name ${network} netns ${namespace(name)}`,
-          `link set ${port} master ${bridge} up`,
-        );
-        links.set(network, new Link(core, port, network, addresses));
+    const attachments = attachmentsOf(plan);
+    const shaped = attachments.filter(({ line }) => line !== undefined);
+    if (shaped.length > 0) this.#lines = new Lines(namespaceFile(core), shaped.map(lineStart));
+    const lines = new Map(shaped.map(({ port }, index) => [port, this.#lines?.lines[index]]));
+    for (const { host, network, port, line } of attachments) {
+      const bridge = bridges.get(network);
+      if (bridge === undefined || network.length > INTERFACE_NAME_MAX) {
+        throw new VpnrError('LAB_FAILED', `host ${host} cannot be linked to the network ${network}`);
       }
+      wiring.push(
+        line === undefined
+          ? `link add ${port} type veth peer name ${network} netns ${namespace(host)}`
+          : `link set ${far(port)} netns ${namespace(host)} name ${network} txqueuelen ${LINE_QUEUE}`,
+        `link set ${port} master ${bridge}${line === undefined ? '' : ` txqueuelen ${LINE_QUEUE}`} up`,
+      );
+    }
+    for (const name of names) {
       const folder = join(this.folder, name);
-      const run = host.privateRun ? join(folder, 'run') : join(this.folder, 'run');
+      const run = plan.hosts[name]?.privateRun ? join(folder, 'run') : join(this.folder, 'run');
       const logs = join(this.folder, 'logs');
+      const links = new Map(
+        attachments
+          .filter(({ host }) => host === name)
+          .map(({ network, port, addresses }) => {
+            return [network, new Link({ core, port, name: network, addresses, line: lines.get(port) })];
+          }),
+      );
       this.#hosts.set(name, new Host(name, { namespace: namespace(name), folder, logs, run, links }));
     }
     await batch(['-n', core], wiring);
     for (const [name, host] of Object.entries(plan.hosts)) await configure(this.host(name), host);
   }
 }
+
+interface Attachment {
+  host: string;
+  network: string;
+  /** The name of its port in the core namespace. */
+  port: string;
+  addresses: readonly string[];
+  line: LinePlan | undefined;
+}
+
+function attachmentsOf(plan: LabPlan): Attachment[] {
+  return Object.entries(plan.hosts)
+    .flatMap(([host, { links }]) => Object.entries(links).map(([network, link]) => ({ host, network, link })))
+    .map(({ host, network, link }, index) => {
+      return { host, network, port: `port${index}`, addresses: link.addresses ?? [], line: link.line };
+    });
+}
+
+/** The name that the host's end of a line has until it is in the host. */
+const far = (port: string) => `far-${port}`;
+
+const lineStart = ({ port, line = {} }: Attachment): LineStart => ({ host: far(port), port, plan: line });
+
+/** Where `ip netns` keeps the namespace of this name. */
+const namespaceFile = (name: string) => `/run/netns/${name}`;
 
 /** Addresses without duplicate detection, so that a host is ready when this returns. */
 async function configure(host: Host, plan: HostPlan): Promise<void> {

@@ -1,7 +1,7 @@
+import { VpnrError } from '../errors.js';
 import { mustRun } from './command.js';
-
-/** As seen from the host: `in` is what it receives, `out` what it sends. */
-export type Direction = 'in' | 'out' | 'both';
+import type { Direction, Line } from './line/line.js';
+import type { LaneCounters, LaneSettings } from './line/settings.js';
 
 export interface DropOptions {
   direction: Direction;
@@ -9,9 +9,21 @@ export interface DropOptions {
   udpPort?: number;
 }
 
+export interface LinkOptions {
+  /** The core namespace's name. */
+  core: string;
+  /** The port's name there. */
+  port: string;
+  /** The interface's name in the host. */
+  name: string;
+  addresses: readonly string[];
+  /** What joins the two when the link has a delay, jitter, loss or rate. */
+  line?: Line | undefined;
+}
+
 /**
  * A host's attachment to a network: a pair of interfaces, one in the host, the other a port of the network's
- * bridge in the core namespace. Faults are made at the port, where the host cannot see them.
+ * bridge in the core namespace. Faults are made at the port or on the line, where the host cannot see them.
  */
 export class Link {
   /** The interface's name in the host. */
@@ -20,21 +32,36 @@ export class Link {
   readonly addresses: readonly string[];
   readonly #core: string;
   readonly #port: string;
+  readonly #line: Line | undefined;
+  #ruled = false;
 
-  constructor(core: string, port: string, name: string, addresses: readonly string[]) {
+  constructor({ core, port, name, addresses, line }: LinkOptions) {
     this.#core = core;
     this.#port = port;
     this.name = name;
     this.addresses = addresses;
+    this.#line = line;
   }
 
   /** Cuts the line: the host's interface loses its carrier. */
   async down(): Promise<void> {
-    await mustRun(['ip', '-n', this.#core, 'link', 'set', this.#port, 'down']);
+    if (this.#line === undefined) await this.#setPort('down');
+    else this.#line.setCarrier(false);
   }
 
   async up(): Promise<void> {
-    await mustRun(['ip', '-n', this.#core, 'link', 'set', this.#port, 'up']);
+    if (this.#line === undefined) await this.#setPort('up');
+    else this.#line.setCarrier(true);
+  }
+
+  /** Changes delay, jitter, loss or rate from now on. Only for a link that was planned with a line (else LAB_FAILED). */
+  shape(settings: LaneSettings, direction: Direction = 'both'): void {
+    this.#shaped.shape(settings, direction);
+  }
+
+  /** What has become of the frames of its line. */
+  get counters(): Record<'in' | 'out', LaneCounters> {
+    return this.#shaped.counters;
   }
 
   /**
@@ -42,6 +69,11 @@ export class Link {
    * unreachable host. Replaces an earlier `drop`.
    */
   async drop({ direction, udpPort }: DropOptions): Promise<void> {
+    if (this.#line !== undefined && udpPort === undefined) {
+      this.#line.shape({ blackhole: direction !== 'out' }, 'in');
+      this.#line.shape({ blackhole: direction !== 'in' }, 'out');
+      return;
+    }
     const what =
       udpPort === undefined
         ? ['meta protocol { ip, ip6 }']
@@ -63,10 +95,21 @@ export class Link {
 
   /** Ends a `drop`. */
   async restore(): Promise<void> {
-    await this.#replaceRules([]);
+    this.#line?.shape({ blackhole: false });
+    if (this.#ruled) await this.#replaceRules([]);
+  }
+
+  get #shaped(): Line {
+    if (this.#line !== undefined) return this.#line;
+    throw new VpnrError('LAB_FAILED', `the link ${this.name} is a plain one: it has no line to be shaped`);
+  }
+
+  async #setPort(state: 'up' | 'down'): Promise<void> {
+    await mustRun(['ip', '-n', this.#core, 'link', 'set', this.#port, state]);
   }
 
   async #replaceRules(table: readonly string[]): Promise<void> {
+    this.#ruled = table.length > 0;
     const input = [`table bridge ${this.#port} {}`, `delete table bridge ${this.#port}`, ...table, ''].join(
       '\n',
     );

@@ -33,9 +33,9 @@ export function systemTests(): SystemTests {
   });
 }
 
-/** Prints a line of the test's own figures; the runner shows it. */
+/** Prints the test's own figures on a line of their own; the runner shows it. */
 export function figures(text: string): void {
-  console.log(`# ${text}`);
+  console.log(`\n# ${text}`);
 }
 
 /** Runs `body` in a laboratory of its own; when it fails, what the processes have said is printed. */

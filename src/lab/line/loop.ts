@@ -1,0 +1,55 @@
+/** The loop that carries the frames of all lines of a laboratory, in a thread of its own. */
+import { POLLERR, POLLIN, PollSet } from '../../io/poll.js';
+import { wakeExactly } from '../../io/thread.js';
+import { Lane, Pool } from './lane.js';
+import { LANE_SIZE } from './settings.js';
+
+/** Frames from one TAP device to the other, by their descriptors. */
+export interface LaneStart {
+  from: number;
+  to: number;
+  seed: number;
+}
+
+export interface LinesStart {
+  lanes: readonly LaneStart[];
+  /** LANE_SIZE numbers for each lane. */
+  numbers: SharedArrayBuffer;
+  /** Becomes 1 when the thread has to end; `wakeFd` is signalled then. */
+  stop: SharedArrayBuffer;
+  wakeFd: number;
+}
+
+/** The longest sleep, milliseconds. */
+const IDLE_MS = 60_000;
+
+export function carryFrames({ lanes: starts, numbers, stop, wakeFd }: LinesStart): void {
+  const stopped = new Int32Array(stop);
+  const pool = new Pool();
+  const lanes = starts.map((start, index) => {
+    const memory = new Float64Array(numbers, index * LANE_SIZE * 8, LANE_SIZE);
+    return new Lane({ ...start, memory, pool });
+  });
+  const wakeSlot = lanes.length;
+  const set = new PollSet(lanes.length + 1);
+  lanes.forEach((lane, index) => {
+    set.watch(index, lane.from, POLLIN);
+  });
+  set.watch(wakeSlot, wakeFd, POLLIN);
+  wakeExactly();
+  while (Atomics.load(stopped, 0) === 0) {
+    let due = performance.now() + IDLE_MS;
+    for (let index = 0; index < lanes.length; index++) {
+      const lane = lanes[index] as Lane;
+      lane.deliver(performance.now());
+      if (lane.due < due) due = lane.due;
+    }
+    set.waitPrecisely(Math.max(0, due - performance.now()));
+    for (let index = 0; index < lanes.length; index++) {
+      const ready = set.ready(index);
+      if ((ready & POLLIN) !== 0) (lanes[index] as Lane).accept(performance.now());
+      // The device is gone, with its namespace.
+      else if ((ready & POLLERR) !== 0) set.clear(index);
+    }
+  }
+}

@@ -1,0 +1,4 @@
+import { workerData } from 'node:worker_threads';
+import { carryFrames, type LinesStart } from './loop.js';
+
+carryFrames(workerData as LinesStart);
