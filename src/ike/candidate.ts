@@ -1,12 +1,12 @@
 import { VpnrError } from '../errors.js';
-import type { InitiatorOptions, TrafficSelector } from './api.js';
+import type { IkeProposal, InitiatorOptions, TrafficSelector } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
 import { makeChild, readChildAnswer } from './child.js';
 import { configurationRequest, readConfiguration } from './configuration.js';
 import { CfgType, ExchangeType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
 import type { KeyExchange } from './crypto/dh.js';
-import { deriveIkeKeys } from './crypto/keys.js';
+import { deriveIkeKeys, type IkeKeys, wipeIkeKeys } from './crypto/keys.js';
 import { Retransmission } from './exchange.js';
 import { errorNotify, type Failure, failureOf } from './failure.js';
 import type { Outcome } from './handshake.js';
@@ -48,9 +48,13 @@ export function responseGroup({ responderSpi, payloads }: Message): number | und
   return isComplete ? findPayload(payloads, 'KE')?.group : undefined;
 }
 
+/** IVs of a candidate begin at a multiple of this. */
+const IVS_PER_CANDIDATE = 1n << 32n;
+
 /**
- * One IKE_SA_INIT response taken at its word, and the IKE_AUTH exchange that shows whether the gateway sent it. Throws
- * a `VpnrError` when the response makes no sense.
+ * One IKE_SA_INIT response taken at its word, and the IKE_AUTH exchange that shows whether the gateway sent it. A changed
+ * copy of the gateway's response may lead to the same keys, and differ only in what AUTH covers: such variants share a
+ * candidate, and AUTH may prove any of them. Throws a `VpnrError` when the response makes no sense.
  */
 export class Candidate {
   readonly retransmission: Retransmission;
@@ -58,28 +62,54 @@ export class Candidate {
   readonly #context: Context;
   readonly #options: InitiatorOptions;
   readonly #request: InitRequest;
-  readonly #response: InitResponse;
   readonly #responderNonce: Uint8Array;
   readonly #sa: IkeSa;
+  readonly #variants: InitResponse[];
   readonly #inboundSpi: number;
   readonly #localSelectors: readonly TrafficSelector[];
   readonly #remoteSelectors: readonly TrafficSelector[];
   readonly #datagrams: readonly Uint8Array[];
+  /** The response to IKE_AUTH, when it proves none of the variants so far. */
+  #unproven: readonly Payload[] | undefined;
 
-  constructor(context: Context, options: InitiatorOptions, request: InitRequest, response: InitResponse) {
+  /** `index` differs between candidates of one request. */
+  constructor(
+    context: Context,
+    options: InitiatorOptions,
+    request: InitRequest,
+    response: InitResponse,
+    index: number,
+  ) {
     this.#context = context;
     this.#options = options;
     this.#request = request;
-    this.#response = response;
+    this.#variants = [response];
     const { payloads } = response.message;
     this.#responderNonce = findPayload(payloads, 'Nonce')?.data ?? new Uint8Array(0);
-    this.#sa = this.#makeSa(payloads);
+    const { proposal, keys } = agree(options, request, response.message);
+    this.#sa = new IkeSa({
+      initiatorSpi: request.initiatorSpi,
+      responderSpi: response.message.responderSpi,
+      isInitiator: true,
+      proposal,
+      keys,
+      fragmentSize: this.#fragmentSize(response),
+      firstIv: BigInt(index) * IVS_PER_CANDIDATE,
+      timing: context.settings.timing,
+      nextId: NEXT_ID,
+      peerId: 0,
+    });
     this.#inboundSpi = context.env.allocateSpi();
     this.#localSelectors = options.localSelectors ?? [anySelector(4)];
     this.#remoteSelectors = options.remoteSelectors ?? [anySelector(4)];
     this.#datagrams = this.#sa.seal(ExchangeType.IKE_AUTH, false, AUTH_ID, this.#authRequest());
     this.retransmission = new Retransmission(context.settings.timing, context.now);
     this.send();
+  }
+
+  /** Whether IKE_AUTH waits for its response. */
+  get isOpen(): boolean {
+    return this.outcome === undefined && this.#unproven === undefined;
   }
 
   /** Sends the IKE_AUTH request, the same bytes each time. */
@@ -91,18 +121,33 @@ export class Candidate {
     return header.response && header.messageId === AUTH_ID && this.#sa.matches(header);
   }
 
+  /** Takes the response in, if it is a variant of this candidate's: it leads to the same keys. */
+  adopt(request: InitRequest, response: InitResponse): boolean {
+    if (this.outcome !== undefined || response.message.responderSpi !== this.#sa.responderSpi) return false;
+    const { proposal, keys } = agree(this.#options, request, response.message);
+    const isSame =
+      proposal.encryption === this.#sa.proposal.encryption &&
+      Buffer.compare(keys.derive.reveal(), this.#sa.keys.derive.reveal()) === 0;
+    wipeIkeKeys(keys);
+    if (!isSame) return false;
+    this.#variants.push(response);
+    if (this.#unproven !== undefined) this.#attend(() => this.#conclude(this.#unproven ?? []));
+    return true;
+  }
+
   /** Takes a datagram that `matches`; `outcome` may be set afterwards. */
   receive(datagram: Uint8Array, header: ParsedHeader): void {
-    try {
+    if (!this.isOpen) return;
+    this.#attend(() => {
       const message = this.#sa.open(datagram, header);
-      if (message !== undefined && message.exchange === ExchangeType.IKE_AUTH) {
-        this.outcome = this.#conclude(message.payloads);
-      }
-    } catch (error) {
-      if (!(error instanceof VpnrError)) throw error;
-      if (error instanceof IkeSyntaxError && !error.authenticated) this.#context.ignore(error.message);
-      else this.outcome = this.#abort({ code: error.code, message: `IKE_AUTH: ${error.message}` });
-    }
+      return message?.exchange === ExchangeType.IKE_AUTH ? this.#conclude(message.payloads) : undefined;
+    });
+  }
+
+  /** No better variant came: the gateway did not prove itself. */
+  giveUp(): void {
+    if (this.#unproven === undefined) return;
+    this.outcome = this.#reject('AUTHENTICATION_FAILED', 'the gateway does not hold the same pre-shared key');
   }
 
   fail(failure: Failure): void {
@@ -116,39 +161,20 @@ export class Candidate {
     this.#sa.wipe();
   }
 
-  #makeSa(payloads: readonly Payload[]): IkeSa {
-    const { keyExchange, initiatorSpi, nonce } = this.#request;
-    const sa = findPayload(payloads, 'SA');
-    const ke = findPayload(payloads, 'KE');
-    if (sa === undefined || ke === undefined) throw new IkeSyntaxError('IKE_SA_INIT without SA or KE');
-    const { proposal } = checkIkeAnswer(sa, this.#options.ike, false);
-    if (groupId(proposal.group) !== ke.group)
-      throw new IkeSyntaxError('IKE_SA_INIT with a KE of another group');
-    const { responderSpi } = this.#response.message;
-    const sharedSecret = keyExchange.sharedSecret(ke.data);
-    const keys = deriveIkeKeys({
-      prf: proposal.prf,
-      encryption: proposal.encryption,
-      initiatorSpi,
-      responderSpi,
-      initiatorNonce: nonce,
-      responderNonce: this.#responderNonce,
-      sharedSecret,
-    });
-    sharedSecret.wipe();
-    const { fragmentSize, timing } = this.#context.settings;
-    const canFragment = findNotify(payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
-    return new IkeSa({
-      initiatorSpi,
-      responderSpi,
-      isInitiator: true,
-      proposal,
-      keys,
-      fragmentSize: canFragment ? fragmentSize : undefined,
-      timing,
-      nextId: NEXT_ID,
-      peerId: 0,
-    });
+  /** Errors in what is authenticated end the candidate, others do nothing. */
+  #attend(action: () => Outcome | undefined): void {
+    try {
+      this.outcome = action();
+    } catch (error) {
+      if (!(error instanceof VpnrError)) throw error;
+      if (error instanceof IkeSyntaxError && !error.authenticated) this.#context.ignore(error.message);
+      else this.outcome = this.#abort({ code: error.code, message: `IKE_AUTH: ${error.message}` });
+    }
+  }
+
+  #fragmentSize({ message }: InitResponse): number | undefined {
+    const isSupported = findNotify(message.payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
+    return isSupported ? this.#context.settings.fragmentSize : undefined;
   }
 
   /** Section 1.2: IDi, IDr, AUTH, CP, SA, TSi, TSr. */
@@ -179,7 +205,7 @@ export class Candidate {
   }
 
   /** What the authenticated response says. First of all the gateway must prove to be who it should be. */
-  #conclude(payloads: readonly Payload[]): Outcome {
+  #conclude(payloads: readonly Payload[]): Outcome | undefined {
     const error = errorNotify(payloads);
     const id = findPayload(payloads, 'IDr');
     const auth = findPayload(payloads, 'AUTH');
@@ -197,30 +223,34 @@ export class Candidate {
         `the gateway calls itself "${identityText(id)}", not "${peerIdentity}"`,
       );
     }
-    const inputs: AuthInputs = {
+    const inputs: Omit<AuthInputs, 'message'> = {
       prf: this.#sa.proposal.prf,
       psk,
-      message: this.#response.datagram,
       peerNonce: this.#request.nonce,
       authKey: this.#sa.keys.responderAuth,
       id,
     };
-    if (!isAuthentic(auth, inputs)) {
-      return this.#reject('AUTHENTICATION_FAILED', 'the gateway does not hold the same pre-shared key');
+    const response = this.#variants.find(({ datagram }) =>
+      isAuthentic(auth, { ...inputs, message: datagram }),
+    );
+    if (response === undefined) {
+      this.#unproven = payloads;
+      return undefined;
     }
     if (payloads.some(payload => payload.type === 'unknown' && payload.critical)) {
       return this.#abort({ code: 'IKE_PROTOCOL', message: 'the gateway sent an unknown critical payload' });
     }
-    return this.#establish(payloads);
+    this.#sa.fragmentSize = this.#fragmentSize(response);
+    return this.#establish(response, payloads);
   }
 
-  #establish(payloads: readonly Payload[]): Outcome {
+  #establish(response: InitResponse, payloads: readonly Payload[]): Outcome {
     const offer = {
       proposals: this.#options.esp.map(suite => ({ suite })),
       localSelectors: this.#localSelectors,
       remoteSelectors: this.#remoteSelectors,
     };
-    if (findNotify(this.#response.message.payloads, NotifyType.NAT_DETECTION_SOURCE_IP) === undefined) {
+    if (findNotify(response.message.payloads, NotifyType.NAT_DETECTION_SOURCE_IP) === undefined) {
       return this.#abort({ code: 'IKE_PROTOCOL', message: 'the gateway does not support UDP encapsulation' });
     }
     const answer = readChildAnswer(payloads, offer);
@@ -279,4 +309,34 @@ export class Candidate {
   #tell(payload: Payload): void {
     this.#context.send(this.#sa.seal(ExchangeType.INFORMATIONAL, false, NEXT_ID, [payload]));
   }
+}
+
+/** The algorithms and keys that a response leads to. Throws a `VpnrError` when it makes no sense. */
+function agree(
+  options: InitiatorOptions,
+  { keyExchange, initiatorSpi, nonce }: InitRequest,
+  { responderSpi, payloads }: Message,
+): { proposal: IkeProposal; keys: IkeKeys } {
+  const sa = findPayload(payloads, 'SA');
+  const ke = findPayload(payloads, 'KE');
+  const responderNonce = findPayload(payloads, 'Nonce')?.data;
+  if (sa === undefined || ke === undefined || responderNonce === undefined) {
+    throw new IkeSyntaxError('IKE_SA_INIT without SA, KE or nonce');
+  }
+  const { proposal } = checkIkeAnswer(sa, options.ike, false);
+  if (groupId(proposal.group) !== ke.group)
+    throw new IkeSyntaxError('IKE_SA_INIT with a KE of another group');
+  const sharedSecret = keyExchange.sharedSecret(ke.data);
+  const { prf, encryption } = proposal;
+  const keys = deriveIkeKeys({
+    prf,
+    encryption,
+    initiatorSpi,
+    responderSpi,
+    initiatorNonce: nonce,
+    responderNonce,
+    sharedSecret,
+  });
+  sharedSecret.wipe();
+  return { proposal, keys };
 }

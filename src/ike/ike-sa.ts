@@ -19,6 +19,8 @@ export interface IkeSaInputs {
   keys: IkeKeys;
   /** Largest datagram before fragments are used; undefined when the peer does not support them. */
   fragmentSize: number | undefined;
+  /** Where the IVs of what we send begin, 0 if absent: for IKE SAs that may turn out to have the same keys. */
+  firstIv?: bigint;
   timing: RetransmitTiming;
   /** Message IDs of the next request each way. */
   nextId: number;
@@ -32,7 +34,7 @@ export class IkeSa {
   readonly isInitiator: boolean;
   readonly proposal: IkeProposal;
   readonly keys: IkeKeys;
-  readonly fragmentSize: number | undefined;
+  fragmentSize: number | undefined;
   readonly exchange: Exchange<Task>;
   /** When it is dropped without a word; undefined for the one in use. */
   endsAt: number | undefined;
@@ -53,7 +55,7 @@ export class IkeSa {
     const [ours, theirs] = isInitiator
       ? [keys.initiatorEncryption, keys.responderEncryption]
       : [keys.responderEncryption, keys.initiatorEncryption];
-    this.#sealing = new SealingKey(proposal.encryption, ours);
+    this.#sealing = new SealingKey(proposal.encryption, ours, inputs.firstIv);
     this.#opening = new OpeningKey(proposal.encryption, theirs);
   }
 
@@ -88,8 +90,6 @@ export class IkeSa {
    */
   open(datagram: Uint8Array, header: ParsedHeader): Message | undefined {
     if (header.firstPayload !== PayloadType.SKF) return openMessage(datagram, this.#opening);
-    // Only one who said so in IKE_SA_INIT may send fragments (RFC 7383 section 2.3).
-    if (this.fragmentSize === undefined) return undefined;
     return (header.response ? this.#responses : this.#requests).accept(datagram, this.#opening);
   }
 
@@ -102,7 +102,7 @@ export class IkeSa {
       openMessage(datagram, this.#opening);
       return true;
     }
-    if (this.fragmentSize === undefined || fragmentNumber(datagram) !== 1) return false;
+    if (fragmentNumber(datagram) !== 1) return false;
     new Reassembler().accept(datagram, this.#opening);
     return true;
   }

@@ -114,6 +114,7 @@ class Attempt {
   readonly #waiting: InitResponse[] = [];
   readonly #seen: Uint8Array[] = [];
   #candidates: Candidate[] = [];
+  #candidatesMade = 0;
   #refusal: Failure | undefined;
 
   constructor(context: Context, options: InitiatorOptions, cautious: boolean) {
@@ -146,15 +147,19 @@ class Attempt {
 
   tick(): void {
     const { now } = this.#context;
-    if (this.#candidates.length > 0) this.#tickCandidates(now);
-    else if (this.#refusal === undefined && this.#retransmission.dueAt <= now) this.#repeatRequest(now);
+    if (this.#candidates.some(({ isOpen }) => isOpen)) this.#tickCandidates(now);
+    else if (this.#candidates.length > 0 && now >= this.#startedAt + REFUSAL_GRACE_MS) {
+      for (const candidate of this.#candidates) candidate.giveUp();
+    } else if (this.#refusal === undefined && this.#retransmission.dueAt <= now) this.#repeatRequest(now);
     this.#conclude();
   }
 
   nextTimer(): number {
-    const times = this.#candidates.map(({ retransmission }) => retransmission.dueAt);
+    const open = this.#candidates.filter(({ isOpen }) => isOpen);
+    const times = open.map(({ retransmission }) => retransmission.dueAt);
     if (times.length === 0) {
-      if (this.#refusal !== undefined) return this.#startedAt + REFUSAL_GRACE_MS;
+      const isRefused = this.#refusal !== undefined || this.#candidates.length > 0;
+      if (isRefused) return this.#startedAt + REFUSAL_GRACE_MS;
       times.push(this.#retransmission.dueAt);
       if (this.#hint !== undefined) times.push(this.#hint.at + HINT_GRACE_MS);
     }
@@ -194,29 +199,48 @@ class Attempt {
       this.#context.ignore('too many IKE_SA_INIT responses');
       return;
     }
-    this.#waiting.push(response);
     this.#seen.push(response.datagram);
-    if (this.#candidates.length === 0) this.#tryNext();
+    const request = this.#requestOf(response);
+    if (request === undefined) this.#context.ignore('an IKE_SA_INIT response of another group');
+    else if (!this.#isVariant(request, response)) this.#waiting.push(response);
   }
 
-  /** Makes a candidate of the next response that makes sense. */
-  #tryNext(): void {
-    for (let response = this.#waiting.shift(); response !== undefined; response = this.#waiting.shift()) {
-      const group = responseGroup(response.message);
-      // With several requests of this group, by cookies, the responder will have answered the last.
-      const request = this.#requests.findLast(({ keyExchange }) => groupId(keyExchange.group) === group);
-      if (request === undefined) {
-        this.#context.ignore('an IKE_SA_INIT response of another group');
-        continue;
-      }
-      try {
-        this.#candidates.push(new Candidate(this.#context, this.#options, request, response));
-        return;
-      } catch (error) {
-        if (!(error instanceof VpnrError) || error.code === 'INTERNAL') throw error;
-        this.#context.ignore(`an IKE_SA_INIT response that makes no sense: ${error.message}`);
-      }
+  #isVariant(request: InitRequest, response: InitResponse): boolean {
+    return this.#sensible(() => this.#candidates.some(one => one.adopt(request, response))) ?? false;
+  }
+
+  /** The result of taking a response at its word, or undefined when it makes no sense. */
+  #sensible<T>(action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof VpnrError) || error.code === 'INTERNAL') throw error;
+      this.#context.ignore(`an IKE_SA_INIT response that makes no sense: ${error.message}`);
+      return undefined;
     }
+  }
+
+  /** With several requests of one group, by cookies, the responder will have answered the last. */
+  #requestOf({ message }: InitResponse): InitRequest | undefined {
+    const group = responseGroup(message);
+    return this.#requests.findLast(({ keyExchange }) => groupId(keyExchange.group) === group);
+  }
+
+  /** Makes a candidate of the next response that makes sense, or a variant of one. False when there is none. */
+  #tryNext(): boolean {
+    for (let response = this.#waiting.shift(); response !== undefined; response = this.#waiting.shift()) {
+      const request = this.#requestOf(response);
+      if (request === undefined) continue;
+      if (this.#isVariant(request, response)) return true;
+      const index = this.#candidatesMade++;
+      const candidate = this.#sensible(
+        () => new Candidate(this.#context, this.#options, request, response, index),
+      );
+      if (candidate === undefined) continue;
+      this.#candidates.push(candidate);
+      return true;
+    }
+    return false;
   }
 
   #steerByCookie(cookie: Uint8Array): void {
@@ -313,7 +337,7 @@ class Attempt {
   #tickCandidates(now: number): void {
     let impatient = false;
     for (const candidate of this.#candidates) {
-      if (candidate.retransmission.dueAt > now) continue;
+      if (!candidate.isOpen || candidate.retransmission.dueAt > now) continue;
       if (candidate.retransmission.again(now)) candidate.send();
       else candidate.fail({ code: 'GATEWAY_TIMEOUT', message: 'the gateway does not answer IKE_AUTH' });
       impatient ||= candidate.retransmission.transmissions > PATIENCE;
@@ -323,22 +347,15 @@ class Attempt {
     else this.#resend();
   }
 
-  /** Takes the outcomes of the candidates together. */
+  /** Takes the outcomes of the candidates together, and tries further responses when none is open. */
   #conclude(): void {
-    for (const candidate of this.#candidates) {
-      const { outcome } = candidate;
-      if (outcome?.type === 'established') {
-        this.outcome = outcome;
-        return;
-      }
-      if (outcome === undefined) continue;
-      candidate.end();
-      // What was said under the keys of IKE_SA_INIT tells more than silence.
-      if (this.#refusal === undefined || this.#refusal.code === 'GATEWAY_TIMEOUT') this.#refusal = outcome;
-    }
-    this.#candidates = this.#candidates.filter(({ outcome }) => outcome === undefined);
-    if (this.#candidates.length === 0) this.#tryNext();
-    if (this.#candidates.length > 0 || this.outcome !== undefined) return;
+    do {
+      for (const candidate of this.#candidates) this.#collect(candidate);
+      if (this.outcome !== undefined) return;
+      this.#candidates = this.#candidates.filter(({ outcome }) => outcome === undefined);
+      if (this.#candidates.some(({ isOpen }) => isOpen)) return;
+    } while (this.#tryNext());
+    if (this.#candidates.length > 0) return;
     const { now } = this.#context;
     if (this.#refusal !== undefined) {
       const isFinal = this.#refusal.code === 'GATEWAY_TIMEOUT' || now >= this.#startedAt + REFUSAL_GRACE_MS;
@@ -347,5 +364,14 @@ class Attempt {
       const { code, message } = this.#hint;
       this.outcome = { type: 'failed', code, message };
     }
+  }
+
+  #collect(candidate: Candidate): void {
+    const { outcome } = candidate;
+    if (outcome?.type === 'established') this.outcome = outcome;
+    if (outcome?.type !== 'failed') return;
+    candidate.end();
+    // What was said under the keys of IKE_SA_INIT tells more than silence.
+    if (this.#refusal === undefined || this.#refusal.code === 'GATEWAY_TIMEOUT') this.#refusal = outcome;
   }
 }

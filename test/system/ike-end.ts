@@ -1,0 +1,193 @@
+/**
+ * One end of an IKE session on a UDP socket, without a tunnel device: it makes ESP packets itself, an echo request
+ * every few milliseconds, and counts the replies. Options in JSON as the only argument, commands by lines on standard
+ * input, outputs of the session as lines of JSON on standard output.
+ */
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { createInterface } from 'node:readline';
+import { addressBytes } from '../../src/ike/address.js';
+import type { ChildSa, EspSuite, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
+import { concat } from '../../src/ike/bytes.js';
+import { OpeningKey, SealingKey } from '../../src/ike/crypto/aead.js';
+import { createInitiator } from '../../src/ike/initiator.js';
+import { createResponder } from '../../src/ike/responder.js';
+import { Secret } from '../../src/secret.js';
+
+export type IkeEndOptions = Omit<InitiatorOptions, 'psk'> & {
+  psk: string;
+  /** Inner address that answers echo requests; the gateway's. */
+  target: string;
+  /** As a gateway: what the client is assigned. */
+  serve?: { address: string; network: string };
+};
+
+/** What `stats` reports. */
+export interface EspCounts {
+  sent: number;
+  received: number;
+  unknownSpi: number;
+  refused: number;
+}
+
+const PING_MS = 10;
+const IPPROTO_IPIP = 4;
+const EMPTY_MARKER = new Uint8Array(4);
+
+interface Child {
+  sa: ChildSa;
+  sealing: SealingKey;
+  opening: OpeningKey;
+  sequence: number;
+}
+
+const options = JSON.parse(process.argv[2] ?? '{}') as IkeEndOptions;
+const counts: EspCounts = { sent: 0, received: 0, unknownSpi: 0, refused: 0 };
+const children = new Map<number, Child>();
+let sending: Child | undefined;
+let address: string | undefined;
+let timer: NodeJS.Timeout | undefined;
+let paused = false;
+
+const env = {
+  random: (size: number) => new Uint8Array(randomBytes(size)),
+  allocateSpi: () => (randomBytes(4).readUInt32BE() | 0x1000) >>> 0,
+  releaseSpi: () => {},
+};
+const psk = Secret.fromText(options.psk);
+const session =
+  options.serve === undefined
+    ? createInitiator({ ...options, psk }, env)
+    : createResponder(
+        {
+          ...options,
+          psk: identity => (identity === options.peerIdentity ? psk : undefined),
+          assign: () => ({ addresses: [options.serve?.address ?? ''], dns: [], subnets: [] }),
+          release: () => {},
+          networks: [options.serve.network],
+        },
+        env,
+      );
+
+const socket = createSocket('udp4');
+socket.on('message', datagram => {
+  if (datagram.length > 4 && datagram.readUInt32BE() === 0) {
+    carryOut(session.receive(new Uint8Array(datagram.subarray(4)), performance.now()));
+  } else if (datagram.length > 8) {
+    receiveEsp(new Uint8Array(datagram));
+  }
+});
+socket.bind(options.local.port, options.local.address, () => {
+  if (options.serve === undefined) carryOut(session.start(performance.now()));
+});
+createInterface(process.stdin).on('line', command);
+setInterval(() => {
+  if (!paused) ping();
+}, PING_MS);
+
+function command(line: string): void {
+  const now = performance.now();
+  if (line === 'rekey-child') carryOut(session.rekeyChild(now));
+  else if (line === 'rekey-ike') carryOut(session.rekeyIke(now));
+  else if (line === 'probe') carryOut(session.probe(now));
+  else if (line === 'close') carryOut(session.close(now));
+  else if (line === 'stats') report({ type: 'stats', ...counts });
+  else if (line === 'pause') paused = true;
+  else if (line === 'resume') paused = false;
+}
+
+function report(line: object): void {
+  console.log(JSON.stringify(line));
+}
+
+function transmit(datagram: Uint8Array): void {
+  socket.send(datagram, options.remote.port, options.remote.address);
+}
+
+function carryOut(outputs: IkeOutput[]): void {
+  for (const output of outputs) {
+    if (output.type === 'send') transmit(concat(EMPTY_MARKER, output.datagram));
+    else if (output.type === 'child-up') install(output.child, output.receiveOnly === true);
+    else if (output.type === 'child-send') sending = children.get(output.inboundSpi);
+    else if (output.type === 'child-down') remove(output.inboundSpi);
+    else if (output.type === 'established') address = output.configuration.addresses[0];
+    if (output.type === 'closed') children.clear();
+    if (output.type !== 'send') report(output);
+  }
+  clearTimeout(timer);
+  const next = session.nextTimer();
+  if (next === undefined) return;
+  const wait = Math.max(0, Math.min(next - performance.now(), 2 ** 30));
+  timer = setTimeout(() => carryOut(session.tick(performance.now())), wait);
+}
+
+function install(sa: ChildSa, receiveOnly: boolean): void {
+  const key = (suite: EspSuite, secret: Secret) => new SealingKey(suite, secret, 1n);
+  const child = {
+    sa,
+    sealing: key(sa.suite, sa.outboundKey),
+    opening: new OpeningKey(sa.suite, sa.inboundKey),
+    sequence: 0,
+  };
+  children.set(sa.inboundSpi, child);
+  if (!receiveOnly) sending = child;
+}
+
+function remove(inboundSpi: number): void {
+  if (sending === children.get(inboundSpi)) sending = undefined;
+  children.delete(inboundSpi);
+}
+
+function ping(): void {
+  const inner = options.serve === undefined ? address : options.target;
+  const target = options.serve === undefined ? options.target : options.serve.address;
+  if (sending === undefined || inner === undefined) return;
+  const { sa, sealing } = sending;
+  sending.sequence += 1;
+  const head = words(sa.outboundSpi, sending.sequence);
+  transmit(
+    concat(
+      head,
+      sealing.seal(head, concat(echoRequest(inner, target), Uint8Array.of(1, 2, 2, IPPROTO_IPIP))),
+    ),
+  );
+  counts.sent += 1;
+}
+
+function receiveEsp(datagram: Uint8Array): void {
+  const spi = new DataView(datagram.buffer, datagram.byteOffset).getUint32(0);
+  const child = children.get(spi);
+  if (child === undefined) {
+    counts.unknownSpi += 1;
+    return;
+  }
+  try {
+    child.opening.open(datagram.subarray(0, 8), datagram.subarray(8));
+    counts.received += 1;
+  } catch {
+    counts.refused += 1;
+  }
+}
+
+function words(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length);
+  for (const [index, value] of values.entries()) new DataView(bytes.buffer).setUint32(4 * index, value);
+  return bytes;
+}
+
+/** An IPv4 packet, 28 bytes long; the padding of 2 bytes and the trailer make 32. */
+function echoRequest(from: string, to: string): Uint8Array {
+  const ip = concat(words(0x4500001c, 0, 0x40010000), addressBytes(from), addressBytes(to));
+  new DataView(ip.buffer).setUint16(10, checksum(ip));
+  const icmp = words(0x08000000, 0x00010001);
+  new DataView(icmp.buffer).setUint16(2, checksum(icmp));
+  return concat(ip, icmp);
+}
+
+function checksum(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer);
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2) sum += view.getUint16(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}

@@ -1,0 +1,387 @@
+// IKE sessions with strongSwan, over UDP in network namespaces.
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import type { DhGroup, EspSuite, IkeOutput, IkeProposal } from '../../src/ike/api.js';
+import {
+  gatewayConfiguration,
+  type Lab,
+  type LabPlan,
+  type LabProcess,
+  ROAD_WARRIOR,
+  roadWarriorConfiguration,
+  StrongSwan,
+  until,
+} from '../../src/lab/index.js';
+import type { Block } from '../../src/lab/strongswan-config.js';
+import type { EspCounts, IkeEndOptions } from './ike-end.js';
+import { figures, systemTests, withLab } from './support.js';
+
+const test = systemTests();
+const PROGRAM = fileURLToPath(new URL('./ike-end.js', import.meta.url));
+
+const PLAN: LabPlan = {
+  networks: ['outside', 'inside'],
+  hosts: {
+    client: { links: { outside: { addresses: ['192.0.2.1/24'] } } },
+    gateway: {
+      links: {
+        outside: { addresses: ['192.0.2.2/24'] },
+        // The gateway needs an address on a network behind it.
+        inside: { addresses: ['10.20.0.1/16'] },
+      },
+      sysctls: { 'net.ipv4.ip_forward': '1' },
+      privateRun: true,
+    },
+  },
+};
+
+const IDENTITY = 'tokyo.example.net';
+const PSK = 'a secret of the test';
+const PROPOSAL: IkeProposal = { encryption: 'chacha20poly1305', prf: 'prfsha256', group: 'x25519' };
+const STRONGSWAN_GROUP: Record<DhGroup, string> = {
+  x25519: 'curve25519',
+  ecp256: 'ecp256',
+  modp2048: 'modp2048',
+};
+const HOUR = 3600_000;
+
+const END: IkeEndOptions = {
+  identity: 'client1',
+  peerIdentity: IDENTITY,
+  psk: PSK,
+  ike: [PROPOSAL],
+  esp: ['chacha20poly1305', 'aes256gcm16'],
+  lifetimes: { ikeMs: HOUR, childMs: HOUR },
+  local: { address: '192.0.2.1', port: 4500 },
+  remote: { address: '192.0.2.2', port: 4500 },
+  target: '10.20.0.1',
+};
+
+type Gateway = Omit<Parameters<typeof gatewayConfiguration>[0], 'identity' | 'pool' | 'clients'>;
+
+/** A running charon and what it takes to talk to it. */
+class Bench {
+  readonly lab: Lab;
+  readonly charon: StrongSwan;
+  readonly #count = { ends: 0 };
+
+  constructor(lab: Lab, charon: StrongSwan) {
+    this.lab = lab;
+    this.charon = charon;
+  }
+
+  /** Starts a session. */
+  end(more: Partial<IkeEndOptions> = {}): End {
+    const options = { ...END, ...more };
+    this.#count.ends += 1;
+    const name = `ike-${this.#count.ends}`;
+    return new End(
+      this.lab.host('client').spawn([process.execPath, PROGRAM, JSON.stringify(options)], { name }),
+    );
+  }
+}
+
+class End {
+  readonly #process: LabProcess;
+
+  constructor(process: LabProcess) {
+    this.#process = process;
+  }
+
+  outputs<T extends IkeOutput['type']>(type: T): Extract<IkeOutput, { type: T }>[] {
+    return this.#process.lines
+      .map(line => JSON.parse(line) as IkeOutput)
+      .filter((output): output is Extract<IkeOutput, { type: T }> => output.type === type);
+  }
+
+  /** Waits until there were `count` outputs of a type; gives the last of them. */
+  async output<T extends IkeOutput['type']>(type: T, count = 1): Promise<Extract<IkeOutput, { type: T }>> {
+    return until(`${count} outputs "${type}"`, 20_000, () => this.outputs(type)[count - 1]);
+  }
+
+  write(command: 'rekey-child' | 'rekey-ike' | 'probe' | 'close' | 'pause' | 'resume'): void {
+    this.#process.write(`${command}\n`);
+  }
+
+  async counts(): Promise<EspCounts> {
+    const before = this.#process.lines.length;
+    this.#process.write('stats\n');
+    const line = await until('the counts', 5000, () =>
+      this.#process.lines.slice(before).find(text => text.includes('"stats"')),
+    );
+    return JSON.parse(line) as EspCounts;
+  }
+
+  /** Waits until echo requests are answered, from now on. */
+  async echoes(): Promise<void> {
+    const { received } = await this.counts();
+    await until(
+      'echo replies',
+      10_000,
+      async () => (await this.counts()).received > received + 5 || undefined,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.write('close');
+    await this.kill();
+  }
+
+  /** Waits for the end of the session, and ends the process. */
+  async kill(): Promise<Extract<IkeOutput, { type: 'closed' }>> {
+    const closed = await this.output('closed');
+    await this.#process.kill();
+    return closed;
+  }
+}
+
+async function withCharon(
+  gateway: Gateway,
+  body: (bench: Bench) => Promise<void>,
+  charonSettings: Block = {},
+): Promise<void> {
+  await withLab(PLAN, async lab => {
+    const charon = new StrongSwan(lab.host('gateway'), {
+      swanctl: configuration(gateway),
+      charon: charonSettings,
+    });
+    await charon.start();
+    await body(new Bench(lab, charon));
+  });
+}
+
+function configuration(gateway: Gateway): Block {
+  return gatewayConfiguration({
+    identity: IDENTITY,
+    pool: '10.61.0.0/24',
+    clients: [{ identity: 'client1', psk: PSK }],
+    dns: ['10.20.0.53'],
+    ...gateway,
+  });
+}
+
+function proposals(group: DhGroup): string[] {
+  return ['chacha20poly1305-prfsha256', 'aes256gcm16-prfsha384', 'aes128gcm16-prfsha512'].map(
+    text => `${text}-${STRONGSWAN_GROUP[group]}`,
+  );
+}
+
+test('connects with every group, cipher, prf and ESP suite, and ESP passes', () =>
+  withCharon({}, async bench => {
+    for (const group of ['x25519', 'ecp256', 'modp2048'] satisfies DhGroup[]) {
+      for (const [encryption, prf] of [
+        ['chacha20poly1305', 'prfsha256'],
+        ['aes256gcm16', 'prfsha384'],
+        ['aes128gcm16', 'prfsha512'],
+      ] satisfies [EspSuite, IkeProposal['prf']][]) {
+        await bench.charon.load(
+          configuration({ ikeProposals: proposals(group), espProposals: [encryption] }),
+        );
+        const end = bench.end({ ike: [{ encryption, prf, group }], esp: [encryption] });
+        const { configuration: assigned, proposal } = await end.output('established');
+        assert.equal(proposal, { encryption, prf, group });
+        assert.match(assigned.addresses[0] ?? '', /^10\.61\.0\./);
+        assert.equal(assigned.dns, ['10.20.0.53']);
+        await end.echoes();
+        await end.stop();
+      }
+    }
+  }));
+
+test('rekeyings by us, of both kinds: no packet is lost', () =>
+  withCharon({}, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    for (let round = 1; round <= 4; round++) {
+      end.write('rekey-child');
+      await end.output('child-up', round + 1);
+      await end.echoes();
+      end.write('rekey-ike');
+      await end.output('ike-rekeyed', round);
+      await end.echoes();
+    }
+    await settle(end);
+    assert.is(end.outputs('closed').length, 0);
+    await end.stop();
+  }));
+
+/** Every echo request sent so far was answered, under the right keys. */
+async function settle(end: End): Promise<void> {
+  end.write('pause');
+  const counts = await until('all echo replies', 5000, async () => {
+    const now = await end.counts();
+    return now.received === now.sent ? now : undefined;
+  });
+  figures(`${counts.sent} echo requests, ${counts.received} replies`);
+  assert.is(counts.refused + counts.unknownSpi, 0);
+  end.write('resume');
+}
+
+test('rekeyings by the gateway, every second, of both kinds: no packet is lost', () =>
+  withCharon({ rekey: { childSeconds: 2, ikeSeconds: 3 } }, async bench => {
+    const end = bench.end();
+    await end.output('ike-rekeyed', 4);
+    await end.output('child-up', 7);
+    await settle(end);
+    assert.is(end.outputs('closed').length, 0);
+    await end.stop();
+  }));
+
+test('rekeyings by both ends at once', () =>
+  withCharon({ rekey: { childSeconds: 2, ikeSeconds: 3 } }, async bench => {
+    const end = bench.end({ lifetimes: { ikeMs: 3000, childMs: 2000 } });
+    await end.output('ike-rekeyed', 4);
+    await end.output('child-up', 7);
+    await end.echoes();
+    await settle(end);
+    assert.is(end.outputs('closed').length, 0);
+    await end.stop();
+  }));
+
+test('a key exchange of its own for rekeyed children, as the gateway insists', () =>
+  withCharon({ espProposals: ['aes256gcm16-curve25519'] }, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    end.write('rekey-child');
+    await end.output('child-up', 2);
+    await end.echoes();
+    assert.match(await bench.charon.associations(), 'AES_GCM_16-256/CURVE_25519');
+    await bench.charon.swanctl('--rekey', '--child', 'networks');
+    await end.output('child-up', 3);
+    await end.echoes();
+    await settle(end);
+    await end.stop();
+  }));
+
+test('fragments both ways', () =>
+  withCharon(
+    {},
+    async bench => {
+      const end = bench.end({ fragmentSize: 200 });
+      await end.echoes();
+      end.write('rekey-ike');
+      await end.output('ike-rekeyed');
+      await end.echoes();
+      await end.stop();
+    },
+    { fragment_size: '200' },
+  ));
+
+test('cookies under pressure', () =>
+  withCharon(
+    {},
+    async bench => {
+      const end = bench.end();
+      await end.echoes();
+      await end.stop();
+    },
+    { cookie_threshold: '0', cookie_threshold_ip: '0' },
+  ));
+
+test('another group than the first that we offer', () =>
+  withCharon({ ikeProposals: ['chacha20poly1305-prfsha256-ecp256'] }, async bench => {
+    const end = bench.end({ ike: [PROPOSAL, { ...PROPOSAL, group: 'ecp256' }] });
+    assert.is((await end.output('established')).proposal.group, 'ecp256');
+    await end.echoes();
+    end.write('rekey-ike');
+    await end.output('ike-rekeyed');
+    await end.echoes();
+    await end.stop();
+  }));
+
+test('liveness both ways, and the end by the gateway', () =>
+  withCharon({ dpdSeconds: 1 }, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    end.write('probe');
+    const { roundTripMs } = await end.output('alive');
+    assert.ok(roundTripMs !== undefined && roundTripMs < 1000);
+    await bench.charon.swanctl('--terminate', '--child', 'networks');
+    await end.output('child-down');
+    assert.is(end.outputs('closed').length, 0);
+    await bench.charon.swanctl('--terminate', '--ike', 'clients');
+    const closed = await end.output('closed');
+    assert.is(closed.byPeer, true);
+    assert.is(closed.code, undefined);
+  }));
+
+test('our DELETE ends it at the gateway', () =>
+  withCharon({}, async bench => {
+    const end = bench.end();
+    await end.output('established');
+    await end.stop();
+    await until(
+      'the gateway forgets',
+      5000,
+      async () => (await bench.charon.associations()) === '' || undefined,
+    );
+  }));
+
+test('as responder: strongSwan connects to us, and both sides rekey', () =>
+  withLab(PLAN, async lab => {
+    const charon = new StrongSwan(lab.host('gateway'), {
+      swanctl: roadWarriorConfiguration({
+        identity: 'client1',
+        psk: PSK,
+        gateway: { address: '192.0.2.1', identity: IDENTITY },
+        networks: ['10.30.0.0/16'],
+      }),
+    });
+    await charon.start();
+    const end = new Bench(lab, charon).end({
+      identity: IDENTITY,
+      peerIdentity: 'client1',
+      target: '10.30.0.1',
+      serve: { address: '10.61.0.7', network: '10.30.0.0/16' },
+    });
+    const initiated = await charon.swanctl('--initiate', '--child', ROAD_WARRIOR);
+    assert.is(initiated.status, 0, initiated.stdout);
+    assert.is((await end.output('established')).initialContact, true);
+    await end.echoes();
+    for (let round = 0; round < 2; round++) {
+      const children = end.outputs('child-up').length;
+      await charon.swanctl('--rekey', '--child', ROAD_WARRIOR);
+      await end.output('child-up', children + 1);
+      await end.echoes();
+      end.write('rekey-child');
+      await end.output('child-up', children + 2);
+      const rekeyed = end.outputs('ike-rekeyed').length;
+      await charon.swanctl('--rekey', '--ike', ROAD_WARRIOR);
+      await end.output('ike-rekeyed', rekeyed + 1);
+      end.write('rekey-ike');
+      await end.output('ike-rekeyed', rekeyed + 2);
+      await end.echoes();
+    }
+    await settle(end);
+    await charon.swanctl('--terminate', '--ike', ROAD_WARRIOR);
+    assert.is((await end.output('closed')).byPeer, true);
+  }));
+
+test('refusals have their codes', () =>
+  withCharon({}, async bench => {
+    const cases: [Partial<IkeEndOptions>, string][] = [
+      [{ psk: 'another' }, 'AUTHENTICATION_FAILED'],
+      [{ ike: [{ ...PROPOSAL, encryption: 'aes128gcm16' }] }, 'NO_PROPOSAL_CHOSEN'],
+      [{ esp: ['aes128gcm16'] }, 'NO_PROPOSAL_CHOSEN'],
+      [
+        { remote: { address: '192.0.2.2', port: 4999 }, timing: { firstMs: 50, tries: 3 } },
+        'GATEWAY_TIMEOUT',
+      ],
+    ];
+    for (const [options, code] of cases) {
+      const closed = await bench.end(options).kill();
+      assert.is(closed.code, code, JSON.stringify(options));
+      figures(`${code}: ${closed.message}`);
+    }
+  }));
+
+test('a gateway that dies is missed', () =>
+  withCharon({}, async bench => {
+    const end = bench.end({ timing: { firstMs: 100, factor: 2, maxMs: 400, tries: 4 } });
+    await end.echoes();
+    await bench.charon.kill();
+    end.write('probe');
+    assert.is((await end.output('closed')).code, 'GATEWAY_TIMEOUT');
+  }));
+
+test.run();
