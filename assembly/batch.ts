@@ -36,8 +36,10 @@ const MSG_IOV: usize = 16;
 const MSG_IOVLEN: usize = 24;
 const IOV_LENGTH: usize = 8;
 
-/** Bytes of a sockaddr_in. */
+/** Bytes of a sockaddr_in and of a sockaddr_in6. */
 const SOCKADDR_IN: u32 = 16;
+const SOCKADDR_IN6: u32 = 28;
+const AF_INET6: u16 = 10;
 
 let base: u64 = 0;
 
@@ -86,13 +88,17 @@ export function transmitSlot(i: u32): usize {
 }
 
 /**
- * Fills entry `at` of the mmsghdr array `list` with the `length` bytes at `data`, sent to the sockaddr_in at `name`, or
- * to the socket's peer if that is zero. `vector`: number of the entry of TX_IOV to use.
+ * Fills entry `at` of the mmsghdr array `list` with the `length` bytes at `data`, sent to the sockaddr at `name`, or to
+ * the socket's peer if that is zero. `vector`: number of the entry of TX_IOV to use.
  */
 export function setMessage(list: usize, at: u32, vector: u32, data: usize, length: u32, name: usize): void {
   const iov = TX_IOV + vector * IOVEC_SIZE;
   fillVector(iov, data, length);
-  fillMessage(list + at * MMSG_SIZE, iov, name, name === 0 ? 0 : SOCKADDR_IN);
+  fillMessage(list + at * MMSG_SIZE, iov, name, name === 0 ? 0 : sockaddrLength(name));
+}
+
+function sockaddrLength(name: usize): u32 {
+  return load<u16>(name) === AF_INET6 ? SOCKADDR_IN6 : SOCKADDR_IN;
 }
 
 function fillVector(iov: usize, data: usize, length: u32): void {
@@ -133,8 +139,8 @@ function addPacket(list: usize, counter: usize, p: usize, length: u32): void {
   store<u32>(entry, length, 4);
 }
 
-/** Appends an event; at most one for each datagram of a batch. */
-export function addEvent(kind: u32, index: u32, a: u32, b: u32, c: u64, d: u64): void {
+/** Appends an event; at most one for each datagram of a batch. Returns its address. */
+export function addEvent(kind: u32, index: u32, a: u32, b: u32, c: u64, d: u64): usize {
   const entry = EVENTS + next(RESULT_EVENTS) * EVENT_SIZE;
   store<u32>(entry, kind);
   store<u32>(entry, index, 4);
@@ -142,6 +148,7 @@ export function addEvent(kind: u32, index: u32, a: u32, b: u32, c: u64, d: u64):
   store<u32>(entry, b, 12);
   store<u64>(entry, c, 16);
   store<u64>(entry, d, 24);
+  return entry;
 }
 
 /** The list length at `counter`, which grows by one. */

@@ -25,9 +25,7 @@ import {
   DROP_RELAY_TYPE,
   DROP_RX_CONTROL_FULL,
   DROP_RX_FRAGMENT,
-  DROP_RX_INNER_MALFORMED,
   DROP_RX_NOT_FOR_US,
-  DROP_RX_SELECTOR,
   DROP_RX_SHORT,
   DROP_RX_TRUNCATED,
   DROP_RX_UNKNOWN_SPI,
@@ -71,8 +69,9 @@ import {
   takeCredit,
 } from './client_state';
 import { add, count } from './counters';
+import { IKE_HEADER, isKeepalive, NON_ESP_MARKER, openInner } from './datagram';
 import { windowAccept, windowCheck } from './duplicate';
-import { ESP_HEAD, espOpen } from './esp';
+import { ESP_HEAD } from './esp';
 import {
   checkPacket,
   IPV4_DESTINATION,
@@ -92,12 +91,6 @@ import { clampMss } from './mss';
 import { relaySequence, relaySession, relayVerify, UDP_HEADER } from './relay';
 import { rewriteDestination } from './rewrite';
 import { SA_PATH, saInbound } from './sa';
-import { mayEnter } from './selectors';
-
-const KEEPALIVE: u8 = 0xff;
-/** The non-ESP marker in front of IKE, and IKE's header (RFC 7296 section 3.1). */
-const MARKER: u32 = 4;
-const IKE_HEADER: u32 = 28;
 
 /**
  * Takes the first `datagrams` of RX_MMSG, which came on the path's socket. Leaves packets in TO_DEVICE, IKE
@@ -115,10 +108,12 @@ export function clientReceive(path: u32, datagrams: u32): i32 {
 
 /** Handles one datagram. Returns the counter that says what became of it. */
 function receive(path: u32, p: usize, length: u32): u32 {
-  if (length === 1 && load<u8>(p) === KEEPALIVE) return COUNTER_KEEPALIVES;
-  if (length < MARKER) return DROP_RX_SHORT;
+  if (isKeepalive(p, length)) return COUNTER_KEEPALIVES;
+  if (length < NON_ESP_MARKER) return DROP_RX_SHORT;
   const spi = bswap<u32>(load<u32>(p));
-  return spi === 0 ? receiveIke(path, p + MARKER, length - MARKER) : receiveEsp(spi, p, length);
+  return spi === 0
+    ? receiveIke(path, p + NON_ESP_MARKER, length - NON_ESP_MARKER)
+    : receiveEsp(spi, p, length);
 }
 
 function receiveIke(path: u32, message: usize, length: u32): u32 {
@@ -131,13 +126,9 @@ function receiveIke(path: u32, message: usize, length: u32): u32 {
 function receiveEsp(spi: u32, esp: usize, length: u32): u32 {
   const sa = saInbound(spi);
   if (sa === 0) return DROP_RX_UNKNOWN_SPI;
-  const opened = espOpen(sa, esp, length);
+  const opened = openInner(sa, esp, length);
   if (opened < 0) return -opened;
-  const p = esp + ESP_HEAD;
-  const checked = checkPacket(p, opened);
-  if (checked < 0) return DROP_RX_INNER_MALFORMED;
-  if (!mayEnter(sa, p, checked)) return DROP_RX_SELECTOR;
-  return receiveInner(load<u32>(sa, SA_PATH), p, checked);
+  return receiveInner(load<u32>(sa, SA_PATH), esp + ESP_HEAD, opened);
 }
 
 /** A checked packet that the path's gateway may send us. */

@@ -16,7 +16,7 @@ import {
 } from '../src/packet/abi';
 import { batchInit } from './batch';
 import { windowReset } from './duplicate';
-import { SA_LIVE, SA_PATH, SA_SPI, saRecord } from './sa';
+import { SA_LIVE, SA_PATH, SA_SPI, saPaths, saRecord } from './sa';
 
 // --- Addresses: one of each family in a slot ------------------------------------------------------------------
 
@@ -185,6 +185,7 @@ export function takeCredit(path: u32): bool {
 /** Starts without addresses, relay and paths. `baseLow` and `baseHigh`: address of the memory in the process. */
 export function clientInit(baseLow: u32, baseHigh: u32): void {
   batchInit(baseLow, baseHigh);
+  saPaths(PATH_MAX);
   memory.fill(addresses, 0, ADDRESS_SLOTS * 2 * ADDRESS_SIZE);
   memory.fill(outbound, 0xff, PATH_MAX * 8);
   memory.fill(credits, 0, PATH_MAX * 4);

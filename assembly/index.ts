@@ -15,6 +15,13 @@ export {
 } from './client_state';
 export { clientProbe, clientTransmit } from './client_transmit';
 export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
+export { gatewayInit, gatewayReceive, gatewayTransmit } from './gateway';
+export {
+  gatewayPeerInstall,
+  gatewayPeerMove,
+  gatewayPeerRemove,
+  gatewayPeerSend,
+} from './gateway_peers';
 export { checkPacket, locateTransport } from './ip';
 export { staticEnd } from './layout';
 export { clampMss } from './mss';

@@ -67,6 +67,7 @@ import { add, count } from './counters';
 import { windowAccept, windowCheck, windowHighest } from './duplicate';
 import { checkPacket, ipVersion, ipv4Destination, ipv4Source } from './ip';
 import { clampMss } from './mss';
+import { poolContains, poolInit } from './pool';
 import {
   epochIsNewer,
   ipipDecapsulate,
@@ -77,8 +78,6 @@ import {
   relayVerify,
 } from './relay';
 import {
-  poolContains,
-  poolInit,
   sessionAt,
   sessionCountReceived,
   sessionEpoch,

@@ -7,7 +7,8 @@ import {
   ERR_STATE,
   ERR_SUITE,
   OK,
-  PATH_MAX,
+  PEER_MAX,
+  PEERS,
   REPLAY_WINDOW,
   SA_CONTEXTS,
   SA_IN,
@@ -21,7 +22,6 @@ import {
   SCRATCH_SIZE,
   SELECTOR_SIZE,
   SELECTORS_MAX,
-  SESSIONS,
 } from '../src/packet/abi';
 import { aeadInstall, aeadWipe } from './aead';
 
@@ -32,7 +32,7 @@ export const SA_LIVE: usize = 0;
 export const SA_SPI: usize = 4;
 /** u32, a SUITE_ constant. */
 export const SA_SUITE: usize = 8;
-/** u32, the path whose gateway is at the other end. */
+/** u32, who is at the other end: a client's path to a gateway, or a gateway's peer. */
 export const SA_PATH: usize = 12;
 /** u32, SA_FLAG_ constants. */
 export const SA_FLAGS: usize = 16;
@@ -48,7 +48,15 @@ if (<usize>SA_SEQUENCE !== SA_REMOTE + SELECTORS_MAX * SELECTOR_SIZE)
 if (SA_SEQUENCE + WINDOW_BYTES > SA_RECORD_SIZE) ERROR('the window does not fit in its record');
 if (SA_OUT + SA_MAX * SA_RECORD_SIZE !== SA_IN) ERROR('the tables of records are not contiguous');
 if (SA_IN + SA_MAX * SA_RECORD_SIZE > SA_CONTEXTS) ERROR('records and cipher contexts overlap');
-if (SA_CONTEXTS + 2 * SA_MAX * AEAD_CONTEXT_SIZE > SESSIONS) ERROR('the cipher contexts do not fit');
+if (SA_CONTEXTS + 2 * SA_MAX * AEAD_CONTEXT_SIZE > PEERS) ERROR('the cipher contexts do not fit');
+
+/** Bound on SA_PATH: as many as the role has paths or peers. */
+let paths: u32 = 0;
+
+/** Says how many paths or peers there can be. */
+export function saPaths(count: u32): void {
+  paths = min(count, <u32>PEER_MAX);
+}
 
 /** Below lie reserved values (RFC 4303 section 2.1). */
 const FIRST_SPI: u32 = 256;
@@ -91,7 +99,7 @@ export function saRemove(direction: u32, index: u32): i32 {
 }
 
 function install(direction: u32, index: u32, spi: u32, suite: i32, path: u32, flags: u32): i32 {
-  if (direction > <u32>DIRECTION_IN || index >= <u32>SA_MAX || path >= <u32>PATH_MAX || spi < FIRST_SPI)
+  if (direction > <u32>DIRECTION_IN || index >= <u32>SA_MAX || path >= paths || spi < FIRST_SPI)
     return ERR_INDEX;
   if (direction === DIRECTION_IN && (spi & SA_INDEX_MASK) !== index) return ERR_INDEX;
   const locals = load<u32>(SCRATCH + SCRATCH_SELECTORS);

@@ -1,15 +1,12 @@
 /**
  * The relay server's sessions: one record each, at the place that the session index's low bits say, with the
- * duplicate filter in a table of its own; and the pool table, from a leased address to its session.
+ * duplicate filter in a table of its own. The pool table leads from a leased address to its session.
  */
 import {
   DUPLICATE_WINDOW,
   ERR_INDEX,
-  ERR_LENGTH,
   ERR_STATE,
   OK,
-  POOL,
-  POOL_MAX,
   RELAY_MODE_CLEAR,
   RELAY_MODE_IPIP,
   SCRATCH,
@@ -24,6 +21,7 @@ import {
   SESSIONS,
 } from '../src/packet/abi';
 import { windowReset } from './duplicate';
+import { poolContains, poolEntry } from './pool';
 
 // A session record. All zero: no session.
 /** u32 session index. */
@@ -45,32 +43,6 @@ const RECEIVE_KEY: usize = 48;
 /** 16 bytes: key of the packets to the client. */
 const SEND_KEY: usize = 64;
 const KEY_SIZE: u32 = 16;
-
-/** First address of the pool, in host order, and its mask. A mask of zero stands for no pool. */
-let poolFirst: u32 = 0;
-let poolMask: u32 = 0;
-
-/**
- * Sets the pool: its address as it lies in packets, and its prefix length (12 to 32). No session may exist.
- * Returns OK or ERR_LENGTH.
- */
-export function poolInit(address: u32, prefixLength: u32): i32 {
-  if (prefixLength > 32) return ERR_LENGTH;
-  const addresses = (<u64>1) << (32 - prefixLength);
-  if (addresses > <u64>POOL_MAX) return ERR_LENGTH;
-  poolMask = ~(<u32>addresses - 1);
-  poolFirst = bswap<u32>(address) & poolMask;
-  return OK;
-}
-
-/** Whether an address, as it lies in packets, is in the pool. */
-export function poolContains(address: u32): bool {
-  return poolMask !== 0 && (bswap<u32>(address) & poolMask) === poolFirst;
-}
-
-function poolEntry(address: u32): usize {
-  return POOL + ((bswap<u32>(address) & ~poolMask) << 2);
-}
 
 /** The record of the session that leases an address, or zero. */
 export function sessionOfLease(address: u32): usize {

@@ -84,6 +84,8 @@ export const SA_RECORD_SIZE = 0x400;
 export const SA_SEQUENCE = 704;
 /** Cipher contexts of AEAD_CONTEXT_SIZE bytes: those of the outbound associations, then the inbound ones'. */
 export const SA_CONTEXTS = 0x600000;
+/** Gateway: records of its peers, PEER_MAX of PEER_SIZE bytes each. */
+export const PEERS = 0x3000000;
 
 // --- Status codes: what an export returns, negative for an error ---------------------------------------------
 
@@ -129,6 +131,14 @@ export const SCRATCH_SELECTORS = 64;
 /** A client's ways to the network: one per configured gateway. */
 export const PATH_MAX = 16;
 
+// --- Peers of a gateway --------------------------------------------------------------------------------------
+
+/** Clients that a gateway can have at once, each with an association each way at least. */
+export const PEER_MAX = 1024;
+export const PEER_SIZE = 64;
+/** In a record, u64: authentic packets received from the peer since it was installed. */
+export const PEER_RECEIVED = 16;
+
 /** The client's addresses by slot: the device's, the control connection's, then each path's virtual address. */
 export const ADDRESS_DEVICE = 0;
 export const ADDRESS_CONTROL = 1;
@@ -157,6 +167,7 @@ export const RELAY_MODE_CLEAR = 1;
 export const RELAY_MODE_IPIP = 2;
 
 // --- Tables of a relay server --------------------------------------------------------------------------------
+// The pool table serves a gateway too.
 // A session index is any nonzero u32; its low bits are its place in the tables, which no other session shares.
 
 export const SESSION_INDEX_MASK = SESSION_MAX - 1;
@@ -166,7 +177,8 @@ export const SESSION_SIZE = 128;
 /** The sessions' duplicate filters: u64 highest number and DUPLICATE_WINDOW bits, rounded up to 16 bytes. */
 export const SESSION_WINDOWS = 0x5000000;
 export const SESSION_WINDOW_SIZE = 528;
-/** u32 session index (zero: none) of every address of the pool, by its offset in the pool. */
+/** u32 for every address of the pool, by its offset in the pool: relay server session index, gateway 1 + peer; zero:
+ * nobody's. */
 export const POOL = 0x9400000;
 /** Addresses of the largest pool, a /12. */
 export const POOL_MAX = 0x100000;
@@ -188,6 +200,9 @@ export const EVENT_DRAIN = 2;
 /** Relay server: an authentic packet moved a session to another path. b: the epoch; c: the path, as the first eight
  * bytes of a sockaddr_in (u16 family, u16 port and u32 address in network order). */
 export const EVENT_SESSION_MOVED = 3;
+/** Gateway: authentic packets of a peer (in place of the session index) come from another address now. From c on:
+ * NAME_SIZE bytes, the sockaddr. */
+export const EVENT_PEER_MOVED = 4;
 
 // --- Counters ------------------------------------------------------------------------------------------------
 

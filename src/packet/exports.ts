@@ -32,6 +32,21 @@ export interface CoreExports {
   clientReceive(path: number, datagrams: number): number;
   clientProbe(path: number, id: number, timeLow: number, timeHigh: number): number;
 
+  // the gateway (assembly/gateway.ts, gateway_peers.ts)
+  gatewayInit(
+    baseLow: number,
+    baseHigh: number,
+    poolAddress: number,
+    poolPrefix: number,
+    segment: number,
+  ): number;
+  gatewayReceive(datagrams: number, inits: number, others: number): number;
+  gatewayTransmit(packets: number): number;
+  gatewayPeerInstall(index: number, address: number): number;
+  gatewayPeerMove(index: number): number;
+  gatewayPeerSend(index: number, association: number): number;
+  gatewayPeerRemove(index: number): number;
+
   // ciphers (assembly/aead.ts, siphash.ts)
   aeadInstall(suite: number, context: number, key: number): number;
   aeadSeal(
