@@ -128,3 +128,43 @@ export interface RelayDataPlane {
   counters(): Record<string, number>;
   stop(): Promise<void>;
 }
+
+export interface GatewayPlaneEvents {
+  /** An IKE message, without the non-ESP marker, and where it came from. */
+  ike(from: Endpoint, datagram: Uint8Array): void;
+  /** A peer's newest authentic packet came from another address than those before (RFC 7296 section 2.23). */
+  peerMoved(peer: number, remote: Endpoint): void;
+  failed(error: VpnrError): void;
+}
+
+/** A gateway's end of all its tunnels. A peer is a client with a virtual address. */
+export interface GatewayDataPlane {
+  /**
+   * Opens the socket for IKE and ESP on `listen`; throws ADDRESS_IN_USE, NOT_ROOT or SYSTEM_CALL. `pool` is an IPv4
+   * prefix in CIDR notation. The TUN descriptor is used until `stop` has resolved; the caller closes it. Resolves once
+   * packets can move, with the socket's address (the kernel chooses a `listen` port of 0).
+   */
+  start(
+    options: { tun: { fd: number }; listen: Endpoint; pool: string; maxSegment: number },
+    events: GatewayPlaneEvents,
+  ): Promise<{ local: Endpoint }>;
+  /** As the client's. There are SA_MAX of them for all peers together. */
+  allocateSpi(): number;
+  releaseSpi(spi: number): void;
+  sendIke(to: Endpoint, datagram: Uint8Array): void;
+  /** A peer with this virtual address, of the pool and nobody else's, reached at `remote` until it is heard elsewhere. */
+  addPeer(address: string, remote: Endpoint): number;
+  /** It was heard elsewhere by other means than ESP. */
+  movePeer(peer: number, remote: Endpoint): void;
+  /** Removes its children too. */
+  removePeer(peer: number): void;
+  /** Installs both directions, and sends on it from now on unless `receiveOnly`. Wipes the keys. */
+  installChild(peer: number, child: ChildSa, receiveOnly?: boolean): void;
+  sendOnChild(peer: number, inboundSpi: number): void;
+  /** Frees the SPI too. */
+  removeChild(inboundSpi: number): void;
+  /** Authentic packets received from each peer since it was added. */
+  activity(): Promise<Map<number, number>>;
+  counters(): Record<string, number>;
+  stop(): Promise<void>;
+}

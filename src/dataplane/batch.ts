@@ -25,10 +25,13 @@ import {
   DROP_TX_SEND,
   MAX_PACKET,
   MMSG_SIZE,
+  RESULT_TO_CONTROL,
   RESULT_TO_DEVICE,
   RX_MMSG,
+  RX_SLOTS,
   SLOT_HEADROOM,
   SLOT_SIZE,
+  TO_CONTROL,
   TO_DEVICE,
   TX_LENGTHS,
   TX_SLOTS,
@@ -90,6 +93,21 @@ export class BatchIo {
       const address = this.#toDevice[i * 2] ?? 0;
       const length = this.#toDevice[i * 2 + 1] ?? 0;
       if (write(fd, this.base + address, length) < 0) this.count(DROP_RX_DEVICE_WRITE, 1);
+    }
+  }
+
+  /**
+   * Copies of the IKE messages that the last receive call left in TO_CONTROL, each with the number of its slot: whoever
+   * gets them gets them when the slots hold other datagrams.
+   */
+  *ikeMessages(): Generator<{ slot: number; datagram: Uint8Array<ArrayBuffer> }, void> {
+    const { view, bytes } = this.core;
+    const messages = view.getUint32(RESULT_TO_CONTROL, true);
+    for (let i = 0; i < messages; i++) {
+      const address = view.getUint32(TO_CONTROL + i * 8, true);
+      const length = view.getUint32(TO_CONTROL + i * 8 + 4, true);
+      const slot = Math.floor((address - RX_SLOTS) / SLOT_SIZE);
+      yield { slot, datagram: bytes.slice(address, address + length) };
     }
   }
 

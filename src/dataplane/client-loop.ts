@@ -19,15 +19,13 @@ import {
   OWN_SLOT,
   PATH_MAX,
   RESULT_EVENTS,
-  RESULT_TO_CONTROL,
-  SA_INDEX_MASK,
-  TO_CONTROL,
   TX_MMSG,
 } from '../packet/abi.js';
 import { PacketCore } from '../packet/core.js';
+import { carryOutForChild } from './associations.js';
 import { BatchIo, BatchSender, NONE } from './batch.js';
 import type { Channel } from './channel.js';
-import type { ChildKeys, ClientCommand, ClientReport, ClientRole } from './messages.js';
+import type { ClientCommand, ClientReport, ClientRole } from './messages.js';
 import { EVENT_QUEUE } from './shared.js';
 
 /** Longest wait for something to do: a process that ends in haste waits no longer for this thread. */
@@ -135,14 +133,8 @@ export class ClientLoop {
 
   // --- Reports ------------------------------------------------------------------------------------------------
 
-  /** Copies the IKE messages of the last batch: the main thread gets them when the slots hold other datagrams. */
   #reportIke(path: number): void {
-    const { view, bytes } = this.#core;
-    const messages = view.getUint32(RESULT_TO_CONTROL, true);
-    for (let i = 0; i < messages; i++) {
-      const address = view.getUint32(TO_CONTROL + i * 8, true);
-      const length = view.getUint32(TO_CONTROL + i * 8 + 4, true);
-      const datagram = bytes.slice(address, address + length);
+    for (const { datagram } of this.#io.ikeMessages()) {
       // The core has kept to the credit, so there is room.
       this.#channel.postTo(path, { type: 'ike', path, datagram }, [datagram.buffer]);
     }
@@ -204,14 +196,9 @@ export class ClientLoop {
         this.#closePath(command.path);
         return;
       case 'install-child':
-        this.#installChild(command.path, command.child, command.outbound, command.send);
-        return;
       case 'send-on':
-        core.setPath(command.path, command.outbound);
-        return;
       case 'remove-child':
-        core.removeSa('in', command.inboundSpi & SA_INDEX_MASK);
-        core.removeSa('out', command.outbound);
+        carryOutForChild(core, command, (path, outbound) => core.setPath(path, outbound));
         return;
       case 'virtual-address':
         core.setVirtualAddresses(command.path, command.address);
@@ -255,23 +242,6 @@ export class ClientLoop {
     this.#core.setPath(path, undefined);
     this.#core.setVirtualAddresses(path);
     this.#channel.post({ type: 'path-closed', fd });
-  }
-
-  #installChild(path: number, child: ChildKeys, outbound: number, send: boolean): void {
-    const common = { suite: child.suite, path, local: child.localSelectors, remote: child.remoteSelectors };
-    const { inboundSpi, inboundKey, outboundSpi, outboundKey } = child;
-    const inbound = inboundSpi & SA_INDEX_MASK;
-    this.#core.installSa({ ...common, direction: 'in', index: inbound, spi: inboundSpi, key: inboundKey });
-    this.#core.installSa({
-      ...common,
-      direction: 'out',
-      index: outbound,
-      spi: outboundSpi,
-      key: outboundKey,
-    });
-    inboundKey.fill(0);
-    outboundKey.fill(0);
-    if (send) this.#core.setPath(path, outbound);
   }
 
   #probe(path: number, id: number): void {

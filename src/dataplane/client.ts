@@ -3,19 +3,17 @@ import { isIPv4 } from 'node:net';
 import { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
-import { localEndpoint, openUdp, sendDatagram } from '../io/udp.js';
-import { PATH_MAX, SELECTORS_MAX } from '../packet/abi.js';
+import { localEndpoint, openUdp, sendDatagram, sendIkeDatagram } from '../io/udp.js';
+import { PATH_MAX } from '../packet/abi.js';
 import type { ClientDataPlane, ClientEvents, RelayBinding } from './api.js';
+import { ChildTable } from './children.js';
 import { WorkerHost } from './host.js';
-import { IndexPool, SpiPool } from './indices.js';
 import type { ClientCommand, ClientReport, CommonReport } from './messages.js';
 import { takeBytes } from './secrets.js';
 import { EVENT_QUEUE } from './shared.js';
 
 type Report = Exclude<ClientReport, CommonReport>;
 
-/** In front of IKE messages on the port that ESP uses too (RFC 3948 section 2.2). */
-const NON_ESP_MARKER = new Uint8Array(4);
 /** RFC 3948 sections 2.3 and 4. Sent whether or not there is other traffic, for one byte is no burden. */
 const NAT_KEEPALIVE = Uint8Array.of(0xff);
 const KEEPALIVE_MS = 20_000;
@@ -27,10 +25,7 @@ export function createClientDataPlane(): ClientDataPlane {
 class ClientPlane implements ClientDataPlane {
   #host: WorkerHost<ClientCommand, Report> | undefined;
   #events: ClientEvents | undefined;
-  readonly #spis = new SpiPool();
-  readonly #outbound = new IndexPool();
-  /** Installed children by inbound SPI. */
-  readonly #children = new Map<number, { path: number; outbound: number }>();
+  readonly #children = new ChildTable((command, transfer) => this.#running().post(command, transfer));
   /** Descriptors of the open paths. */
   readonly #sockets = new Map<number, number>();
   /** Descriptors that the worker was told to leave alone, and has not confirmed yet. */
@@ -47,12 +42,11 @@ class ClientPlane implements ClientDataPlane {
   }
 
   allocateSpi(): number {
-    return this.#spis.allocate();
+    return this.#children.allocateSpi();
   }
 
   releaseSpi(spi: number): void {
-    // One that is installed is freed with its association.
-    if (!this.#children.has(spi)) this.#spis.release(spi);
+    this.#children.releaseSpi(spi);
   }
 
   openPath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint } {
@@ -82,49 +76,19 @@ class ClientPlane implements ClientDataPlane {
     const fd = this.#sockets.get(path);
     if (fd === undefined) throw new VpnrError('INTERNAL', `path ${path} is not open`);
     // What the kernel does not take is lost like any datagram: IKE sends it again.
-    sendDatagram(fd, [NON_ESP_MARKER, datagram]);
+    sendIkeDatagram(fd, datagram);
   }
 
   installChild(path: number, child: ChildSa, receiveOnly = false): void {
-    if (child.localSelectors.length > SELECTORS_MAX || child.remoteSelectors.length > SELECTORS_MAX) {
-      throw new VpnrError(
-        'TS_UNACCEPTABLE',
-        `the gateway wants more than ${SELECTORS_MAX} traffic selectors`,
-        {
-          remedy: 'let the gateway offer fewer networks, or larger ones',
-        },
-      );
-    }
-    const outbound = this.#outbound.take();
-    this.#children.set(child.inboundSpi, { path, outbound });
-    const inboundKey = takeBytes(child.inboundKey);
-    const outboundKey = takeBytes(child.outboundKey);
-    this.#running().post(
-      {
-        type: 'install-child',
-        path,
-        child: { ...child, inboundKey, outboundKey },
-        outbound,
-        send: !receiveOnly,
-      },
-      [inboundKey.buffer, outboundKey.buffer],
-    );
+    this.#children.install(path, child, receiveOnly);
   }
 
   sendOnChild(path: number, inboundSpi: number): void {
-    const child = this.#children.get(inboundSpi);
-    if (child?.path !== path) throw new VpnrError('INTERNAL', `path ${path} has no such child`);
-    this.#running().post({ type: 'send-on', path, outbound: child.outbound });
+    this.#children.sendOn(path, inboundSpi);
   }
 
   removeChild(inboundSpi: number): void {
-    const child = this.#children.get(inboundSpi);
-    if (child === undefined) return;
-    this.#children.delete(inboundSpi);
-    // Commands are carried out in order, so the places may be given out again at once.
-    this.#running().post({ type: 'remove-child', inboundSpi, outbound: child.outbound });
-    this.#outbound.giveBack(child.outbound);
-    this.#spis.release(inboundSpi);
+    this.#children.remove(inboundSpi);
   }
 
   setVirtualAddress(path: number, address: string): void {

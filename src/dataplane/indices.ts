@@ -5,15 +5,24 @@ import { SA_INDEX_MASK, SA_MAX } from '../packet/abi.js';
 
 const INDEX_BITS = Math.log2(SA_MAX);
 
-/** Numbers below SA_MAX, each given out once until it is given back. */
+/** Numbers below a limit, each given out once until it is given back. */
 export class IndexPool {
+  readonly #what: string;
+  readonly #limit: number;
   /** Those that are free. The one given back last waits longest. */
-  readonly #free: number[] = Array.from({ length: SA_MAX }, (_, index) => index);
+  readonly #free: number[];
+
+  /** `what`: is counted, for the error. */
+  constructor(limit = SA_MAX, what = 'security associations') {
+    this.#limit = limit;
+    this.#what = what;
+    this.#free = Array.from({ length: limit }, (_, index) => index);
+  }
 
   /** Throws INTERNAL when all are taken: nothing that a peer does may lead to it. */
   take(): number {
     const index = this.#free.shift();
-    if (index === undefined) throw new VpnrError('INTERNAL', `more than ${SA_MAX} security associations`);
+    if (index === undefined) throw new VpnrError('INTERNAL', `more than ${this.#limit} ${this.#what}`);
     return index;
   }
 

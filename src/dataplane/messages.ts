@@ -15,14 +15,18 @@ export interface StopCommand {
   type: 'stop';
 }
 
-export type ClientCommand =
-  | StopCommand
-  | { type: 'open-path'; path: number; fd: number }
-  | { type: 'close-path'; path: number }
+/** Of child SAs. `path`: a client's path to a gateway, or a gateway's peer. */
+export type ChildCommand =
   /** `outbound`: the outbound association's place in the core's table. */
   | { type: 'install-child'; path: number; child: ChildKeys; outbound: number; send: boolean }
   | { type: 'send-on'; path: number; outbound: number }
-  | { type: 'remove-child'; inboundSpi: number; outbound: number }
+  | { type: 'remove-child'; inboundSpi: number; outbound: number };
+
+export type ClientCommand =
+  | StopCommand
+  | ChildCommand
+  | { type: 'open-path'; path: number; fd: number }
+  | { type: 'close-path'; path: number }
   | { type: 'virtual-address'; path: number; address: string }
   | { type: 'addresses'; device: string | undefined; control: string | undefined; maxSegment: number }
   | { type: 'relay'; relay: Endpoint }
@@ -57,6 +61,15 @@ export type RelayCommand =
   | { type: 'drain' }
   | { type: 'activity'; request: number; indices: readonly number[] };
 
+export type GatewayCommand =
+  | StopCommand
+  | ChildCommand
+  /** `address`: the virtual one. */
+  | { type: 'add-peer'; peer: number; address: string; remote: Endpoint }
+  | { type: 'move-peer'; peer: number; remote: Endpoint }
+  | { type: 'remove-peer'; peer: number }
+  | { type: 'activity'; request: number; peers: readonly number[] };
+
 /** What is known of a session. */
 export interface SessionReport extends SessionActivity {
   index: number;
@@ -81,7 +94,7 @@ export function restoreFailure({ code, message, remedy, stack }: Failure): VpnrE
   return error;
 }
 
-/** From either worker. */
+/** From every worker. */
 export type CommonReport = { type: 'ready' } | { type: 'failed'; failure: Failure };
 
 export type ClientReport =
@@ -96,11 +109,18 @@ export type ClientReport =
 export type RelayReport =
   | CommonReport
   | { type: 'session-moved'; index: number; path: Endpoint; epoch: number }
-  | { type: 'activity'; request: number; sessions: SessionReport[] };
+  | { type: 'activity'; request: number; activity: SessionReport[] };
+
+export type GatewayReport =
+  | CommonReport
+  | { type: 'ike'; queue: number; from: Endpoint; datagram: Uint8Array }
+  | { type: 'peer-moved'; peer: number; remote: Endpoint }
+  /** Pairs of a peer and the packets received from it. */
+  | { type: 'activity'; request: number; activity: [peer: number, received: number][] };
 
 /** How a worker starts. */
 export interface WorkerStart {
-  role: ClientRole | RelayRole;
+  role: ClientRole | RelayRole | GatewayRole;
   /** Commands come in, reports go out. */
   port: MessagePort;
   /** Of the eventfd that is signalled after a command was posted. */
@@ -113,12 +133,22 @@ export interface ClientRole {
   tunFd: number;
 }
 
-export interface RelayRole {
+export interface ServerSettings {
+  pool: { address: string; length: number };
+  maxSegment: number;
+}
+
+export interface RelayRole extends ServerSettings {
   name: 'relay';
   tunFd: number;
   dataFd: number;
   /** For IP in IP. */
   rawFd: number | undefined;
-  pool: { address: string; length: number };
-  maxSegment: number;
+}
+
+export interface GatewayRole extends ServerSettings {
+  name: 'gateway';
+  tunFd: number;
+  /** For IKE and ESP of all clients. */
+  udpFd: number;
 }

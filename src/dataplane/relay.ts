@@ -7,6 +7,7 @@ import { localEndpoint, openUdp } from '../io/udp.js';
 import { SESSION_INDEX_MASK } from '../packet/abi.js';
 import { contains, formatAddress, type Prefix, parseAddress, parsePrefix } from '../prefix.js';
 import type { RelayDataPlane, RelayEvents, RelaySession, SessionActivity } from './api.js';
+import { Enquiries } from './enquiries.js';
 import { WorkerHost } from './host.js';
 import type { CommonReport, RelayCommand, RelayReport, SessionReport } from './messages.js';
 import { takeBytes } from './secrets.js';
@@ -27,8 +28,7 @@ class RelayPlane implements RelayDataPlane {
   /** Sessions by their place in the core's table, and places by lease. */
   readonly #sessions = new Map<number, { index: number; lease: string }>();
   readonly #leases = new Map<string, number>();
-  readonly #requests = new Map<number, (sessions: SessionReport[]) => void>();
-  #lastRequest = 0;
+  readonly #enquiries = new Enquiries<SessionReport>();
 
   async start(
     options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
@@ -74,11 +74,9 @@ class RelayPlane implements RelayDataPlane {
 
   async activity(indices: readonly number[]): Promise<Map<number, SessionActivity>> {
     const host = this.#running();
-    const request = ++this.#lastRequest;
-    const sessions = await new Promise<SessionReport[]>(resolve => {
-      this.#requests.set(request, resolve);
+    const sessions = await this.#enquiries.ask(request => {
       host.post({ type: 'activity', request, indices });
-      if (!host.running) this.#answerAll();
+      if (!host.running) this.#enquiries.end();
     });
     return new Map(sessions.map(({ index, ...rest }) => [index, rest]));
   }
@@ -89,7 +87,7 @@ class RelayPlane implements RelayDataPlane {
 
   async stop(): Promise<void> {
     await this.#host?.stop();
-    this.#answerAll();
+    this.#enquiries.end();
     this.#closeAll();
   }
 
@@ -127,21 +125,14 @@ class RelayPlane implements RelayDataPlane {
         this.#events?.sessionMoved(report.index, report.path, report.epoch);
         return;
       case 'activity':
-        this.#requests.get(report.request)?.(report.sessions);
-        this.#requests.delete(report.request);
+        this.#enquiries.answer(report.request, report.activity);
         return;
     }
   }
 
   #failed(error: VpnrError): void {
-    this.#answerAll();
+    this.#enquiries.end();
     this.#events?.failed(error);
-  }
-
-  /** Nothing is known of any session any more. */
-  #answerAll(): void {
-    for (const answer of this.#requests.values()) answer([]);
-    this.#requests.clear();
   }
 
   #own(fd: number): number {

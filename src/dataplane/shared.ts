@@ -8,6 +8,9 @@ import { COUNTERS_MAX, PATH_MAX } from '../packet/abi.js';
 export const REPORTS_MAX = 64;
 /** Each path's IKE datagrams have a queue of their own; all other reports share one. */
 export const EVENT_QUEUE = PATH_MAX;
+/** A gateway's IKE datagrams: those that begin an IKE SA, which anybody can send, and all others. */
+export const INIT_QUEUE = 0;
+export const SESSION_QUEUE = 1;
 export const QUEUES = PATH_MAX + 1;
 
 /** u64 counters, then u32 reports taken from each queue since the start. */

@@ -22,15 +22,22 @@ export function addressFamily(address: string): typeof AF_INET | typeof AF_INET6
   return addressBytes(address).length === 4 ? AF_INET : AF_INET6;
 }
 
+/** The structure for `endpoint`. */
+export function sockaddrBytes({ address, port }: Endpoint): Uint8Array {
+  const host = addressBytes(address);
+  const bytes = new Uint8Array(host.length === 4 ? SOCKADDR_IN : SOCKADDR_IN6);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, host.length === 4 ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port);
+  bytes.set(host, host.length === 4 ? 4 : 8);
+  return bytes;
+}
+
 /** Writes `endpoint` at `offset`; returns the structure's size. */
 export function writeSockaddr(memory: NativeMemory, offset: number, endpoint: Endpoint): number {
-  const address = addressBytes(endpoint.address);
-  const size = address.length === 4 ? SOCKADDR_IN : SOCKADDR_IN6;
-  memory.bytes.fill(0, offset, offset + size);
-  memory.view.setUint16(offset, address.length === 4 ? AF_INET : AF_INET6, true);
-  memory.view.setUint16(offset + 2, endpoint.port);
-  memory.bytes.set(address, offset + (address.length === 4 ? 4 : 8));
-  return size;
+  const bytes = sockaddrBytes(endpoint);
+  memory.bytes.set(bytes, offset);
+  return bytes.length;
 }
 
 /** The endpoint that the kernel, or the packet core, wrote at `offset`. */

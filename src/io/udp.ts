@@ -157,6 +157,14 @@ export function sendDatagram(fd: number, parts: readonly Uint8Array[], to?: Endp
   return send() || (errno() !== EAGAIN && send());
 }
 
+/** In front of IKE messages on the port that ESP uses too (RFC 3948 section 2.2). */
+const NON_ESP_MARKER = new Uint8Array(4);
+
+/** As `sendDatagram`, for an IKE message on the port that ESP uses too. */
+export function sendIkeDatagram(fd: number, message: Uint8Array, to?: Endpoint): boolean {
+  return sendDatagram(fd, [NON_ESP_MARKER, message], to);
+}
+
 // A msghdr with room for one control message (struct sock_extended_err and the address of who complained), and
 // none for the datagram that the error is about.
 const MSGHDR_SIZE = 56;

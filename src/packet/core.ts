@@ -54,7 +54,7 @@ export interface SaParameters {
   index: number;
   spi: number;
   suite: keyof typeof SUITES;
-  /** The client's path that the association belongs to. */
+  /** The client's path, or the gateway's peer, that the association belongs to. */
   path: number;
   /** Key and salt as they come from KEYMAT: 36 or 20 bytes. Not kept; the caller wipes them. */
   key: Uint8Array;
