@@ -51,6 +51,8 @@ async function flow(lab: Lab, options: { count: number; size?: number; gap?: num
   const { count, size = 100, gap = 10 } = options;
   const receiver = lab.host('right').spawn([process.execPath, '-e', RECEIVER], { name: 'receiver' });
   await receiver.line(/bound/);
+  // While a host looks for the other's address it keeps few datagrams.
+  await lab.host('left').run(['sh', '-c', `until ping -c 1 -W 1 ${RIGHT}; do :; done`]);
   const sending = lab
     .host('left')
     .spawn([process.execPath, '-e', sender(count, size, gap)], { name: 'sender' });
@@ -121,8 +123,10 @@ test('a rate is not exceeded, and what its queue cannot hold is dropped', () =>
     figures(`line of 10 Mbit/s: ${mbits.toFixed(2)} Mbit/s, ${1500 - arrived.length} of 1500 dropped`);
     // The receiver's own clock may have been late for the first.
     assert.ok(mbits < 10.5, `${mbits} Mbit/s`);
-    assert.is(link.counters.in.overflowed, 1500 - arrived.length);
-    assert.ok(link.counters.in.overflowed > 0);
+    const dropped = 1500 - arrived.length;
+    assert.ok(dropped > 0);
+    // A host's own multicast may be among them.
+    assert.ok(link.counters.in.overflowed >= dropped, `${link.counters.in.overflowed} of ${dropped} counted`);
   }));
 
 test('a black hole is one for each direction; a cut line has no carrier', () =>
