@@ -1,20 +1,23 @@
 /**
- * The standard laboratory: a client on the internet, gateways in two cities, a relay and a server behind them.
+ * The usual laboratory: a client on the internet, gateways in some cities, a relay and a server behind them.
  *
  *                            .-- tokyo ----.
  *   client --- internet ----<               >--- relay --- server
  *                            '-- osaka ----'
  */
-import { chmodSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { makeCertificate, makeSecret } from './certificate.js';
+import type { Gateway, GatewayIdentity } from './gateway.js';
 import type { Host } from './host.js';
 import { type HostPlan, Lab, type LabPlan } from './lab.js';
+import type { LinePlan } from './line/settings.js';
 import type { LabProcess } from './process.js';
+import type { Program } from './self.js';
 import { StrongSwan } from './strongswan.js';
 import { type GatewayOptions, gatewayConfiguration } from './strongswan-config.js';
-import { Connection, type Program, startRelay } from './vpnr.js';
+import { Connection, startRelay } from './vpnr.js';
 
 export const RELAY_ADDRESS = '10.20.0.100';
 export const RELAY_PORT = 7511;
@@ -22,6 +25,19 @@ export const SERVER_ADDRESS = '10.30.0.10';
 export const SERVER_NETWORK = '10.30.0.0/16';
 export const RELAY_POOL = '10.30.200.0/24';
 export const CLIENT_IDENTITY = 'client1';
+
+/** A city with a gateway. */
+export interface Site {
+  /** The gateway's address on the internet, and its router's: of a /24 of their own. */
+  outer: string;
+  router: string;
+  /** Its address on the network behind the gateways, 10.20.0.0/16. */
+  inner: string;
+  pool: string;
+  identity: string;
+  /** Between the gateway and its router. */
+  line?: LinePlan;
+}
 
 export const GATEWAYS = {
   tokyo: {
@@ -38,11 +54,9 @@ export const GATEWAYS = {
     pool: '10.62.0.0/24',
     identity: 'osaka.example.net',
   },
-} as const;
+} as const satisfies Record<string, Site>;
 
 export type GatewayName = keyof typeof GATEWAYS;
-const NAMES = Object.keys(GATEWAYS) as GatewayName[];
-/** The networks between a gateway and the internet are /24, the one behind the gateways is /16. */
 const FORWARDING = { 'net.ipv4.ip_forward': '1' };
 
 export interface CityOptions {
@@ -57,62 +71,73 @@ export interface CityOptions {
   >;
 }
 
+export interface CityPlan<Name extends string, Kind extends Gateway> {
+  program: Program;
+  sites: Readonly<Record<Name, Site>>;
+  makeGateway(host: Host, identity: GatewayIdentity): Kind;
+}
+
 /** A configuration file as nested values, to be edited before it is written. */
 // biome-ignore lint/suspicious/noExplicitAny: what stands in a file is checked by the program that reads it
 export type Configuration = Record<string, any>;
 
-export class City {
+export class City<Name extends string = GatewayName, Kind extends Gateway = StrongSwan> {
   readonly lab: Lab;
   readonly client: Host;
   readonly internet: Host;
   readonly relay: Host;
   readonly server: Host;
-  readonly gateways: Record<GatewayName, StrongSwan>;
+  readonly sites: Readonly<Record<Name, Site>>;
+  readonly gateways: Readonly<Record<Name, Kind>>;
   /** The relay's fingerprint, as a client pins it. */
   readonly fingerprint: string;
   readonly #program: Program;
 
-  private constructor(
-    lab: Lab,
-    options: CityOptions,
-    gateways: Record<GatewayName, StrongSwan>,
-    fingerprint: string,
-  ) {
+  private constructor(lab: Lab, plan: CityPlan<Name, Kind>) {
+    const { sites } = plan;
     this.lab = lab;
     this.client = lab.host('client');
     this.internet = lab.host('internet');
     this.relay = lab.host('relay');
     this.server = lab.host('server');
-    this.gateways = gateways;
-    this.fingerprint = fingerprint;
-    this.#program = options.program;
+    this.sites = sites;
+    this.#program = plan.program;
+    const { client, relay } = this;
+    const make = (name: Name) => {
+      const { identity, pool } = sites[name];
+      const psk = makeSecret(join(client.folder, `${name}.psk`));
+      const clients = [{ identity: CLIENT_IDENTITY, psk }];
+      return plan.makeGateway(lab.host(name), { identity, pool, clients });
+    };
+    this.gateways = Object.fromEntries(namesOf(sites).map(name => [name, make(name)])) as Record<Name, Kind>;
+    makeSecret(join(client.folder, 'relay.token'), join(relay.folder, `${CLIENT_IDENTITY}.token`));
+    const files = { certificate: join(relay.folder, 'relay.crt'), key: join(relay.folder, 'relay.key') };
+    this.fingerprint = makeCertificate(files, 'relay.example.net');
   }
 
-  /** Makes hosts, secrets and certificate, and starts both gateways. */
-  static async create(options: CityOptions): Promise<City> {
-    const lab = await Lab.create(plan());
+  /** Makes hosts, secrets and certificate, and starts the gateways. */
+  static async build<Name extends string, Kind extends Gateway>(
+    plan: CityPlan<Name, Kind>,
+  ): Promise<City<Name, Kind>> {
+    const lab = await Lab.create(labPlan(plan.sites));
     try {
-      const client = lab.host('client');
-      const relay = lab.host('relay');
-      const gateways = Object.fromEntries(
-        NAMES.map(name => {
-          const psk = makeSecret(join(client.folder, `${name}.psk`));
-          const { identity, pool } = GATEWAYS[name];
-          const clients = [{ identity: CLIENT_IDENTITY, psk }];
-          const swanctl = gatewayConfiguration({ identity, pool, clients, ...options.gateways });
-          return [name, new StrongSwan(lab.host(name), { swanctl })];
-        }),
-      ) as Record<GatewayName, StrongSwan>;
-      makeSecret(join(client.folder, 'relay.token'), join(relay.folder, `${CLIENT_IDENTITY}.token`));
-      const files = { certificate: join(relay.folder, 'relay.crt'), key: join(relay.folder, 'relay.key') };
-      const fingerprint = await makeCertificate(files, 'relay.example.net');
-      chmodSync(files.key, 0o600);
-      await Promise.all(NAMES.map(name => gateways[name].start()));
-      return new City(lab, options, gateways, fingerprint);
+      const city = new City(lab, plan);
+      await Promise.all(namesOf(plan.sites).map(name => city.gateways[name].start()));
+      return city;
     } catch (error) {
       lab.close();
       throw error;
     }
+  }
+
+  /** The city of most tests: Tokyo and Osaka, strongSwan, no delays. */
+  static create({ program, gateways }: CityOptions): Promise<City> {
+    return City.build({
+      program,
+      sites: GATEWAYS,
+      makeGateway: (host, identity) =>
+        new StrongSwan(host, { swanctl: gatewayConfiguration({ ...identity, ...gateways }) }),
+    });
   }
 
   /** What client.yaml usually contains; `tunnel` to the network of the server, through the relay. */
@@ -120,10 +145,10 @@ export class City {
     return {
       name: 'work',
       identity: CLIENT_IDENTITY,
-      gateways: NAMES.map(name => ({
+      gateways: namesOf(this.sites).map(name => ({
         name,
-        address: GATEWAYS[name].outer,
-        identity: GATEWAYS[name].identity,
+        address: this.sites[name].outer,
+        identity: this.sites[name].identity,
         auth: { psk: { file: `${name}.psk` } },
       })),
       relay: {
@@ -183,38 +208,44 @@ export class City {
   }
 }
 
-function plan(): LabPlan {
-  const toPools = (via: (name: GatewayName) => string) =>
-    NAMES.map(name => `${GATEWAYS[name].pool} via ${via(name)}`);
-  const gateway = (name: GatewayName): HostPlan => ({
+function namesOf<Name extends string>(sites: Readonly<Record<Name, Site>>): Name[] {
+  return Object.keys(sites) as Name[];
+}
+
+function labPlan(sites: Readonly<Record<string, Site>>): LabPlan {
+  const names = namesOf(sites);
+  const all = Object.entries(sites);
+  const gateway = (name: string, { outer, router, inner, line }: Site): HostPlan => ({
     links: {
-      [name]: { addresses: [`${GATEWAYS[name].outer}/24`] },
-      inner: { addresses: [`${GATEWAYS[name].inner}/16`] },
+      [name]: { addresses: [`${outer}/24`], ...(line === undefined ? {} : { line }) },
+      inner: { addresses: [`${inner}/16`] },
     },
-    routes: [`default via ${GATEWAYS[name].router}`, `${SERVER_NETWORK} via ${RELAY_ADDRESS}`],
+    routes: [`default via ${router}`, `${SERVER_NETWORK} via ${RELAY_ADDRESS}`],
     sysctls: FORWARDING,
     privateRun: true,
   });
   return {
-    networks: ['access', ...NAMES, 'inner', 'servers'],
+    networks: ['access', ...names, 'inner', 'servers'],
     hosts: {
       client: { links: { access: { addresses: ['192.0.2.2/24'] } }, routes: ['default via 192.0.2.1'] },
       internet: {
         links: {
           access: { addresses: ['192.0.2.1/24'] },
-          ...Object.fromEntries(NAMES.map(name => [name, { addresses: [`${GATEWAYS[name].router}/24`] }])),
+          ...Object.fromEntries(all.map(([name, { router }]) => [name, { addresses: [`${router}/24`] }])),
         },
         sysctls: FORWARDING,
       },
-      ...Object.fromEntries(NAMES.map(name => [name, gateway(name)])),
+      ...Object.fromEntries(all.map(([name, site]) => [name, gateway(name, site)])),
       relay: {
         links: { inner: { addresses: [`${RELAY_ADDRESS}/16`] }, servers: { addresses: ['10.30.0.1/16'] } },
-        routes: toPools(name => GATEWAYS[name].inner),
+        routes: all.map(([, { pool, inner }]) => `${pool} via ${inner}`),
         sysctls: FORWARDING,
       },
       server: {
         links: { servers: { addresses: [`${SERVER_ADDRESS}/16`] } },
-        routes: [`${RELAY_POOL} via 10.30.0.1`, ...toPools(() => '10.30.0.1'), '10.20.0.0/16 via 10.30.0.1'],
+        routes: [RELAY_POOL, ...all.map(([, { pool }]) => pool), '10.20.0.0/16'].map(
+          network => `${network} via 10.30.0.1`,
+        ),
       },
     },
   };

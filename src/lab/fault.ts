@@ -1,10 +1,12 @@
-import type { City, GatewayName } from './city.js';
+import type { City } from './city.js';
+import type { Gateway } from './gateway.js';
 
 /** Ways for a gateway to fail, as a client meets them. */
 export const FAULTS = {
-  kill: 'charon gets SIGKILL',
-  freeze: 'charon stops without ending (SIGSTOP)',
+  kill: 'its process gets SIGKILL',
+  freeze: 'its process stops without ending (SIGSTOP)',
   'link-down': 'the line to the gateway is cut',
+  blackhole: 'packets to and from the gateway vanish',
   'blackhole-in': 'packets to the gateway vanish',
   'blackhole-out': 'packets from the gateway vanish',
   'leased-line': 'the line from the gateway to the relay is cut',
@@ -12,7 +14,11 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS;
 
-export async function injectFault(city: City, gateway: GatewayName, fault: Fault): Promise<void> {
+export async function injectFault<Name extends string>(
+  city: City<Name, Gateway>,
+  gateway: NoInfer<Name>,
+  fault: Fault,
+): Promise<void> {
   const host = city.lab.host(gateway);
   switch (fault) {
     case 'kill':
@@ -21,6 +27,8 @@ export async function injectFault(city: City, gateway: GatewayName, fault: Fault
       return city.gateways[gateway].freeze();
     case 'link-down':
       return host.link(gateway).down();
+    case 'blackhole':
+      return host.link(gateway).drop({ direction: 'both' });
     case 'blackhole-in':
       return host.link(gateway).drop({ direction: 'in' });
     case 'blackhole-out':
@@ -31,7 +39,11 @@ export async function injectFault(city: City, gateway: GatewayName, fault: Fault
 }
 
 /** Takes a fault back: the gateway is as it was, without the associations it had if it was killed. */
-export async function repairFault(city: City, gateway: GatewayName, fault: Fault): Promise<void> {
+export async function repairFault<Name extends string>(
+  city: City<Name, Gateway>,
+  gateway: NoInfer<Name>,
+  fault: Fault,
+): Promise<void> {
   const host = city.lab.host(gateway);
   switch (fault) {
     case 'kill':
@@ -40,6 +52,7 @@ export async function repairFault(city: City, gateway: GatewayName, fault: Fault
       return city.gateways[gateway].thaw();
     case 'link-down':
       return host.link(gateway).up();
+    case 'blackhole':
     case 'blackhole-in':
     case 'blackhole-out':
       return host.link(gateway).restore();

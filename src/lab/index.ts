@@ -1,19 +1,23 @@
 export {
   City,
   type CityOptions,
+  type CityPlan,
   type Configuration,
   GATEWAYS,
   type GatewayName,
   RELAY_ADDRESS,
   SERVER_ADDRESS,
+  type Site,
 } from './city.js';
 export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';
+export type { Gateway, GatewayIdentity } from './gateway.js';
 export type { Host, NetworkSnapshot } from './host.js';
 export { type HostPlan, Lab, type LabPlan, labObstacle } from './lab.js';
 export type { Direction } from './line/line.js';
 export type { LaneCounters, LaneSettings, LinePlan } from './line/settings.js';
 export type { Link } from './link.js';
 export type { LabProcess } from './process.js';
+export { ownProgram, type Program } from './self.js';
 export { StrongSwan, strongSwanObstacle } from './strongswan.js';
 export {
   type GatewayOptions,
@@ -22,5 +26,5 @@ export {
   roadWarriorConfiguration,
 } from './strongswan-config.js';
 export { Transfer, type TransferResult } from './transfer.js';
-export { Connection } from './vpnr.js';
+export { Connection, VpnrGateway } from './vpnr.js';
 export { until } from './wait.js';

@@ -44,11 +44,11 @@ const LINE_QUEUE = 4000;
 
 const open = new Set<Lab>();
 
-/** Why this machine cannot hold a laboratory, or undefined when it can. */
-export function labObstacle(): string | undefined {
+/** Why this machine cannot hold a laboratory that also uses these programs, or undefined when it can. */
+export function labObstacle(programs: readonly string[] = []): string | undefined {
   if (process.getuid?.() !== 0) return 'not root';
   if (!existsSync('/dev/net/tun')) return 'no /dev/net/tun';
-  const missing = ['ip', 'nft', 'mount', 'openssl'].filter(program => findProgram(program) === undefined);
+  const missing = ['ip', 'mount', ...programs].filter(program => findProgram(program) === undefined);
   if (missing.length > 0) return `not installed: ${missing.join(', ')}`;
   const probe = `vpnr-probe-${process.pid}`;
   runCommandSync(['ip', 'netns', 'add', probe]);

@@ -1,5 +1,7 @@
 /** strongSwan's configuration language (strongswan.conf, swanctl.conf), and the configurations used here. */
 
+import type { GatewayIdentity } from './gateway.js';
+
 /** A section: settings and further sections, by name. */
 export interface Block {
   [name: string]: string | Block;
@@ -15,11 +17,7 @@ export function formatConfiguration(block: Block, indent = ''): string {
     .join('');
 }
 
-export interface GatewayOptions {
-  identity: string;
-  /** Addresses for clients, in CIDR notation. */
-  pool: string;
-  clients: readonly { identity: string; psk: string }[];
+export interface GatewayOptions extends GatewayIdentity {
   /** What clients may reach: one of the gateway's own addresses must be inside. */
   networks?: readonly string[];
   ikeProposals?: readonly string[];

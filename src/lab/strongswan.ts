@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { type CommandResult, commandFailed, findProgram, runCommand } from './command.js';
+import type { Gateway } from './gateway.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
 import { type Block, formatConfiguration } from './strongswan-config.js';
@@ -30,7 +31,7 @@ export function strongSwanObstacle(): string | undefined {
 }
 
 /** One charon. It can be killed and started again, as often as wanted. */
-export class StrongSwan {
+export class StrongSwan implements Gateway {
   readonly host: Host;
   readonly #options: StrongSwanOptions;
   readonly #folder: string;

@@ -1,19 +1,20 @@
 /** vpnr's own programs in the laboratory's hosts. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus } from '../client/status.js';
 import { VpnrError } from '../errors.js';
+import type { Gateway, GatewayIdentity } from './gateway.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
+import type { Program } from './self.js';
 import { until } from './wait.js';
 
-/** A command line that runs `vpnr`, as in ["node", "dist/cli.js"]. */
-export type Program = readonly string[];
-
 const READY_TIMEOUT_MS = 20_000;
-/** State of a listening socket in /proc/net/tcp. */
-const TCP_LISTEN = '0A';
+const IKE_PORT = 4500;
+/** The state of a listening socket in /proc/net/tcp, of an unconnected one in /proc/net/udp. */
+const OPEN_STATES = { tcp: '0A', udp: '07' };
 
 type EventOf<Name extends ConnectionEvent['event']> = Extract<ConnectionEvent, { event: Name }>;
 
@@ -86,19 +87,84 @@ export async function startRelay(
   port: number,
 ): Promise<LabProcess> {
   const relay = host.spawn([...program, 'relay', '-c', configuration], { name: 'relay' });
-  await until('the relay listens', READY_TIMEOUT_MS, () => {
-    if (!relay.running) throw new VpnrError('LAB_FAILED', `the relay ended\n${relay.tail()}`);
-    return (listens(relay, port) && existsSync(join(host.runFolder, 'vpnr', 'relay.sock'))) || undefined;
-  });
+  await listening(relay, 'tcp', port);
+  const socket = join(host.runFolder, 'vpnr', 'relay.sock');
+  await until('the relay can be asked', READY_TIMEOUT_MS, () => existsSync(socket) || undefined);
   return relay;
 }
 
-/** Whether anything in the process's namespace listens on the TCP port. */
-function listens(process: LabProcess, port: number): boolean {
+export interface VpnrGatewayOptions extends GatewayIdentity {
+  program: Program;
+  /** Where it listens. */
+  address: string;
+  /** What clients may reach. */
+  networks: readonly string[];
+}
+
+/** `vpnr gateway` in a host. It can be killed and started again, as often as wanted. */
+export class VpnrGateway implements Gateway {
+  readonly host: Host;
+  readonly #program: Program;
+  readonly #configuration: string;
+  #process: LabProcess | undefined;
+
+  constructor(host: Host, { program, address, identity, pool, networks, clients }: VpnrGatewayOptions) {
+    this.host = host;
+    this.#program = program;
+    this.#configuration = join(host.folder, 'gateway.yaml');
+    const configuration = {
+      listen: `${address}:${IKE_PORT}`,
+      identity,
+      pool,
+      networks,
+      clients: clients.map(client => ({
+        identity: client.identity,
+        psk: { file: `${client.identity}.psk` },
+      })),
+    };
+    writeFileSync(this.#configuration, stringify(configuration));
+    for (const client of clients) {
+      writeFileSync(join(host.folder, `${client.identity}.psk`), `${client.psk}\n`, { mode: 0o600 });
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  async start(): Promise<void> {
+    const command = [...this.#program, 'gateway', '-c', this.#configuration];
+    this.#process = this.host.spawn(command, { name: 'gateway' });
+    await listening(this.#process, 'udp', IKE_PORT);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process?.stop('SIGTERM');
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  freeze(): void {
+    this.#process?.signal('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.signal('SIGCONT');
+  }
+}
+
+/** Waits until there is a listening socket in the process's namespace. */
+async function listening(process: LabProcess, protocol: 'tcp' | 'udp', port: number): Promise<void> {
   const ending = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const sockets = readFileSync(`/proc/${process.pid}/net/tcp`, 'utf8').split('\n');
-  return sockets.some(line => {
-    const [, local = '', , state] = line.trim().split(/\s+/);
-    return local.endsWith(ending) && state === TCP_LISTEN;
+  await until(`${process.name} listens on ${protocol} port ${port}`, READY_TIMEOUT_MS, () => {
+    if (!process.running) throw new VpnrError('LAB_FAILED', `${process.name} has ended\n${process.tail()}`);
+    const sockets = readFileSync(`/proc/${process.pid}/net/${protocol}`, 'utf8').split('\n');
+    const found = sockets.some(line => {
+      const [, local = '', , state] = line.trim().split(/\s+/);
+      return local.endsWith(ending) && state === OPEN_STATES[protocol];
+    });
+    return found || undefined;
   });
 }
