@@ -56,7 +56,10 @@ export class RelayHost {
     await this.#changes.addRoutes([formatPrefix(pool)], { source: address });
     await this.#changes.setSysctl(FORWARDING, '1');
     for (const neighbour of await devicesOnNetworkOf(pool)) {
-      if (neighbour !== device) await this.#changes.setSysctl(`net/ipv4/conf/${neighbour}/proxy_arp`, '1');
+      if (neighbour === device) continue;
+      // The kernel answers for others only after a random part of 0.8 s, unless told not to wait.
+      await this.#changes.setSysctl(`net/ipv4/neigh/${neighbour}/proxy_delay`, '0');
+      await this.#changes.setSysctl(`net/ipv4/conf/${neighbour}/proxy_arp`, '1');
     }
   }
 
