@@ -21,7 +21,7 @@ export type FailoverAction =
 
 export interface ColdTiming {
   probe: ProbeTiming;
-  /** How long one gateway may take to connect while there are others; doubled each round that fails. */
+  /** How long one gateway may take to connect while there are others; doubled after a round that failed. */
   attemptMs: number;
   /** Back-off after a round in which every gateway failed: doubled each round, a random quarter taken off. */
   backoffFirstMs: number;
@@ -40,7 +40,7 @@ type State =
   | { name: 'active'; gateway: number; probes: PathProbes; graceUntil: number; proven: boolean }
   | { name: 'waiting'; until: number };
 
-const MAX_ATTEMPT_DOUBLINGS = 3;
+const MAX_ATTEMPT_DOUBLINGS = 1;
 const EPOCHS = 0x10000;
 
 export class ColdFailover {
