@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
-import { addressBytes } from '../../src/ike/address.js';
+import { addressBytes } from '../../src/address.js';
 import type { ChildSa, EspSuite, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
 import { concat } from '../../src/ike/bytes.js';
 import { OpeningKey, SealingKey } from '../../src/ike/crypto/aead.js';
