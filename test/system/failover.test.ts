@@ -37,8 +37,9 @@ function pauses({ up, down, ms }: TransferResult): string {
   return `TCP paused ${pause} ms, ${megabytes} MB in ${(ms / 1000).toFixed(1)} s, content intact`;
 }
 
-/** Connects, transfers in both directions, and lets tokyo fail in the middle. */
+/** Connects, transfers in both directions, and lets tokyo fail in the middle. `name` is for the figures. */
 function survives(
+  name: string,
   fault: Fault,
   edit: (configuration: Configuration) => void = () => {},
   relay: Configuration = {},
@@ -61,7 +62,7 @@ function survives(
     assert.is(status.state, 'connected');
     assert.is(status.address, connected.address, 'the address stays');
     figures(
-      `${fault}: connected in ${connected.ms} ms; detected ${failed.ms} ms after the last sign of life ` +
+      `${name}: connected in ${connected.ms} ms; detected ${failed.ms} ms after the last sign of life ` +
         `(${failed.reason}), switched ${switched.ms} ms later; ${pauses(result)}`,
     );
     assert.is((await connection.stop()).status, 0);
@@ -69,11 +70,12 @@ function survives(
 }
 
 for (const fault of Object.keys(FAULTS) as Fault[]) {
-  test(`a transfer survives when ${FAULTS[fault]}`, () => survives(fault));
+  test(`a transfer survives when ${FAULTS[fault]}`, () => survives(fault, fault));
 }
 
 test('a transfer survives in ipip mode', () =>
   survives(
+    'ipip',
     'kill',
     configuration => {
       configuration.relay.mode = 'ipip';
@@ -83,7 +85,7 @@ test('a transfer survives in ipip mode', () =>
   ));
 
 test('a transfer survives with an address of the device of its own', () =>
-  survives('kill', configuration => {
+  survives('own address', 'kill', configuration => {
     configuration.tunnel.address = '192.168.77.2/32';
   }));
 
