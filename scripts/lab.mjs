@@ -63,8 +63,11 @@ async function show({ gateways, client, server }) {
     say('vpnr', `${event}: ${text.join(', ')}`);
   });
   const { address, gateway } = await connection.event('connected');
-  const transfer = await Transfer.start({ client, server, address: SERVER_ADDRESS, bytes });
-  say('client', `one TCP connection from ${address} to ${SERVER_ADDRESS}: ${megabytes(bytes)} each way`);
+  const transfer = await Transfer.start({ client, server, address: SERVER_ADDRESS, bytes, untilTold: true });
+  say(
+    'client',
+    `one TCP connection from ${address} to ${SERVER_ADDRESS}: at least ${megabytes(bytes)} each way`,
+  );
 
   await transfer.reached(bytes * 0.4, TIMEOUT_MS);
   const { up, down } = transfer.arrived;
@@ -73,6 +76,7 @@ async function show({ gateways, client, server }) {
   say(gateway, `FAILURE: ${FAULTS[values.fault]}`);
   const failed = await connection.event('gateway-failed');
   const switched = await connection.event('switched');
+  transfer.finish();
   const result = await transfer.result(TIMEOUT_MS);
   say('client', `${megabytes(result.up.bytes)} up, SHA-256 ${result.up.sha256}: as sent`);
   say('client', `${megabytes(result.down.bytes)} down, SHA-256 ${result.down.sha256}: as sent`);
