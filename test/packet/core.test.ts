@@ -98,6 +98,7 @@ test('an installation leaves no key in the scratch area, whether it succeeds or 
 
 test('wrong parameters of an association are refused', () => {
   const core = new PacketCore();
+  core.initClient(0n);
   assert.throws(() => core.installSa(parameters({ key: KEY.subarray(1) })), RangeError);
   assert.throws(() => core.installSa(parameters({ index: 6 })), internal(`${ERR_INDEX}`));
   assert.throws(
@@ -124,6 +125,7 @@ test('wrong parameters of an association are refused', () => {
 
 test('an association in use is not overwritten; removed, its place is free and its keys are gone', () => {
   const core = new PacketCore();
+  core.initClient(0n);
   const first = parameters({ direction: 'out', spi: 0x700 });
   core.installSa(first);
   assert.throws(() => core.installSa({ ...first, spi: 0x800 }), internal(`${ERR_STATE}`));
@@ -136,6 +138,7 @@ test('an association in use is not overwritten; removed, its place is free and i
 
 test('all places of both tables can be used at once', () => {
   const core = new PacketCore();
+  core.initClient(0n);
   for (let index = 0; index < SA_MAX; index++) {
     core.installSa(parameters({ index, spi: 0x1000_0000 + index }));
     core.installSa(parameters({ direction: 'out', index, spi: 0x2000_0000 + index }));
