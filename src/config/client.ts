@@ -73,7 +73,7 @@ const failover = section({
   }).prefault({}),
 });
 
-const lifetimes = section({
+export const lifetimes = section({
   ike: durationBetween(10_000, 86_400_000, 'from 10s to 1d').default(4 * 3_600_000),
   child: durationBetween(10_000, 86_400_000, 'from 10s to 1d').default(3_600_000),
 });

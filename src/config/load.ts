@@ -5,6 +5,7 @@ import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } fr
 import type * as z from 'zod';
 import { VpnrError } from '../errors.js';
 import { type ClientConfig, clientSchema } from './client.js';
+import { type GatewayConfig, gatewaySchema } from './gateway.js';
 import { type RelayConfig, relaySchema } from './relay.js';
 
 /** A configuration and the folder that its relative paths start from. */
@@ -24,6 +25,11 @@ export function loadClientConfig(file: string): Loaded<ClientConfig> {
 /** Reads and checks `relay.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
 export function loadRelayConfig(file: string): Loaded<RelayConfig> {
   return load(file, relaySchema);
+}
+
+/** Reads and checks `gateway.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
+export function loadGatewayConfig(file: string): Loaded<GatewayConfig> {
+  return load(file, gatewaySchema);
 }
 
 function load<Schema extends z.ZodType>(file: string, schema: Schema): Loaded<z.output<Schema>> {

@@ -5,8 +5,8 @@ import {
   addressPort,
   deviceName,
   durationBetween,
-  ipv4Network,
   name,
+  poolNetwork,
   secretSource,
   section,
 } from './values.js';
@@ -14,7 +14,7 @@ import {
 export const relaySchema = section({
   name: name.default('relay'),
   listen: addressPort(RELAY_PORT),
-  pool: ipv4Network,
+  pool: poolNetwork,
   certificate: z.string().min(1),
   key: z.string().min(1),
   clients: z

@@ -2,6 +2,7 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
 import type { DhGroup, EspSuite, IkeEncryption, IkeProposal, Prf } from '../ike/api.js';
+import { LONGEST_PREFIX, SHORTEST_PREFIX } from '../service/pool.js';
 import { parsePrefix } from '../prefix.js';
 
 /** An object that names its allowed keys when it meets another one. */
@@ -110,6 +111,15 @@ export const network = z.string().refine(text => isNetwork(text), {
 export const ipv4Network = z.string().refine(text => isNetwork(text, 4), {
   error: 'expected an IPv4 network such as 10.30.200.0/24',
 });
+
+/** The addresses that a server gives to its clients. */
+export const poolNetwork = ipv4Network.refine(
+  text => {
+    const prefix = parseNetwork(text)?.prefix ?? 0;
+    return prefix >= SHORTEST_PREFIX && prefix <= LONGEST_PREFIX;
+  },
+  { error: `expected a prefix length from ${SHORTEST_PREFIX} to ${LONGEST_PREFIX}` },
+);
 
 /** One IPv4 address, `/32` allowed behind it. */
 export const ipv4Host = z

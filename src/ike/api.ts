@@ -80,8 +80,17 @@ export interface ResponderOptions {
   remote: Endpoint;
   fragmentSize?: number;
   timing?: Partial<RetransmitTiming>;
+  limits?: Partial<SessionLimits>;
   /** Answers IKE_SA_INIT with a cookie, and keeps no state, while `required` says so (RFC 7296 section 2.6). */
   cookies?: { issuer: CookieIssuer; required(): boolean };
+}
+
+/** What a peer can make a session keep. */
+export interface SessionLimits {
+  /** Children, those that linger after their deletion included. One more is there while we rekey. */
+  children: number;
+  /** Traffic selectors on each side of a child. */
+  selectors: number;
 }
 
 export interface Endpoint {

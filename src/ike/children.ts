@@ -35,8 +35,6 @@ export interface Child {
 export const LINGER_MS = 5000;
 /** A peer that began a rekeying has so long to delete what it leaves behind. */
 export const LEFT_BEHIND_MS = 30_000;
-/** Bound on the children, lingering ones included, that a peer can make us keep by rekeying. */
-const MAX_CHILDREN = 32;
 
 /** The child SAs of a session. They outlive the IKE SA that made them: its successor inherits them. */
 export class Children {
@@ -54,8 +52,9 @@ export class Children {
     return this.#find(child => child.state === 'main');
   }
 
+  /** Whether the peer has made us keep as many as it may. */
   get isFull(): boolean {
-    return this.#all.size >= MAX_CHILDREN;
+    return this.#all.size >= this.#context.settings.limits.children;
   }
 
   get sending(): Child | undefined {

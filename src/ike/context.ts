@@ -1,4 +1,13 @@
-import type { EspSuite, IkeEnvironment, IkeOutput, IkeProposal, Lifetimes, RetransmitTiming } from './api.js';
+import type {
+  EspSuite,
+  IkeEnvironment,
+  IkeOutput,
+  IkeProposal,
+  Lifetimes,
+  RetransmitTiming,
+  SessionLimits,
+} from './api.js';
+import { MAX_SELECTORS } from './selectors.js';
 
 /** What both roles go by. */
 export interface Settings {
@@ -7,6 +16,7 @@ export interface Settings {
   esp: readonly EspSuite[];
   lifetimes: Lifetimes;
   timing: RetransmitTiming;
+  limits: SessionLimits;
   /** Largest datagram sent to a peer that supports RFC 7383. */
   fragmentSize: number;
   /** What the other side is, for messages. */
@@ -15,6 +25,8 @@ export interface Settings {
 
 /** Fits through any IPv6 path: 1280 less the headers of IPv6 and UDP and the non-ESP marker, and some to spare. */
 export const DEFAULT_FRAGMENT_SIZE = 1200;
+
+export const DEFAULT_LIMITS: SessionLimits = { children: 32, selectors: MAX_SELECTORS };
 
 /** What the parts of one session share during a call: the time, the environment, and the outputs so far. */
 export class Context {

@@ -43,6 +43,8 @@ export class Established {
   /** The group of a key exchange of its own that the peer wants when a child is rekeyed. */
   childGroup: DhGroup | undefined;
   rekeyIkeAt: number;
+  /** New authentic messages of the peer. */
+  heard = 0;
   #current: IkeSa;
   readonly #sas = new Set<IkeSa>();
   readonly #queue: Task[] = [];
@@ -63,6 +65,11 @@ export class Established {
 
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  /** Our SPIs of the session's IKE SAs. */
+  get spis(): bigint[] {
+    return [...this.#sas].map(({ ownSpi }) => ownSpi);
   }
 
   /** Whether a datagram with this header belongs to one of the session's IKE SAs. */
@@ -264,7 +271,9 @@ export class Established {
   /** The authenticated message, or undefined. An authentic one that is malformed ends the session (section 2.21.3). */
   #open(sa: IkeSa, datagram: Uint8Array, header: ParsedHeader): Message | undefined {
     try {
-      return sa.open(datagram, header);
+      const message = sa.open(datagram, header);
+      if (message !== undefined) this.heard += 1;
+      return message;
     } catch (error) {
       if (!(error instanceof IkeSyntaxError)) throw error;
       if (!error.authenticated) this.context.ignore(error.message);

@@ -26,6 +26,8 @@ export interface Handshake {
   receive(datagram: Uint8Array, header: ParsedHeader): void;
   tick(): void;
   nextTimer(): number;
+  /** Our SPIs of the IKE SAs that it has begun. */
+  readonly spis: bigint[];
   /** Defined once it is over. */
   readonly outcome: Outcome | undefined;
   /** Wipes and gives back all that did not go into the outcome. */

@@ -59,6 +59,11 @@ export class IkeSa {
     this.#opening = new OpeningKey(proposal.encryption, theirs);
   }
 
+  /** The SPI that we chose. */
+  get ownSpi(): bigint {
+    return this.isInitiator ? this.initiatorSpi : this.responderSpi;
+  }
+
   /** Whether a datagram with this header may be from the peer of this IKE SA. */
   matches({ initiatorSpi, responderSpi, initiator }: ParsedHeader): boolean {
     return (

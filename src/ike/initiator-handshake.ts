@@ -62,6 +62,10 @@ export class InitiatorHandshake implements Handshake {
     this.#attempt = new Attempt(this.#context, this.#options, this.#attempts > 1);
   }
 
+  get spis(): bigint[] {
+    return this.#attempt === undefined ? [] : [this.#attempt.spi];
+  }
+
   receive(datagram: Uint8Array, header: ParsedHeader): void {
     this.#attempt?.receive(datagram, header);
     this.#check();
@@ -98,7 +102,7 @@ class Attempt {
   readonly #options: InitiatorOptions;
   readonly #cautious: boolean;
   readonly #startedAt: number;
-  readonly #spi: bigint;
+  readonly spi: bigint;
   readonly #nonce: Uint8Array;
   readonly #keyExchanges = new Map<DhGroup, KeyExchange>();
   /** All requests sent, the latest last: a response may be to any. */
@@ -122,7 +126,7 @@ class Attempt {
     this.#options = options;
     this.#cautious = cautious;
     this.#startedAt = context.now;
-    this.#spi = context.newIkeSpi();
+    this.spi = context.newIkeSpi();
     this.#nonce = context.newNonce();
     this.#group = options.ike[0]?.group ?? 'x25519';
     this.#retransmission = new Retransmission(context.settings.timing, context.now);
@@ -173,7 +177,7 @@ class Attempt {
 
   #receiveInit(datagram: Uint8Array, header: ParsedHeader): void {
     const context = this.#context;
-    if (!header.response || header.initiator || header.messageId !== 0 || header.initiatorSpi !== this.#spi) {
+    if (!header.response || header.initiator || header.messageId !== 0 || header.initiatorSpi !== this.spi) {
       context.ignore('not a response to our IKE_SA_INIT');
       return;
     }
@@ -304,7 +308,7 @@ class Attempt {
       this.#keyExchanges.set(this.#group, keyExchange);
     }
     const datagram = emitMessage({
-      initiatorSpi: this.#spi,
+      initiatorSpi: this.spi,
       responderSpi: 0n,
       exchange: ExchangeType.IKE_SA_INIT,
       initiator: true,
@@ -312,7 +316,7 @@ class Attempt {
       messageId: 0,
       payloads: this.#requestPayloads(keyExchange),
     });
-    this.#requests.push({ datagram, initiatorSpi: this.#spi, nonce: this.#nonce, keyExchange });
+    this.#requests.push({ datagram, initiatorSpi: this.spi, nonce: this.#nonce, keyExchange });
     this.#context.send([datagram]);
   }
 
@@ -327,9 +331,9 @@ class Attempt {
       // UDP encapsulation, the only kind spoken here.
       notification(
         NotifyType.NAT_DETECTION_SOURCE_IP,
-        natDetectionHash(this.#spi, 0n, { address: '0.0.0.0', port: 0 }),
+        natDetectionHash(this.spi, 0n, { address: '0.0.0.0', port: 0 }),
       ),
-      notification(NotifyType.NAT_DETECTION_DESTINATION_IP, natDetectionHash(this.#spi, 0n, remote)),
+      notification(NotifyType.NAT_DETECTION_DESTINATION_IP, natDetectionHash(this.spi, 0n, remote)),
       notification(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED),
     ];
   }

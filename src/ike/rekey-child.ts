@@ -223,8 +223,9 @@ function create(
     throw new IkeSyntaxError('CREATE_CHILD_SA without nonce or traffic selectors', 'malformed', true);
   }
   const allowed = old ?? established.selectors;
-  const localSelectors = narrowSelectors(offeredLocal, allowed.localSelectors);
-  const remoteSelectors = narrowSelectors(offeredRemote, allowed.remoteSelectors);
+  const { limits } = context.settings;
+  const localSelectors = narrowSelectors(offeredLocal, allowed.localSelectors, limits.selectors);
+  const remoteSelectors = narrowSelectors(offeredRemote, allowed.remoteSelectors, limits.selectors);
   if (localSelectors.length === 0 || remoteSelectors.length === 0) {
     return [notification(NotifyType.TS_UNACCEPTABLE)];
   }

@@ -67,6 +67,10 @@ export class ResponderHandshake implements Handshake {
     return this.#halfOpen.size > 0;
   }
 
+  get spis(): bigint[] {
+    return [...this.#halfOpen].map(({ responderSpi }) => responderSpi);
+  }
+
   receive(datagram: Uint8Array, header: ParsedHeader): void {
     if (header.response || !header.initiator) this.#context.ignore('not a request of an initiator');
     else if (header.exchange === ExchangeType.IKE_SA_INIT) this.#receiveInit(datagram, header);
@@ -340,6 +344,7 @@ export class ResponderHandshake implements Handshake {
     const request = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REQUEST);
     if (request?.type !== 'CP') return refused(NotifyType.FAILED_CP_REQUIRED);
     const { esp, networks } = this.#options;
+    const selectorsMax = this.#context.settings.limits.selectors;
     const choice =
       offered &&
       chooseEsp(
@@ -349,12 +354,16 @@ export class ResponderHandshake implements Handshake {
     if (choice === undefined || choice.peerSpi < MIN_ESP_SPI) return refused(NotifyType.NO_PROPOSAL_CHOSEN);
     const offeredLocal = findPayload(payloads, 'TSr')?.selectors ?? [];
     const offeredRemote = findPayload(payloads, 'TSi')?.selectors ?? [];
-    const localSelectors = narrowSelectors(offeredLocal, networks.map(cidrSelector));
+    const localSelectors = narrowSelectors(offeredLocal, networks.map(cidrSelector), selectorsMax);
     if (localSelectors.length === 0) return refused(NotifyType.TS_UNACCEPTABLE);
     const wanted = readConfigurationRequest(request).addresses[0];
     const configuration = this.#options.assign(identity, wanted);
     if (configuration === undefined) return refused(NotifyType.INTERNAL_ADDRESS_FAILURE);
-    const remoteSelectors = narrowSelectors(offeredRemote, configuration.addresses.map(cidrSelector));
+    const remoteSelectors = narrowSelectors(
+      offeredRemote,
+      configuration.addresses.map(cidrSelector),
+      selectorsMax,
+    );
     if (remoteSelectors.length === 0) {
       this.#options.release(identity, configuration);
       return refused(NotifyType.TS_UNACCEPTABLE);

@@ -7,8 +7,8 @@ import type { TrafficSelector } from './api.js';
 const ANY_PROTOCOL = 0;
 const LAST_PORT = 65535;
 
-/** Bound on the selectors that narrowing gives. */
-const MAX_SELECTORS = 255;
+/** As many as a Traffic Selector payload can count. */
+export const MAX_SELECTORS = 255;
 
 function addressSize(family: 4 | 6): 4 | 16 {
   return family === 4 ? 4 : 16;
@@ -105,17 +105,21 @@ export function isSubset(answer: readonly TrafficSelector[], offered: readonly T
   return answer.every(inner => offered.some(outer => containsSelector(outer, inner)));
 }
 
-/** A responder's narrowing: what of the offered selectors policy allows, without selectors inside of others. */
+/**
+ * A responder's narrowing: what of the offered selectors policy allows, without selectors inside of others; at most
+ * `limit` of them, for narrowing further is allowed.
+ */
 export function narrowSelectors(
   offered: readonly TrafficSelector[],
   allowed: readonly TrafficSelector[],
+  limit = MAX_SELECTORS,
 ): TrafficSelector[] {
   const narrowed: TrafficSelector[] = [];
   for (const one of offered) {
     for (const other of allowed) {
       const common = intersectSelectors(one, other);
       if (common === undefined || narrowed.some(outer => containsSelector(outer, common))) continue;
-      if (narrowed.length === MAX_SELECTORS) return narrowed;
+      if (narrowed.length === limit) return narrowed;
       narrowed.push(common);
     }
   }

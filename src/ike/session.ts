@@ -12,7 +12,7 @@ import type {
   RetransmitTiming,
 } from './api.js';
 import { Children } from './children.js';
-import { Context, DEFAULT_FRAGMENT_SIZE, type Settings } from './context.js';
+import { Context, DEFAULT_FRAGMENT_SIZE, DEFAULT_LIMITS, type Settings } from './context.js';
 import { Established } from './established.js';
 import { DEFAULT_TIMING } from './exchange.js';
 import type { Handshake, Outcome } from './handshake.js';
@@ -40,6 +40,16 @@ export class Session implements IkeSession {
 
   get state(): IkeSession['state'] {
     return this.#state;
+  }
+
+  /** Our SPIs of the session's IKE SAs: what is for it bears one of them. */
+  get spis(): bigint[] {
+    return this.#established?.spis ?? this.#handshake?.spis ?? [];
+  }
+
+  /** New messages since it was established that proved to be the peer's: no forgeries, no repetitions. */
+  get heard(): number {
+    return this.#established?.heard ?? 0;
   }
 
   /** Whether a datagram with this header belongs to an IKE SA of this session, once it is established. */
@@ -153,5 +163,6 @@ export function makeContext(
 ): Context {
   const timing: RetransmitTiming = { ...DEFAULT_TIMING, ...options.timing };
   const { ike, esp, lifetimes, fragmentSize = DEFAULT_FRAGMENT_SIZE } = options;
-  return new Context({ ike, esp, lifetimes, timing, fragmentSize, peer }, env);
+  const limits = { ...DEFAULT_LIMITS, ...('limits' in options ? options.limits : {}) };
+  return new Context({ ike, esp, lifetimes, timing, limits, fragmentSize, peer }, env);
 }

@@ -1,22 +1,19 @@
 /** What strangers may use up of a relay: connections that have not said who they are, and guesses at tokens. */
+import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from '../service/failures.js';
 
-export interface AdmissionLimits {
+export interface AdmissionLimits extends FailureLimits {
   /** Connections of all kinds. */
   connections: number;
   /** Connections whose client is not known yet: in all, and from one address. */
   strangers: number;
   strangersPerAddress: number;
-  /** Wrong tokens within the window, from one address for one client, before the rest of it is refused. */
-  failures: number;
-  failureWindowMs: number;
 }
 
 export const DEFAULT_LIMITS: AdmissionLimits = {
   connections: 8192,
   strangers: 256,
   strangersPerAddress: 32,
-  failures: 5,
-  failureWindowMs: 60_000,
+  ...DEFAULT_FAILURE_LIMITS,
 };
 
 /** One connection's place among those admitted. */
@@ -71,48 +68,4 @@ export class ConnectionGate {
     if (here === 0) this.#perAddress.delete(address);
     else this.#perAddress.set(address, here);
   }
-}
-
-/** Keys that the failure counter remembers at most; the oldest goes first. */
-const KEYS_MAX = 4096;
-
-/**
- * Counts wrong tokens. It counts for an address and a client together: behind a gateway that translates
- * addresses, one who guesses must not lock out the others.
- */
-export class FailureLimiter {
-  readonly #limits: AdmissionLimits;
-  /** In the order of their windows. */
-  readonly #failures = new Map<string, { since: number; count: number }>();
-
-  constructor(limits: AdmissionLimits) {
-    this.#limits = limits;
-  }
-
-  /** `client`: undefined for all names that no client has. */
-  blocked(address: string, client: string | undefined, now: number): boolean {
-    const entry = this.#failures.get(keyOf(address, client));
-    return entry !== undefined && this.#current(entry, now) && entry.count >= this.#limits.failures;
-  }
-
-  failed(address: string, client: string | undefined, now: number): void {
-    const key = keyOf(address, client);
-    const entry = this.#failures.get(key);
-    if (entry !== undefined && this.#current(entry, now)) {
-      entry.count += 1;
-      return;
-    }
-    this.#failures.delete(key);
-    this.#failures.set(key, { since: now, count: 1 });
-    const [oldest] = this.#failures.keys();
-    if (this.#failures.size > KEYS_MAX && oldest !== undefined) this.#failures.delete(oldest);
-  }
-
-  #current(entry: { since: number }, now: number): boolean {
-    return now - entry.since < this.#limits.failureWindowMs;
-  }
-}
-
-function keyOf(address: string, client: string | undefined): string {
-  return client === undefined ? address : `${address} ${client}`;
 }

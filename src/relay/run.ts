@@ -5,14 +5,12 @@ import { resolve } from 'node:path';
 import type { Loaded } from '../config/load.js';
 import type { RelayConfig } from '../config/relay.js';
 import { readPrivateFile, readSecret } from '../config/secrets.js';
-import { aborted } from '../control/aborted.js';
-import { CleanUp } from '../control/clean-up.js';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
-import { ControlServer } from '../control/server.js';
 import { VpnrError } from '../errors.js';
 import { monotonicMs } from '../io/clock.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import { Secret } from '../secret.js';
+import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 import { RelayService } from './service.js';
 
@@ -33,28 +31,22 @@ export interface RelayServiceStatus extends Omit<RelayStatus, 'counters'> {
  * Serves until `signal` is aborted or `vpnr disconnect` asks for the end; then clients are told to leave, and everything
  * is put back. Throws what made it impossible, after the same clean-up.
  */
-export async function runRelay(
+export function runRelay(
   loaded: Loaded<RelayConfig>,
   signal: AbortSignal,
   emit: (event: RelayEvent) => void,
 ): Promise<void> {
-  const cleanUp = new CleanUp();
-  try {
-    const stop = await setUp(loaded, emit, cleanUp);
-    await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
-  } finally {
-    for (const error of await cleanUp.run()) {
-      emit({ type: 'notice', message: `could not put everything back: ${error.message}` });
-    }
-  }
+  const notice = (message: string) => emit({ type: 'notice', message });
+  return runServer(signal, notice, life => setUp(loaded, emit, life));
 }
 
 /** Builds the relay up, each part with the step that takes it down again. */
 async function setUp(
   loaded: Loaded<RelayConfig>,
   emit: (event: RelayEvent) => void,
-  cleanUp: CleanUp,
-): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
+  life: ServerLife,
+): Promise<void> {
+  const { cleanUp } = life;
   const { config, folder } = loaded;
   const { name, pool, device } = config;
   const began = monotonicMs();
@@ -69,11 +61,6 @@ async function setUp(
     for (const { token } of clients) token.wipe();
   });
 
-  let fail: (error: VpnrError) => void = () => {};
-  const failure = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  failure.catch(() => {});
   const service = await RelayService.start({
     name,
     device,
@@ -88,35 +75,28 @@ async function setUp(
     runDirectory: runtimeFolder(),
     onEvent: event => {
       emit(event);
-      if (event.type === 'failed') fail(event.error);
+      if (event.type === 'failed') life.fail(event.error);
     },
   });
   cleanUp.add(async () => {
     const [error] = await service.stop();
     if (error !== undefined) throw error;
   });
-  const stop = new AbortController();
-  const control = await ControlServer.listen<RelayServiceStatus>(name, {
-    status: () => {
-      const { counters, ...status } = service.status();
-      return {
-        role: 'relay',
-        name,
-        pid: process.pid,
-        device,
-        listen: `${config.listen.host}:${config.listen.port}`,
-        pool,
-        fingerprint: service.fingerprint,
-        uptimeMs: Math.round(monotonicMs() - began),
-        ...status,
-        traffic: trafficOf(counters),
-      };
-    },
-    disconnect: () => stop.abort('vpnr disconnect'),
+  await answerControl<RelayServiceStatus>(name, life, () => {
+    const { counters, ...status } = service.status();
+    return {
+      role: 'relay',
+      name,
+      pid: process.pid,
+      device,
+      listen: `${config.listen.host}:${config.listen.port}`,
+      pool,
+      fingerprint: service.fingerprint,
+      uptimeMs: Math.round(monotonicMs() - began),
+      ...status,
+      traffic: trafficOf(counters),
+    };
   });
-  // Whoever asked for the end is answered when all is put back.
-  cleanUp.addLast(() => control.close());
-  return { failure, signal: stop.signal };
 }
 
 function readCertificate(path: string): string {

@@ -5,7 +5,7 @@ import type { Endpoint } from '../ike/api.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import type { Secret } from '../secret.js';
-import { RelayHost } from './host.js';
+import { ServerHost } from '../service/host.js';
 import { RelayServer } from './server.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 
@@ -36,11 +36,11 @@ export interface RelayServiceOptions {
 }
 
 export class RelayService {
-  readonly #host: RelayHost;
+  readonly #host: ServerHost;
   readonly #tun: TunDevice;
   readonly #server: RelayServer;
 
-  private constructor(host: RelayHost, tun: TunDevice, server: RelayServer) {
+  private constructor(host: ServerHost, tun: TunDevice, server: RelayServer) {
     this.#host = host;
     this.#tun = tun;
     this.#server = server;
@@ -49,7 +49,7 @@ export class RelayService {
   /** Serves once it resolves; if it throws, everything is as before. */
   static async start(options: RelayServiceOptions): Promise<RelayService> {
     const { name, device, pool, mtu = DEFAULT_MTU, lifetimeMs, runDirectory } = options;
-    const host = await RelayHost.open(name, { device, pool, mtu }, runDirectory);
+    const host = await ServerHost.open(name, { device, pool, mtu }, runDirectory);
     let tun: TunDevice | undefined;
     try {
       tun = await openTun({ name: device });

@@ -3,8 +3,8 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { RelayMode } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
 import { SESSION_INDEX_MASK, SESSION_MAX } from '../packet/abi.js';
+import type { AddressPool } from '../service/pool.js';
 import { equalSecrets, hashSecret } from './keys.js';
-import type { LeasePool } from './leases.js';
 
 const ID_SIZE = 16;
 const SECRET_SIZE = 32;
@@ -36,7 +36,7 @@ export interface SessionLimits {
 }
 
 export class SessionTable {
-  readonly #leases: LeasePool;
+  readonly #leases: AddressPool;
   readonly #limits: SessionLimits;
   readonly #byId = new Map<string, Session>();
   /** By place in the core's table. */
@@ -44,7 +44,7 @@ export class SessionTable {
   /** Told of every session that ends, before its lease and place are given away. */
   readonly #ended: (session: Session) => void;
 
-  constructor(leases: LeasePool, limits: SessionLimits, ended: (session: Session) => void) {
+  constructor(leases: AddressPool, limits: SessionLimits, ended: (session: Session) => void) {
     this.#leases = leases;
     this.#limits = limits;
     this.#ended = ended;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parsePrefix } from '../../src/prefix.js';
-import { LeasePool, parsePool, relayAddress } from '../../src/relay/leases.js';
+import { AddressPool, parsePool, ownAddress } from '../../src/service/pool.js';
 import { StateStore } from '../../src/relay/state.js';
 import { Secret } from '../../src/secret.js';
 import { certificates, FakeDataPlane, failure, type Scene, scene, TOKEN, until } from './scene.js';
@@ -13,7 +13,7 @@ const leasesOf = (it: Scene) => it.server.status().sessions.map(session => sessi
 const client2 = { name: 'client2', token: Secret.fromText('a token of client2') };
 
 test('network, broadcast and reserved addresses and the relay itself are not leased', () => {
-  const pool = new LeasePool(parsePool('10.0.0.0/29'), ['10.0.0.3', '192.0.2.1', '::']);
+  const pool = new AddressPool(parsePool('10.0.0.0/29'), ['10.0.0.3', '192.0.2.1', '::']);
   const leased = Array.from({ length: 6 }, () => pool.take('a'));
   assert.equal(leased, ['10.0.0.2', '10.0.0.4', '10.0.0.5', '10.0.0.6', undefined, undefined]);
   for (const address of [
@@ -28,11 +28,11 @@ test('network, broadcast and reserved addresses and the relay itself are not lea
   ]) {
     assert.not.ok(pool.claim(address), address);
   }
-  assert.is(relayAddress(parsePrefix('10.0.0.0/29')), '10.0.0.1');
+  assert.is(ownAddress(parsePrefix('10.0.0.0/29')), '10.0.0.1');
 });
 
 test('an address goes back to the client that had it, new ones first, the longest free last', () => {
-  const pool = new LeasePool(parsePool('10.0.0.0/29'));
+  const pool = new AddressPool(parsePool('10.0.0.0/29'));
   assert.equal(
     ['a', 'b', 'c'].map(client => pool.take(client)),
     ['10.0.0.2', '10.0.0.3', '10.0.0.4'],
@@ -48,7 +48,7 @@ test('an address goes back to the client that had it, new ones first, the longes
 });
 
 test('a claimed address is not given to another, and a whole pool is usable', () => {
-  const pool = new LeasePool(parsePool('10.0.0.0/20'));
+  const pool = new AddressPool(parsePool('10.0.0.0/20'));
   assert.ok(pool.claim('10.0.0.2'));
   assert.ok(pool.claim('10.0.15.254'));
   const leased = new Set(Array.from({ length: 4091 }, () => pool.take('a')));

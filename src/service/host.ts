@@ -1,30 +1,30 @@
 /**
- * The relay's machine: the way of packets between the clients' leases and the network. The pool is routed into
- * the TUN device, forwarding is on, and where the pool is a part of a network that the machine is on, the machine
- * answers ARP requests for the leases (proxy ARP).
+ * A server's machine, relay or gateway: the way of packets between the clients' addresses and the network. The pool is
+ * routed into the TUN device, forwarding is on, and where the pool is a part of a network that the machine is on, the machine
+ * answers ARP requests for the clients (proxy ARP).
  */
-import type { VpnrError } from '../errors.js';
+import { VpnrError } from '../errors.js';
 import { NetworkChanges } from '../io/changes.js';
 import { Journal } from '../io/journal.js';
-import { listAddresses } from '../io/network.js';
+import { describeRoute, listAddresses, listRoutes } from '../io/network.js';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../prefix.js';
-import { parsePool, relayAddress } from './leases.js';
+import { ownAddress, parsePool } from './pool.js';
 
 const FORWARDING = 'net/ipv4/ip_forward';
 
-export interface RelayHostOptions {
+export interface ServerHostOptions {
   /** The TUN device. */
   device: string;
   pool: string;
   mtu: number;
 }
 
-export class RelayHost {
+export class ServerHost {
   readonly #journal: Journal;
   readonly #changes: NetworkChanges;
-  readonly #options: RelayHostOptions;
+  readonly #options: ServerHostOptions;
 
-  private constructor(journal: Journal, options: RelayHostOptions) {
+  private constructor(journal: Journal, options: ServerHostOptions) {
     this.#journal = journal;
     this.#changes = new NetworkChanges(journal, options.device);
     this.#options = options;
@@ -34,8 +34,8 @@ export class RelayHost {
    * Takes the name, and cleans up after a predecessor that was killed. To be called before the TUN device is made.
    * Throws ALREADY_RUNNING while another process has the name.
    */
-  static async open(name: string, options: RelayHostOptions, directory?: string): Promise<RelayHost> {
-    const host = new RelayHost(Journal.open(name, directory), options);
+  static async open(name: string, options: ServerHostOptions, directory?: string): Promise<ServerHost> {
+    const host = new ServerHost(Journal.open(name, directory), options);
     try {
       const [failure] = await host.#changes.undoAll();
       if (failure !== undefined) throw failure;
@@ -50,8 +50,9 @@ export class RelayHost {
   async setUp(): Promise<void> {
     const { device, mtu } = this.#options;
     const pool = parsePool(this.#options.pool);
+    await refuseOverlap(pool, device);
     await this.#changes.setUp(mtu);
-    const address = relayAddress(pool);
+    const address = ownAddress(pool);
     await this.#changes.addAddress(`${address}/32`);
     await this.#changes.addRoutes([formatPrefix(pool)], { source: address });
     await this.#changes.setSysctl(FORWARDING, '1');
@@ -71,6 +72,19 @@ export class RelayHost {
       this.#journal.close();
     }
   }
+}
+
+/** Throws POOL_OVERLAPS if the machine reaches a part of the pool, or all of it, in another way. */
+async function refuseOverlap(pool: Prefix, device: string): Promise<void> {
+  const other = (await listRoutes(4)).find(
+    route => route.device !== device && contains(pool, route.destination),
+  );
+  if (other === undefined) return;
+  throw new VpnrError(
+    'POOL_OVERLAPS',
+    `the pool ${formatPrefix(pool)} overlaps with a network that this machine has a route to: ${describeRoute(other)}`,
+    { remedy: 'choose a pool that is used nowhere else, or delete that route' },
+  );
 }
 
 /** The devices whose own network, by an address of theirs, holds the whole pool. */

@@ -1,10 +1,10 @@
-/** The addresses that a relay leases to its sessions: the hosts of an IPv4 prefix. */
+/** The addresses that a relay leases to its sessions, or a gateway assigns to its clients: the hosts of an IPv4 prefix. */
 import { VpnrError } from '../errors.js';
 import { formatAddress, type Prefix, parseAddress, parsePrefix } from '../prefix.js';
 
-/** The largest pool is what the packet core's table holds; the smallest has a host besides the relay itself. */
-const SHORTEST_PREFIX = 12;
-const LONGEST_PREFIX = 30;
+/** The largest pool is what the packet core's table holds; the smallest has a host besides the server itself. */
+export const SHORTEST_PREFIX = 12;
+export const LONGEST_PREFIX = 30;
 
 /** Throws CONFIG_INVALID for what cannot be a pool. */
 export function parsePool(text: string): Prefix {
@@ -17,12 +17,12 @@ export function parsePool(text: string): Prefix {
   return pool;
 }
 
-/** The relay's own address in its pool: the first host. */
-export function relayAddress(pool: Prefix): string {
+/** The server's own address in its pool: the first host. */
+export function ownAddress(pool: Prefix): string {
   return formatAddress({ family: 4, value: pool.value + 1n });
 }
 
-export class LeasePool {
+export class AddressPool {
   readonly #first: number;
   readonly #last: number;
   readonly #reserved: ReadonlySet<number>;
@@ -32,23 +32,27 @@ export class LeasePool {
   /** Below it, every address has been leased at least once, or is reserved. */
   #untouched: number;
 
-  /** `reserved`: addresses that must not be leased, in or out of the pool, besides the relay's own. */
+  /** `reserved`: addresses that must not be leased, in or out of the pool, besides the server's own. */
   constructor(pool: Prefix, reserved: readonly string[] = []) {
     const network = Number(pool.value);
     const size = 2 ** (32 - pool.length);
     this.#first = network + 1;
     // The last address is the network's broadcast address.
     this.#last = network + size - 2;
-    this.#reserved = new Set([relayAddress(pool), ...reserved].map(numberOf));
+    this.#reserved = new Set([ownAddress(pool), ...reserved].map(numberOf));
     this.#untouched = this.#first;
   }
 
   /**
-   * An address for a new session of `client`: the one it had before, else one that nobody had, else the one
-   * that has been free longest. Undefined when all are taken.
+   * An address for a new session of `client`: the one it had before, else the one it wants if nobody else had it, else
+   * one that nobody had, else the one that has been free longest. Undefined when all are taken.
    */
-  take(client: string): string | undefined {
-    const address = this.#returnedBy(client) ?? this.#nextUntouched() ?? this.#returned.keys().next().value;
+  take(client: string, wanted?: string): string | undefined {
+    const address =
+      this.#returnedBy(client) ??
+      this.#untouchedAt(wanted) ??
+      this.#nextUntouched() ??
+      this.#returned.keys().next().value;
     if (address === undefined) return undefined;
     this.#returned.delete(address);
     this.#taken.add(address);
@@ -58,8 +62,7 @@ export class LeasePool {
   /** Takes this address, for a session from before a restart. False when it is not to be had. */
   claim(text: string): boolean {
     const address = numberOf(text);
-    const leasable = address >= this.#first && address <= this.#last && !this.#reserved.has(address);
-    if (!leasable || this.#taken.has(address)) return false;
+    if (!this.#isLeasable(address) || this.#taken.has(address)) return false;
     this.#returned.delete(address);
     this.#taken.add(address);
     return true;
@@ -75,11 +78,22 @@ export class LeasePool {
     return undefined;
   }
 
+  #isLeasable(address: number): boolean {
+    return address >= this.#first && address <= this.#last && !this.#reserved.has(address);
+  }
+
+  #isUntouched(address: number): boolean {
+    return this.#isLeasable(address) && !this.#taken.has(address) && !this.#returned.has(address);
+  }
+
+  #untouchedAt(text: string | undefined): number | undefined {
+    const address = text === undefined ? Number.NaN : numberOf(text);
+    return this.#isUntouched(address) ? address : undefined;
+  }
+
   #nextUntouched(): number | undefined {
     for (; this.#untouched <= this.#last; this.#untouched++) {
-      const address = this.#untouched;
-      if (!this.#reserved.has(address) && !this.#taken.has(address) && !this.#returned.has(address))
-        return address;
+      if (this.#isUntouched(this.#untouched)) return this.#untouched;
     }
     return undefined;
   }

@@ -1,0 +1,58 @@
+/** `gateway.yaml`: what `vpnr gateway` needs to know. */
+import * as z from 'zod';
+import { SELECTORS_MAX } from '../packet/abi.js';
+import { contains, parsePrefix } from '../prefix.js';
+import { IKE_PORT, lifetimes } from './client.js';
+import {
+  addressPort,
+  deviceName,
+  durationBetween,
+  ipv4Network,
+  name,
+  parseNetwork,
+  poolNetwork,
+  secretSource,
+  section,
+} from './values.js';
+
+/** The packet core holds 1024 associations each way, and a client's rekeying needs some at a time. */
+export const GATEWAY_CLIENTS_MAX = 250;
+
+const identity = z.string().min(1);
+
+export const gatewaySchema = section({
+  name: name.default('gateway'),
+  listen: addressPort(IKE_PORT),
+  identity,
+  pool: poolNetwork,
+  networks: z
+    .array(ipv4Network)
+    .min(1, { error: 'expected at least one network that clients may reach' })
+    .max(SELECTORS_MAX, { error: `expected at most ${SELECTORS_MAX} networks` }),
+  clients: z
+    .array(section({ identity, psk: secretSource }))
+    .min(1, { error: 'expected at least one client' })
+    .max(GATEWAY_CLIENTS_MAX, { error: `expected at most ${GATEWAY_CLIENTS_MAX} clients` })
+    .refine(list => new Set(list.map(entry => entry.identity)).size === list.length, {
+      error: 'two clients have the same identity',
+    }),
+  device: deviceName.default('vpnr-gateway0'),
+  lifetimes: lifetimes.prefault({}),
+  silence: durationBetween(5000, 3_600_000, 'from 5s to 1h').default(30_000),
+})
+  .refine(({ pool, networks }) => !networks.some(network => lies(network, pool)), {
+    path: ['networks'],
+    error: 'one of the networks lies in the pool: clients would reach other clients in its place',
+  })
+  .refine(({ pool, listen }) => !lies(listen.host, pool), {
+    path: ['pool'],
+    error: 'the address that the gateway listens on lies in the pool',
+  });
+
+/** Whether an address or network lies in another; what could not be read does not. */
+function lies(inner: string, outer: string): boolean {
+  const areRead = parseNetwork(inner) !== undefined && parseNetwork(outer) !== undefined;
+  return areRead && contains(parsePrefix(outer), parsePrefix(inner));
+}
+
+export type GatewayConfig = z.output<typeof gatewaySchema>;

@@ -1,0 +1,101 @@
+/** A gateway as a configuration describes it. */
+import type { GatewayConfig } from '../config/gateway.js';
+import type { Loaded } from '../config/load.js';
+import { readSecret } from '../config/secrets.js';
+import { DEFAULT_IKE_PROPOSALS, ESP_SUITES } from '../config/values.js';
+import { runtimeFolder } from '../control/folders.js';
+import { monotonicMs } from '../io/clock.js';
+import { formatEndpoint } from '../io/sockaddr.js';
+import { type Traffic, trafficOf } from '../packet/traffic.js';
+import type { Secret } from '../secret.js';
+import type { CleanUp } from '../control/clean-up.js';
+import { answerControl, runServer, type ServerLife } from '../service/run.js';
+import type { GatewayEvent, GatewayStatus } from './server-api.js';
+import { GatewayService } from './service.js';
+
+/** What `vpnr status` shows of a gateway: plain data, ready for JSON. */
+export interface GatewayServiceStatus extends Omit<GatewayStatus, 'counters'> {
+  role: 'gateway';
+  name: string;
+  pid: number;
+  device: string;
+  listen: string;
+  identity: string;
+  pool: string;
+  networks: readonly string[];
+  uptimeMs: number;
+  traffic: Traffic;
+}
+
+/**
+ * Serves until `signal` is aborted or `vpnr disconnect` asks for the end; then the tunnels are deleted, and everything is
+ * put back. Throws what made it impossible, after the same clean-up.
+ */
+export function runGateway(
+  loaded: Loaded<GatewayConfig>,
+  signal: AbortSignal,
+  emit: (event: GatewayEvent) => void,
+): Promise<void> {
+  const notice = (message: string) => emit({ type: 'notice', message });
+  return runServer(signal, notice, life => setUp(loaded, emit, life));
+}
+
+/** Builds the gateway up, each part with the step that takes it down again. */
+async function setUp(
+  loaded: Loaded<GatewayConfig>,
+  emit: (event: GatewayEvent) => void,
+  life: ServerLife,
+): Promise<void> {
+  const { config } = loaded;
+  const { name, device, identity, pool, networks, lifetimes } = config;
+  const began = monotonicMs();
+  const clients = readKeys(loaded, life.cleanUp);
+  const listen = { address: config.listen.host, port: config.listen.port };
+  const service = await GatewayService.start({
+    name,
+    device,
+    listen,
+    identity,
+    pool,
+    networks,
+    clients,
+    ike: DEFAULT_IKE_PROPOSALS,
+    esp: ESP_SUITES,
+    lifetimes: { ikeMs: lifetimes.ike, childMs: lifetimes.child },
+    silenceMs: config.silence,
+    runDirectory: runtimeFolder(),
+    onEvent: event => {
+      emit(event);
+      if (event.type === 'failed') life.fail(event.error);
+    },
+  });
+  life.cleanUp.add(async () => {
+    const [error] = await service.stop();
+    if (error !== undefined) throw error;
+  });
+  await answerControl<GatewayServiceStatus>(name, life, () => {
+    const { counters, ...status } = service.status();
+    return {
+      role: 'gateway',
+      name,
+      pid: process.pid,
+      device,
+      listen: formatEndpoint(listen),
+      identity,
+      pool,
+      networks,
+      uptimeMs: Math.round(monotonicMs() - began),
+      ...status,
+      traffic: trafficOf(counters),
+    };
+  });
+}
+
+/** The clients' keys; those that were read are wiped at the end, also when one of them cannot be read. */
+function readKeys({ config, folder }: Loaded<GatewayConfig>, cleanUp: CleanUp): { identity: string; psk: Secret }[] {
+  return config.clients.map(({ identity, psk: source }) => {
+    const psk = readSecret(source, folder, `the pre-shared key of client ${identity}`);
+    cleanUp.add(() => psk.wipe());
+    return { identity, psk };
+  });
+}

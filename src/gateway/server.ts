@@ -1,0 +1,378 @@
+/**
+ * The gateway's control side: which client an IKE datagram belongs to, who is let in, and when a session ends. The
+ * packets are the data plane's.
+ *
+ * A client is its identity: it has one session and one virtual address. When it connects anew, the session of before
+ * ends; with INITIAL_CONTACT without a word, for then the client has no such session any more.
+ */
+import { toVpnrError } from '../errors.js';
+import type { AssignedConfiguration, Endpoint, IkeOutput } from '../ike/api.js';
+import { ExchangeType } from '../ike/constants.js';
+import { CookieIssuer } from '../ike/cookie.js';
+import { type ParsedHeader, parseHeader } from '../ike/message.js';
+import { createResponder } from '../ike/responder.js';
+import { IkeSyntaxError } from '../ike/syntax.js';
+import { formatEndpoint } from '../io/sockaddr.js';
+import { SA_MAX, SELECTORS_MAX } from '../packet/abi.js';
+import type { Secret } from '../secret.js';
+import { DEFAULT_FAILURE_LIMITS, FailureLimiter } from '../service/failures.js';
+import { ClientAddresses } from './addresses.js';
+import { DEFAULT_HALF_OPEN_LIMITS, HalfOpenTable } from './half-open.js';
+import { unknownSpiAnswer, versionAnswer } from './outsider.js';
+import { Pace } from './pace.js';
+import type { GatewayEvent, GatewayServerOptions, GatewayStatus, LeaveReason } from './server-api.js';
+import { ClientSession } from './session.js';
+
+const COOKIE_SECRET_MS = 60_000;
+const SWEEP_MS = 1000;
+/** Answers a second to messages that belong to nothing, and events a second that strangers can cause. */
+const OUTSIDERS_PER_SECOND = 10;
+/** More children than this nobody needs. */
+const CHILDREN_MAX = 32;
+
+export class GatewayServer {
+  readonly #options: GatewayServerOptions;
+  readonly #keys: ReadonlyMap<string, Secret>;
+  readonly #addresses: ClientAddresses;
+  readonly #cookies: CookieIssuer;
+  readonly #failures: FailureLimiter;
+  readonly #halfOpen: HalfOpenTable<ClientSession>;
+  /** Those that have authenticated themselves, by identity. */
+  readonly #clients = new Map<string, ClientSession>();
+  /** Every session by our SPIs of its IKE SAs. */
+  readonly #bySpi = new Map<bigint, ClientSession>();
+  readonly #byPeer = new Map<number, ClientSession>();
+  readonly #answers = new Pace(OUTSIDERS_PER_SECOND);
+  readonly #tellings = new Pace(OUTSIDERS_PER_SECOND);
+  readonly #refused = { authentications: 0, halfOpen: 0, messages: 0 };
+  readonly #childrenMax: number;
+  #cookiesAt: number;
+  #sweptAt: number;
+  #sweeping = false;
+  #isUnderPressure = false;
+  /** The client for whom no address was left last. */
+  #unassigned: string | undefined;
+
+  constructor(options: GatewayServerOptions) {
+    const limits = { ...DEFAULT_HALF_OPEN_LIMITS, ...DEFAULT_FAILURE_LIMITS, ...options.limits };
+    this.#options = options;
+    this.#keys = new Map(options.clients.map(({ identity, psk }) => [identity, psk]));
+    this.#addresses = new ClientAddresses(options.pool);
+    this.#cookies = new CookieIssuer(options.random);
+    this.#failures = new FailureLimiter(limits);
+    this.#halfOpen = new HalfOpenTable(limits);
+    // One more is there while we rekey, and one in all while a client replaces its session: none can be missing.
+    this.#childrenMax = Math.min(CHILDREN_MAX, Math.floor((SA_MAX - 1) / options.clients.length) - 1);
+    this.#cookiesAt = options.now();
+    this.#sweptAt = options.now();
+  }
+
+  /** An IKE datagram came. */
+  receive(from: Endpoint, datagram: Uint8Array): void {
+    let header: ParsedHeader;
+    try {
+      header = parseHeader(datagram);
+    } catch (error) {
+      if (!(error instanceof IkeSyntaxError)) throw error;
+      this.#refuse(from, datagram, error.reason === 'version' ? versionAnswer(datagram) : undefined);
+      return;
+    }
+    if (header.responderSpi === 0n) {
+      this.#receiveFirst(from, datagram, header);
+      return;
+    }
+    const session = this.#bySpi.get(header.initiator ? header.responderSpi : header.initiatorSpi);
+    if (session === undefined) this.#refuse(from, datagram, unknownSpiAnswer(header));
+    else this.#call(session, from, now => session.ike.receive(datagram, now));
+  }
+
+  /** The data plane heard the peer from another address. */
+  peerMoved(peer: number, remote: Endpoint): void {
+    const session = this.#byPeer.get(peer);
+    if (session !== undefined) this.#move(session, remote, false);
+  }
+
+  /** To be called often: carries out what is due. */
+  tick(): void {
+    const now = this.#options.now();
+    for (const session of new Set(this.#bySpi.values())) {
+      const due = session.ike.nextTimer();
+      if (due !== undefined && due <= now) this.#call(session, session.remote, at => session.ike.tick(at));
+    }
+    if (now - this.#cookiesAt >= COOKIE_SECRET_MS) {
+      this.#cookiesAt = now;
+      this.#cookies.rotate();
+    }
+    this.#tellPressure();
+    if (now - this.#sweptAt >= SWEEP_MS && !this.#sweeping) void this.#sweep();
+  }
+
+  status(): GatewayStatus {
+    const now = this.#options.now();
+    return {
+      clients: [...this.#clients].map(([client, session]) => ({
+        client,
+        address: session.virtualAddress ?? null,
+        from: formatEndpoint(session.remote),
+        connectedMs: Math.round(now - session.since),
+        idleMs: Math.round(now - session.lastHeard),
+        rekeys: { ...session.rekeys },
+      })),
+      halfOpen: this.#halfOpen.size,
+      cookies: this.#halfOpen.isUnderPressure,
+      refused: { ...this.#refused },
+      counters: this.#options.plane.counters(),
+    };
+  }
+
+  /** Deletes every tunnel: the clients learn of it at once. */
+  stop(): void {
+    for (const session of [...this.#clients.values()]) {
+      this.#end(session, 'stopped', 'the gateway stops', false);
+    }
+    for (const session of new Set(this.#bySpi.values())) this.#abandon(session);
+  }
+
+  // --- Sessions -----------------------------------------------------------------------------------------------
+
+  /** A message that begins an IKE SA, or should. */
+  #receiveFirst(from: Endpoint, datagram: Uint8Array, header: ParsedHeader): void {
+    const key = `${formatEndpoint(from)} ${header.initiatorSpi}`;
+    const known = this.#halfOpen.get(key);
+    if (known !== undefined) {
+      this.#call(known, from, now => known.ike.receive(datagram, now));
+      return;
+    }
+    if (header.exchange !== ExchangeType.IKE_SA_INIT || header.response || !header.initiator) {
+      this.#refused.messages += 1;
+      return;
+    }
+    if (!this.#halfOpen.admits(from.address)) {
+      this.#refused.halfOpen += 1;
+      return;
+    }
+    const session = this.#makeSession(key, from);
+    this.#call(session, from, now => session.ike.receive(datagram, now));
+    // It may have been refused, or asked for a cookie: then nothing is kept.
+    if (session.ike.state !== 'connecting') return;
+    const displaced = this.#halfOpen.add(key, session);
+    if (displaced === undefined) return;
+    this.#refused.halfOpen += 1;
+    this.#abandon(displaced);
+  }
+
+  #makeSession(key: string, from: Endpoint): ClientSession {
+    const { identity, networks, ike, esp, lifetimes, local, plane, random } = this.#options;
+    const responder = createResponder(
+      {
+        identity,
+        networks,
+        ike,
+        esp,
+        lifetimes,
+        local,
+        remote: from,
+        psk: claimed => this.#keyFor(session, claimed),
+        assign: (client, wanted) => this.#assign(client, wanted),
+        release: client => this.#addresses.release(client),
+        cookies: { issuer: this.#cookies, required: () => this.#halfOpen.needsCookie(from.address) },
+        limits: { children: this.#childrenMax, selectors: SELECTORS_MAX },
+      },
+      { random, allocateSpi: () => plane.allocateSpi(), releaseSpi: spi => plane.releaseSpi(spi) },
+    );
+    const session: ClientSession = new ClientSession(key, from, responder, plane, {
+      established: output => this.#established(session, output),
+      closed: output => this.#closed(session, output),
+    });
+    return session;
+  }
+
+  /** Lets the session act, carries out what it wants, and sees what has become of it. */
+  #call(session: ClientSession, from: Endpoint, act: (now: number) => IkeOutput[]): void {
+    const now = this.#options.now();
+    const heard = session.ike.heard;
+    session.claimed = undefined;
+    try {
+      const outputs = act(now);
+      if (session.ike.heard > heard) this.#heard(session, from, now);
+      session.carryOut(outputs, from);
+    } catch (thrown) {
+      // A mistake of ours with one client is not to cost the others their tunnels.
+      const { code, message } = toVpnrError(thrown);
+      this.#notice(`the session of ${session.identity ?? session.address} ends: ${code}: ${message}`);
+      this.#end(session, 'failed', message, false);
+    }
+    if (session.claimed !== undefined && session.identity === undefined)
+      this.#authenticationFailed(session, from, now);
+    this.#index(session);
+  }
+
+  /** Finds the session by the SPIs of its IKE SAs as they are now. */
+  #index(session: ClientSession): void {
+    const spis = session.isClosed ? [] : session.ike.spis;
+    for (const spi of session.spis) if (!spis.includes(spi)) this.#bySpi.delete(spi);
+    for (const spi of spis) this.#bySpi.set(spi, session);
+    session.spis = spis;
+    if (session.peer !== undefined) this.#byPeer.set(session.peer, session);
+  }
+
+  #established(
+    session: ClientSession,
+    { initialContact }: Extract<IkeOutput, { type: 'established' }>,
+  ): void {
+    const now = this.#options.now();
+    const client = session.identity as string;
+    this.#halfOpen.remove(session.key);
+    const previous = this.#clients.get(client);
+    if (previous !== undefined) {
+      this.#end(previous, 'replaced', 'the client connected anew', initialContact === true);
+    }
+    this.#clients.set(client, session);
+    session.since = now;
+    session.lastHeard = now;
+    const from = formatEndpoint(session.remote);
+    const { virtualAddress: address } = session;
+    if (address !== undefined) {
+      this.#tell({ type: 'client-connected', client, address, from });
+      return;
+    }
+    this.#tell(
+      this.#unassigned === client
+        ? { type: 'client-refused', client, from, code: 'NO_ADDRESS_ASSIGNED', message: 'the pool is empty' }
+        : {
+            type: 'client-refused',
+            client,
+            from,
+            code: 'TS_UNACCEPTABLE',
+            message: 'it asked for no address, or for ESP algorithms or networks that are not to be had',
+          },
+    );
+  }
+
+  #closed(session: ClientSession, { byPeer, code, message }: Extract<IkeOutput, { type: 'closed' }>): void {
+    const reason =
+      byPeer && code === undefined ? 'deleted' : code === 'GATEWAY_TIMEOUT' ? 'silent' : 'failed';
+    this.#left(session, reason, message);
+  }
+
+  /** Ends a session that is in the tables. `quiet`: without a DELETE. */
+  #end(session: ClientSession, reason: LeaveReason, message: string, quiet: boolean): void {
+    session.end(this.#options.now(), quiet);
+    this.#left(session, reason, message);
+    this.#index(session);
+  }
+
+  /** Ends a half-open session. */
+  #abandon(session: ClientSession): void {
+    session.end(this.#options.now(), true);
+    this.#halfOpen.remove(session.key);
+    this.#index(session);
+  }
+
+  /** A session is over: nothing of it stays. */
+  #left(session: ClientSession, reason: LeaveReason, message: string): void {
+    this.#halfOpen.remove(session.key);
+    for (const [peer, other] of this.#byPeer) if (other === session) this.#byPeer.delete(peer);
+    const { identity: client, virtualAddress: address } = session;
+    if (client === undefined || this.#clients.get(client) !== session) return;
+    this.#clients.delete(client);
+    if (address !== undefined) this.#tell({ type: 'client-left', client, address, reason, message });
+  }
+
+  // --- Who is let in ------------------------------------------------------------------------------------------
+
+  /** The key of the client that the session says to be; none while too many attempts of that kind have failed. */
+  #keyFor(session: ClientSession, claimed: string): Secret | undefined {
+    session.claimed = claimed;
+    const key = this.#keys.get(claimed);
+    const blocked = this.#failures.blocked(session.address, key && claimed, this.#options.now());
+    return blocked ? undefined : key;
+  }
+
+  #authenticationFailed(session: ClientSession, from: Endpoint, now: number): void {
+    const claimed = session.claimed as string;
+    const client = this.#keys.has(claimed) ? claimed : undefined;
+    this.#refused.authentications += 1;
+    // What is blocked anyway is not told each time.
+    const blocked = this.#failures.blocked(session.address, client, now);
+    this.#failures.failed(session.address, client, now);
+    if (blocked || !this.#tellings.allows(now)) return;
+    this.#tell({
+      type: 'client-refused',
+      client: claimed,
+      from: formatEndpoint(from),
+      code: 'AUTHENTICATION_FAILED',
+      message: client === undefined ? 'there is no such client' : 'its pre-shared key is another one',
+    });
+  }
+
+  #assign(client: string, wanted: string | undefined): AssignedConfiguration | undefined {
+    const address = this.#addresses.hold(client, wanted);
+    this.#unassigned = address === undefined ? client : undefined;
+    return address === undefined
+      ? undefined
+      : { addresses: [address], dns: [], subnets: [...this.#options.networks] };
+  }
+
+  /** Answers a message that belongs to nothing, if there is an answer and it is no longer than the message. */
+  #refuse(from: Endpoint, datagram: Uint8Array, answer: Uint8Array | undefined): void {
+    this.#refused.messages += 1;
+    if (answer === undefined || answer.length > datagram.length) return;
+    if (this.#answers.allows(this.#options.now())) this.#options.plane.sendIke(from, answer);
+  }
+
+  // --- Where clients are, and whether -------------------------------------------------------------------------
+
+  #heard(session: ClientSession, from: Endpoint, now: number): void {
+    session.lastHeard = now;
+    this.#move(session, from, true);
+  }
+
+  /** `byIke`: so that the data plane does not know it. */
+  #move(session: ClientSession, remote: Endpoint, byIke: boolean): void {
+    const { address, port } = session.remote;
+    if (address === remote.address && port === remote.port) return;
+    session.remote = remote;
+    if (byIke && session.peer !== undefined) this.#options.plane.movePeer(session.peer, remote);
+    const { identity: client, virtualAddress } = session;
+    if (client === undefined || virtualAddress === undefined || !this.#tellings.allows(this.#options.now()))
+      return;
+    this.#tell({ type: 'client-moved', client, address: virtualAddress, from: formatEndpoint(remote) });
+  }
+
+  /** Finds out who has been heard, and asks those who have not for too long (RFC 7296 section 2.4). */
+  async #sweep(): Promise<void> {
+    this.#sweeping = true;
+    try {
+      const activity = await this.#options.plane.activity();
+      const now = this.#options.now();
+      for (const session of [...this.#clients.values()]) {
+        const received =
+          (session.peer === undefined ? undefined : activity.get(session.peer)) ?? session.received;
+        if (received !== session.received) session.lastHeard = now;
+        session.received = received;
+        if (now - session.lastHeard >= this.#options.silenceMs) {
+          this.#call(session, session.remote, at => session.ike.probe(at));
+        }
+      }
+    } finally {
+      this.#sweptAt = this.#options.now();
+      this.#sweeping = false;
+    }
+  }
+
+  #tellPressure(): void {
+    const { isUnderPressure, size: halfOpen } = this.#halfOpen;
+    if (isUnderPressure === this.#isUnderPressure) return;
+    this.#isUnderPressure = isUnderPressure;
+    this.#tell({ type: 'cookies', required: isUnderPressure, halfOpen });
+  }
+
+  #tell(event: GatewayEvent): void {
+    this.#options.onEvent(event);
+  }
+
+  #notice(message: string): void {
+    this.#tell({ type: 'notice', message });
+  }
+}

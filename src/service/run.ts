@@ -1,0 +1,52 @@
+/** A server from start to end: what it takes from the system it gives back, on every way out. */
+import { aborted } from '../control/aborted.js';
+import { CleanUp } from '../control/clean-up.js';
+import { ControlServer } from '../control/server.js';
+import type { VpnrError } from '../errors.js';
+
+export interface ServerLife {
+  /** Takes down what was built up. */
+  cleanUp: CleanUp;
+  /** Ends the server with this error. */
+  fail(error: VpnrError): void;
+  /** Ends the server as it was asked to. */
+  stop(reason: string): void;
+}
+
+/**
+ * Builds a server up with `setUp`, lets it serve until `signal` is aborted or it ends itself, and takes it down. Throws
+ * what made it impossible, after the same clean-up.
+ */
+export async function runServer(
+  signal: AbortSignal,
+  notice: (message: string) => void,
+  setUp: (life: ServerLife) => Promise<void>,
+): Promise<void> {
+  const cleanUp = new CleanUp();
+  const stopped = new AbortController();
+  let fail: (error: VpnrError) => void = () => {};
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failure.catch(() => {});
+  try {
+    await setUp({ cleanUp, fail, stop: reason => stopped.abort(reason) });
+    await Promise.race([failure, aborted(AbortSignal.any([signal, stopped.signal]))]);
+  } finally {
+    for (const error of await cleanUp.run()) notice(`could not put everything back: ${error.message}`);
+  }
+}
+
+/** Answers `vpnr status` and `vpnr disconnect` for the server called `name`. */
+export async function answerControl<Status>(
+  name: string,
+  { cleanUp, stop }: ServerLife,
+  status: () => Status,
+): Promise<void> {
+  const control = await ControlServer.listen<Status>(name, {
+    status,
+    disconnect: () => stop('vpnr disconnect'),
+  });
+  // Whoever asked for the end is answered when all is put back.
+  cleanUp.addLast(() => control.close());
+}
