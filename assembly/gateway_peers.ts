@@ -114,9 +114,9 @@ export function gatewayPeerMove(index: u32): i32 {
 export function gatewayPeerSend(index: u32, association: u32): i32 {
   if (index >= <u32>PEER_MAX || association >= <u32>SA_MAX) return ERR_INDEX;
   const sa = saRecord(DIRECTION_OUT, association);
-  if (peerAt(index) === 0 || load<u32>(sa, SA_LIVE) === 0 || load<u32>(sa, SA_PATH) !== index)
-    return ERR_STATE;
+  if (peerAt(index) === 0 || !isOfPeer(sa, index)) return ERR_STATE;
   store<u32>(recordOf(index), association + 1, OUTBOUND);
+  store<u32>(recordOf(index), load<u32>(sa, SA_SPI), OUTBOUND_SPI);
   return OK;
 }
 

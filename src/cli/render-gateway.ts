@@ -1,7 +1,7 @@
 /** A gateway's events and status as text for people. */
 import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { ClientStatus, GatewayEvent } from '../gateway/server-api.js';
-import { count, describeTraffic, formatDuration } from './render.js';
+import { count, describeTraffic, formatDuration } from './text.js';
 
 export function describeGatewayEvent(event: GatewayEvent): string {
   switch (event.type) {

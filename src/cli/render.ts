@@ -1,11 +1,13 @@
 /** Events and status as text for people. */
 import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus, GatewayStatus } from '../client/status.js';
-import type { Traffic } from '../packet/traffic.js';
+import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { RelayServiceStatus } from '../relay/run.js';
 import type { RelayEvent } from '../relay/server-api.js';
+import { describeGateway } from './render-gateway.js';
+import { count, describeTraffic, formatDuration } from './text.js';
 
-export type AnyStatus = ConnectionStatus | RelayServiceStatus;
+export type AnyStatus = ConnectionStatus | RelayServiceStatus | GatewayServiceStatus;
 
 const REASONS: Record<string, string> = {
   probes: 'no answer to probes',
@@ -46,13 +48,6 @@ export function describeEvent(event: ConnectionEvent): string {
   }
 }
 
-/** The time of day with milliseconds, in front of a line. */
-export function stamp(now: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const ms = String(now.getMilliseconds()).padStart(3, '0');
-  return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}.${ms}`;
-}
-
 export function describeRelayEvent(event: RelayEvent): string {
   switch (event.type) {
     case 'listening':
@@ -77,7 +72,14 @@ export function describeRelayEvent(event: RelayEvent): string {
 }
 
 export function describeStatus(status: AnyStatus): string {
-  return status.role === 'client' ? describeConnection(status) : describeRelay(status);
+  switch (status.role) {
+    case 'client':
+      return describeConnection(status);
+    case 'relay':
+      return describeRelay(status);
+    case 'gateway':
+      return describeGateway(status);
+  }
 }
 
 function describeRelay(status: RelayServiceStatus): string {
@@ -106,48 +108,15 @@ function describeConnection(status: ConnectionStatus): string {
     lines.push(`  relay     ${address} ${mode}, address ${lease ?? '(none yet)'}, ${control}`);
   }
   const width = Math.max(...status.gateways.map(gateway => gateway.name.length));
-  for (const gateway of status.gateways) lines.push(`  gateway   ${describeGateway(gateway, width)}`);
+  for (const gateway of status.gateways) lines.push(`  gateway   ${describePath(gateway, width)}`);
   lines.push(...describeTraffic(status.traffic));
   return lines.join('\n');
 }
 
-function describeGateway(gateway: GatewayStatus, width: number): string {
+function describePath(gateway: GatewayStatus, width: number): string {
   const parts = [gateway.name.padEnd(width), gateway.state.padEnd(10), gateway.address];
   if (gateway.roundTripMs !== null) parts.push(`${gateway.roundTripMs.toFixed(2)} ms`);
   if (gateway.failures > 0) parts.push(count(gateway.failures, 'failure', 'failures'));
   if (gateway.lastError !== null && gateway.state !== 'active') parts.push(`(${gateway.lastError})`);
   return parts.join('  ');
-}
-
-/** Traffic in two lines; below them the drops that happened. */
-export function describeTraffic({ counters, drops }: Traffic): string[] {
-  const of = (name: string) => counters[name] ?? 0;
-  return [
-    `  sent      ${count(of('tx-packets'), 'packet', 'packets')}, ${formatBytes(of('tx-bytes'))}`,
-    `  received  ${count(of('rx-packets'), 'packet', 'packets')}, ${formatBytes(of('rx-bytes'))}`,
-    ...Object.entries(drops).map(([reason, value]) => `  dropped   ${value} ${reason}`),
-  ];
-}
-
-export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 60) return `${(ms / 1000).toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-}
-
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-function count(value: number, one: string, many: string): string {
-  return `${value} ${value === 1 ? one : many}`;
 }

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core';
 import { untilStopped, VpnrCommand } from '../cli/base.js';
-import { describeEvent, stamp } from '../cli/render.js';
+import { describeEvent } from '../cli/render.js';
+import { stamp } from '../cli/text.js';
 import { runConnection } from '../client/connection.js';
 import { loadClientConfig } from '../config/load.js';
 

@@ -4,12 +4,13 @@ import { onlyRunning } from '../cli/names.js';
 import { ask } from '../control/client.js';
 
 export default class Disconnect extends VpnrCommand {
-  static override summary = 'End a running connection (or relay) and wait until everything is put back.';
+  static override summary =
+    'End a running connection, relay or gateway and wait until everything is put back.';
 
   static override examples = ['<%= config.bin %> disconnect', '<%= config.bin %> disconnect work'];
 
   static override args = {
-    name: Args.string({ description: 'name of the connection; not needed when only one is running' }),
+    name: Args.string({ description: 'name of it; not needed when only one is running' }),
   };
 
   async run(): Promise<{ disconnected: string }> {

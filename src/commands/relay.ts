@@ -1,9 +1,8 @@
 import { Flags } from '@oclif/core';
 import { untilStopped, VpnrCommand } from '../cli/base.js';
-import { describeRelayEvent, stamp } from '../cli/render.js';
+import { describeRelayEvent } from '../cli/render.js';
 import { loadRelayConfig } from '../config/load.js';
 import { runRelay } from '../relay/run.js';
-import type { RelayEvent } from '../relay/server-api.js';
 
 export default class Relay extends VpnrCommand {
   static override summary = 'Serve clients as their relay: leased addresses that outlast gateways.';
@@ -30,17 +29,8 @@ export default class Relay extends VpnrCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Relay);
     const loaded = loadRelayConfig(flags.config);
-    await untilStopped(signal => runRelay(loaded, signal, event => this.#show(event)));
-  }
-
-  #show(event: RelayEvent): void {
-    if (!this.jsonEnabled()) {
-      this.log(`${stamp(new Date())}  ${describeRelayEvent(event)}`);
-      return;
-    }
-    const { type, ...rest } = event;
-    const fields =
-      'error' in rest ? { ...rest, error: { code: rest.error.code, message: rest.error.message } } : rest;
-    this.logJson({ time: new Date().toISOString(), event: type, ...fields });
+    await untilStopped(signal =>
+      runRelay(loaded, signal, event => this.showEvent(event, describeRelayEvent)),
+    );
   }
 }

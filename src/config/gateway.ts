@@ -1,7 +1,7 @@
 /** `gateway.yaml`: what `vpnr gateway` needs to know. */
 import * as z from 'zod';
 import { SELECTORS_MAX } from '../packet/abi.js';
-import { contains, parsePrefix } from '../prefix.js';
+import { contains } from '../prefix.js';
 import { IKE_PORT, lifetimes } from './client.js';
 import {
   addressPort,
@@ -9,8 +9,8 @@ import {
   durationBetween,
   ipv4Network,
   name,
-  parseNetwork,
   poolNetwork,
+  readPrefix,
   secretSource,
   section,
 } from './values.js';
@@ -51,8 +51,8 @@ export const gatewaySchema = section({
 
 /** Whether an address or network lies in another; what could not be read does not. */
 function lies(inner: string, outer: string): boolean {
-  const areRead = parseNetwork(inner) !== undefined && parseNetwork(outer) !== undefined;
-  return areRead && contains(parsePrefix(outer), parsePrefix(inner));
+  const [part, whole] = [readPrefix(inner), readPrefix(outer)];
+  return part !== undefined && whole !== undefined && contains(whole, part);
 }
 
 export type GatewayConfig = z.output<typeof gatewaySchema>;

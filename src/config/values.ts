@@ -2,8 +2,8 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import * as z from 'zod';
 import type { DhGroup, EspSuite, IkeEncryption, IkeProposal, Prf } from '../ike/api.js';
+import { type Prefix, parsePrefix } from '../prefix.js';
 import { LONGEST_PREFIX, SHORTEST_PREFIX } from '../service/pool.js';
-import { parsePrefix } from '../prefix.js';
 
 /** An object that names its allowed keys when it meets another one. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -95,13 +95,18 @@ export const addressPort = (defaultPort: number) =>
     `an IP address, with ":port" if it is not ${defaultPort}`,
   );
 
-function isNetwork(text: string, family?: 4 | 6): boolean {
+/** An address or network in CIDR notation; undefined if the text is neither. */
+export function readPrefix(text: string): Prefix | undefined {
   try {
-    const prefix = parsePrefix(text);
-    return text.includes('/') && (family === undefined || prefix.family === family);
+    return parsePrefix(text);
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function isNetwork(text: string, family?: 4 | 6): boolean {
+  const prefix = readPrefix(text);
+  return prefix !== undefined && text.includes('/') && (family === undefined || prefix.family === family);
 }
 
 export const network = z.string().refine(text => isNetwork(text), {
@@ -115,8 +120,8 @@ export const ipv4Network = z.string().refine(text => isNetwork(text, 4), {
 /** The addresses that a server gives to its clients. */
 export const poolNetwork = ipv4Network.refine(
   text => {
-    const prefix = parseNetwork(text)?.prefix ?? 0;
-    return prefix >= SHORTEST_PREFIX && prefix <= LONGEST_PREFIX;
+    const length = readPrefix(text)?.length ?? 0;
+    return length >= SHORTEST_PREFIX && length <= LONGEST_PREFIX;
   },
   { error: `expected a prefix length from ${SHORTEST_PREFIX} to ${LONGEST_PREFIX}` },
 );

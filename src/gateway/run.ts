@@ -3,12 +3,12 @@ import type { GatewayConfig } from '../config/gateway.js';
 import type { Loaded } from '../config/load.js';
 import { readSecret } from '../config/secrets.js';
 import { DEFAULT_IKE_PROPOSALS, ESP_SUITES } from '../config/values.js';
+import type { CleanUp } from '../control/clean-up.js';
 import { runtimeFolder } from '../control/folders.js';
 import { monotonicMs } from '../io/clock.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import type { Secret } from '../secret.js';
-import type { CleanUp } from '../control/clean-up.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { GatewayEvent, GatewayStatus } from './server-api.js';
 import { GatewayService } from './service.js';
@@ -92,7 +92,10 @@ async function setUp(
 }
 
 /** The clients' keys; those that were read are wiped at the end, also when one of them cannot be read. */
-function readKeys({ config, folder }: Loaded<GatewayConfig>, cleanUp: CleanUp): { identity: string; psk: Secret }[] {
+function readKeys(
+  { config, folder }: Loaded<GatewayConfig>,
+  cleanUp: CleanUp,
+): { identity: string; psk: Secret }[] {
   return config.clients.map(({ identity, psk: source }) => {
     const psk = readSecret(source, folder, `the pre-shared key of client ${identity}`);
     cleanUp.add(() => psk.wipe());

@@ -46,7 +46,12 @@ export class GatewayService {
   readonly #stopPlane: () => Promise<void>;
   readonly #ticking: NodeJS.Timeout;
 
-  private constructor(host: ServerHost, tun: TunDevice, server: GatewayServer, stopPlane: () => Promise<void>) {
+  private constructor(
+    host: ServerHost,
+    tun: TunDevice,
+    server: GatewayServer,
+    stopPlane: () => Promise<void>,
+  ) {
     this.#host = host;
     this.#tun = tun;
     this.#server = server;

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { ChildSa, IkeOutput, IkeProposal } from '../../src/ike/api.js';
 import { Children } from '../../src/ike/children.js';
 import { ExchangeType } from '../../src/ike/constants.js';
-import { Context } from '../../src/ike/context.js';
+import { Context, DEFAULT_LIMITS } from '../../src/ike/context.js';
 import { deriveIkeKeys } from '../../src/ike/crypto/keys.js';
 import { Established } from '../../src/ike/established.js';
 import { DEFAULT_TIMING } from '../../src/ike/exchange.js';
@@ -68,6 +68,7 @@ export class RawPeer {
         esp: ['chacha20poly1305', 'aes256gcm16'],
         lifetimes: { ikeMs: 4 * 3600_000, childMs: 3600_000 },
         timing: DEFAULT_TIMING,
+        limits: DEFAULT_LIMITS,
         fragmentSize: 1200,
         peer: 'gateway',
       },

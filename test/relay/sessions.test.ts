@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parsePrefix } from '../../src/prefix.js';
-import { AddressPool, parsePool, ownAddress } from '../../src/service/pool.js';
 import { StateStore } from '../../src/relay/state.js';
 import { Secret } from '../../src/secret.js';
+import { AddressPool, ownAddress, parsePool } from '../../src/service/pool.js';
 import { certificates, FakeDataPlane, failure, type Scene, scene, TOKEN, until } from './scene.js';
 
 const HOUR = 3_600_000;

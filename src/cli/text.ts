@@ -1,0 +1,42 @@
+/** Figures and times as text for people. */
+import type { Traffic } from '../packet/traffic.js';
+
+/** The time of day with milliseconds, in front of a line. */
+export function stamp(now: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const ms = String(now.getMilliseconds()).padStart(3, '0');
+  return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}.${ms}`;
+}
+
+/** Traffic in two lines; below them the drops that happened. */
+export function describeTraffic({ counters, drops }: Traffic): string[] {
+  const of = (name: string) => counters[name] ?? 0;
+  return [
+    `  sent      ${count(of('tx-packets'), 'packet', 'packets')}, ${formatBytes(of('tx-bytes'))}`,
+    `  received  ${count(of('rx-packets'), 'packet', 'packets')}, ${formatBytes(of('rx-bytes'))}`,
+    ...Object.entries(drops).map(([reason, value]) => `  dropped   ${value} ${reason}`),
+  ];
+}
+
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${(ms / 1000).toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function count(value: number, one: string, many: string): string {
+  return `${value} ${value === 1 ? one : many}`;
+}
