@@ -112,7 +112,7 @@ if (inPrivateNetwork(TESTS)) {
     );
     assert.is(await code(RelayService.start({ ...options, pool: '10.20.0.0/33' })), 'CONFIG_INVALID');
     ip('route', 'add', POOL, 'dev', 'wan');
-    assert.is(await code(RelayService.start(options)), 'ROUTE_EXISTS');
+    assert.is(await code(RelayService.start(options)), 'POOL_OVERLAPS');
     ip('route', 'delete', POOL);
   });
 
