@@ -3,7 +3,8 @@ import { Command, Errors } from '@oclif/core';
 import { toVpnrError, VpnrError } from '../errors.js';
 import { stamp } from './text.js';
 
-const INTERRUPTED = 130;
+/** Exit status after Ctrl-C. */
+export const INTERRUPTED = 130;
 
 export abstract class VpnrCommand extends Command {
   static override enableJsonFlag = true;

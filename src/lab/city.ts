@@ -37,6 +37,8 @@ export interface Site {
   identity: string;
   /** Between the gateway and its router. */
   line?: LinePlan;
+  /** Between the gateway and the network behind it. */
+  leased?: LinePlan;
 }
 
 export const GATEWAYS = {
@@ -215,10 +217,10 @@ function namesOf<Name extends string>(sites: Readonly<Record<Name, Site>>): Name
 function labPlan(sites: Readonly<Record<string, Site>>): LabPlan {
   const names = namesOf(sites);
   const all = Object.entries(sites);
-  const gateway = (name: string, { outer, router, inner, line }: Site): HostPlan => ({
+  const gateway = (name: string, { outer, router, inner, line, leased }: Site): HostPlan => ({
     links: {
       [name]: { addresses: [`${outer}/24`], ...(line === undefined ? {} : { line }) },
-      inner: { addresses: [`${inner}/16`] },
+      inner: { addresses: [`${inner}/16`], ...(leased === undefined ? {} : { line: leased }) },
     },
     routes: [`default via ${router}`, `${SERVER_NETWORK} via ${RELAY_ADDRESS}`],
     sysctls: FORWARDING,

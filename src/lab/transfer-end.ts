@@ -1,5 +1,5 @@
 /**
- * One end of a TCP transfer, as a program: `node transfer-end.js OPTIONS`, OPTIONS in JSON. Sends pseudo-random
+ * One end of a TCP transfer, as a process of its own (the hidden command `vpnr lab transfer`). Sends pseudo-random
  * content and receives the other end's at the same time; tells what happens in JSON lines on standard output.
  */
 import { createCipheriv, createHash } from 'node:crypto';
@@ -10,6 +10,8 @@ export interface TransferEndOptions {
   role: 'connect' | 'serve';
   address: string;
   port: number;
+  /** Whether it sends at all. */
+  sends: boolean;
   /** To send, at least. */
   bytes: number;
   /** Bytes a second to send, at most. */
@@ -19,6 +21,8 @@ export interface TransferEndOptions {
    * serving end until the other has finished.
    */
   untilTold: boolean;
+  /** Milliseconds between two reports; each time another million bytes have come when absent. */
+  reportEveryMs?: number;
 }
 
 export interface TransferDone {
@@ -33,20 +37,44 @@ export interface TransferDone {
   ms: number;
 }
 
+export interface TransferProgress {
+  event: 'progress';
+  sent: number;
+  received: number;
+  /** Since the connection. */
+  ms: number;
+  /** Milliseconds since 1970, with a fraction. */
+  time: number;
+}
+
 export type TransferEvent =
   | { event: 'listening' }
   | { event: 'connected' }
-  | { event: 'progress'; sent: number; received: number; ms: number }
+  | TransferProgress
   | TransferDone
   | { event: 'failed'; code: string; message: string };
 
 const BLOCK = 65_536;
-/** Received bytes between two reports. */
+/** Received bytes between two reports, unless they are to come at fixed times. */
 const REPORT_EVERY = 1_000_000;
 
-const progress = { sent: 0 };
-const options = JSON.parse(process.argv[2] ?? '{}') as TransferEndOptions;
-let told = !options.untilTold;
+/** Carries out one end. The process ends with it: status 0 if all that was sent and received has its end. */
+export function runTransferEnd(options: TransferEndOptions): void {
+  const end = new TransferEnd(options);
+  process.stdin.on('data', () => end.finish());
+  if (options.role === 'serve') {
+    const server = createServer({ allowHalfOpen: true }, socket => {
+      server.close();
+      end.run(socket).catch(fail);
+    });
+    server.on('error', fail);
+    server.listen(options.port, options.address, () => report({ event: 'listening' }));
+  } else {
+    const socket = connect({ host: options.address, port: options.port, allowHalfOpen: true });
+    socket.on('error', fail);
+    socket.once('connect', () => end.run(socket).catch(fail));
+  }
+}
 
 function report(event: TransferEvent): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -65,72 +93,90 @@ function contentOf(role: string): () => Buffer {
   return () => cipher.update(zeros);
 }
 
-/** Sends until `bytes` are out and it has been told to finish. */
-async function send(socket: Socket): Promise<{ sent: number; sentSha256: string }> {
-  const next = contentOf(options.role);
-  const digest = createHash('sha256');
-  const started = performance.now();
-  let sent = 0;
-  while (sent < options.bytes || !told) {
-    const block = next();
-    digest.update(block);
-    sent += block.length;
-    progress.sent = sent;
-    if (!socket.write(block)) await once(socket, 'drain');
-    const early =
-      options.rate === undefined ? 0 : (sent / options.rate) * 1000 - (performance.now() - started);
-    // Also when there is no limit: lets the other direction and the line "finish" have their turn.
-    await new Promise(resolve => (early > 1 ? setTimeout(resolve, early) : setImmediate(resolve)));
-  }
-  socket.end();
-  return { sent, sentSha256: digest.digest('hex') };
-}
+class TransferEnd {
+  readonly #options: TransferEndOptions;
+  readonly #told: Promise<void>;
+  #tell: () => void = () => {};
+  #isTold: boolean;
+  #sent = 0;
+  #received = 0;
+  #started = 0;
 
-function receive(socket: Socket, started: number) {
-  const digest = createHash('sha256');
-  let received = 0;
-  let longestPauseMs = 0;
-  let last: number | undefined;
-  socket.on('data', chunk => {
-    const now = performance.now();
-    longestPauseMs = Math.max(longestPauseMs, now - (last ?? now));
-    last = now;
-    digest.update(chunk);
-    const before = received;
-    received += chunk.length;
-    if (Math.floor(received / REPORT_EVERY) !== Math.floor(before / REPORT_EVERY)) {
-      report({ event: 'progress', sent: progress.sent, received, ms: now - started });
-    }
-  });
-  return new Promise<Pick<TransferDone, 'received' | 'receivedSha256' | 'longestPauseMs'>>(resolve => {
-    socket.once('end', () => {
-      if (options.role === 'serve') told = true;
-      resolve({ received, receivedSha256: digest.digest('hex'), longestPauseMs });
+  constructor(options: TransferEndOptions) {
+    this.#options = options;
+    this.#isTold = !options.untilTold;
+    this.#told = new Promise(resolve => {
+      this.#tell = resolve;
     });
-  });
-}
+  }
 
-async function run(socket: Socket): Promise<void> {
-  socket.on('error', fail);
-  const started = performance.now();
-  report({ event: 'connected' });
-  const [sending, receiving] = await Promise.all([send(socket), receive(socket, started)]);
-  report({ event: 'done', ...sending, ...receiving, ms: performance.now() - started });
-  process.exit(0);
-}
+  finish(): void {
+    this.#isTold = true;
+    this.#tell();
+  }
 
-process.stdin.on('data', () => {
-  told = true;
-});
-if (options.role === 'serve') {
-  const server = createServer({ allowHalfOpen: true }, socket => {
-    server.close();
-    run(socket).catch(fail);
-  });
-  server.on('error', fail);
-  server.listen(options.port, options.address, () => report({ event: 'listening' }));
-} else {
-  const socket = connect({ host: options.address, port: options.port, allowHalfOpen: true });
-  socket.on('error', fail);
-  socket.once('connect', () => run(socket).catch(fail));
+  async run(socket: Socket): Promise<void> {
+    socket.on('error', fail);
+    this.#started = performance.now();
+    report({ event: 'connected' });
+    const [sending, receiving] = await Promise.all([this.#send(socket), this.#receive(socket)]);
+    report({ event: 'done', ...sending, ...receiving, ms: performance.now() - this.#started });
+    process.exit(0);
+  }
+
+  /** Sends until `bytes` are out and it has been told to finish. */
+  async #send(socket: Socket): Promise<{ sent: number; sentSha256: string }> {
+    const { role, sends, bytes, rate } = this.#options;
+    const next = contentOf(role);
+    const digest = createHash('sha256');
+    if (!sends && !this.#isTold) await this.#told;
+    while (sends && (this.#sent < bytes || !this.#isTold)) {
+      const block = next();
+      digest.update(block);
+      this.#sent += block.length;
+      if (!socket.write(block)) await once(socket, 'drain');
+      const early = rate === undefined ? 0 : (this.#sent / rate) * 1000 - (performance.now() - this.#started);
+      // Also when there is no limit: lets the other direction and the line "finish" have their turn.
+      await new Promise(resolve => (early > 1 ? setTimeout(resolve, early) : setImmediate(resolve)));
+    }
+    socket.end();
+    return { sent: this.#sent, sentSha256: digest.digest('hex') };
+  }
+
+  #receive(socket: Socket) {
+    const { role, reportEveryMs } = this.#options;
+    const digest = createHash('sha256');
+    let longestPauseMs = 0;
+    let last: number | undefined;
+    const timer =
+      reportEveryMs === undefined ? undefined : setInterval(() => this.#progress(), reportEveryMs);
+    socket.on('data', chunk => {
+      const now = performance.now();
+      longestPauseMs = Math.max(longestPauseMs, now - (last ?? now));
+      last = now;
+      digest.update(chunk);
+      const before = this.#received;
+      this.#received += chunk.length;
+      const step = Math.floor(this.#received / REPORT_EVERY) !== Math.floor(before / REPORT_EVERY);
+      if (timer === undefined && step) this.#progress();
+    });
+    return new Promise<Pick<TransferDone, 'received' | 'receivedSha256' | 'longestPauseMs'>>(resolve => {
+      socket.once('end', () => {
+        clearInterval(timer);
+        if (role === 'serve') this.finish();
+        resolve({ received: this.#received, receivedSha256: digest.digest('hex'), longestPauseMs });
+      });
+    });
+  }
+
+  #progress(): void {
+    const now = performance.now();
+    report({
+      event: 'progress',
+      sent: this.#sent,
+      received: this.#received,
+      ms: now - this.#started,
+      time: performance.timeOrigin + now,
+    });
+  }
 }

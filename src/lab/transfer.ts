@@ -1,10 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import { VpnrError } from '../errors.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
-import type { TransferDone, TransferEndOptions, TransferEvent } from './transfer-end.js';
+import { ownProgram } from './self.js';
+import type { TransferDone, TransferEndOptions, TransferEvent, TransferProgress } from './transfer-end.js';
 
-const PROGRAM = fileURLToPath(new URL('./transfer-end.js', import.meta.url));
 const PORT = 7800;
 const START_TIMEOUT_MS = 15_000;
 
@@ -20,6 +19,10 @@ export interface TransferOptions {
   rate?: number;
   /** Goes on after `bytes` until `finish` is called. */
   untilTold?: boolean;
+  /** Only the server sends: a download. */
+  downOnly?: boolean;
+  /** Called with what the client has received, every so many milliseconds. */
+  watch?: { everyMs: number; progress(progress: TransferProgress): void };
 }
 
 export interface DirectionResult {
@@ -35,7 +38,7 @@ export interface TransferResult {
   ms: number;
 }
 
-/** One TCP connection between two hosts that carries pseudo-random content in both directions at once. */
+/** One TCP connection between two hosts that carries pseudo-random content, usually in both directions at once. */
 export class Transfer {
   readonly #client: LabProcess;
   readonly #server: LabProcess;
@@ -56,21 +59,28 @@ export class Transfer {
 
   /** Resolves once the connection is established. */
   static async start(options: TransferOptions): Promise<Transfer> {
-    const { address, bytes, rate, port = PORT, untilTold = false } = options;
+    const { address, bytes, rate, port = PORT, untilTold = false, downOnly = false, watch } = options;
     const end = (host: Host, role: TransferEndOptions['role'], to: string) => {
       const ends: TransferEndOptions = {
         role,
         address: to,
         port,
+        sends: role === 'serve' || !downOnly,
         bytes,
         untilTold,
         ...(rate === undefined ? {} : { rate }),
+        ...(watch === undefined ? {} : { reportEveryMs: watch.everyMs }),
       };
-      return host.spawn([process.execPath, PROGRAM, JSON.stringify(ends)], { name: `transfer-${role}` });
+      const command = [...ownProgram(), 'lab', 'transfer', JSON.stringify(ends)];
+      return host.spawn(command, { name: `transfer-${role}` });
     };
     const server = end(options.server, 'serve', '0.0.0.0');
     await server.line(isEvent('listening'), START_TIMEOUT_MS);
     const client = end(options.client, 'connect', address);
+    client.onLine(line => {
+      const event = parse(line);
+      if (event?.event === 'progress') watch?.progress(event);
+    });
     await client.line(isEvent('connected'), START_TIMEOUT_MS);
     return new Transfer(client, server);
   }
@@ -78,6 +88,12 @@ export class Transfer {
   /** Bytes that have arrived so far; reported in steps of a million. */
   get arrived(): { up: number; down: number } {
     return { up: this.#up, down: this.#down };
+  }
+
+  /** Why the connection broke, as in "ECONNRESET"; undefined while it has not. */
+  get broken(): string | undefined {
+    const failures = [this.#client, this.#server].map(end => parse(end.lines.at(-1) ?? ''));
+    return failures.flatMap(event => (event?.event === 'failed' ? event.code : [])).at(0);
   }
 
   /** Resolves once `bytes` have arrived in each direction. */
