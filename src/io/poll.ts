@@ -41,14 +41,19 @@ export class PollSet {
 
   /** As `wait`, with a timeout that may have a fraction (below 2^32 ms) and is kept to the timer slack of the thread. */
   waitPrecisely(timeoutMs: number): void {
-    const seconds = Math.floor(timeoutMs / 1e3);
+    this.#waited(ppoll(this.#memory.address, this.#slots, this.#timespec(timeoutMs), 0));
+  }
+
+  /** Waits like `waitPrecisely`, whatever becomes ready in the meantime. */
+  sleepPrecisely(timeoutMs: number): void {
+    ppoll(this.#memory.address, 0, this.#timespec(timeoutMs), 0);
+  }
+
+  #timespec(ms: number): number {
+    const seconds = Math.floor(ms / 1e3);
     this.#timeout.view.setUint32(0, seconds, true);
-    this.#timeout.view.setUint32(
-      8,
-      Math.min(999_999_999, Math.floor((timeoutMs - seconds * 1e3) * 1e6)),
-      true,
-    );
-    this.#waited(ppoll(this.#memory.address, this.#slots, this.#timeout.address, 0));
+    this.#timeout.view.setUint32(8, Math.min(999_999_999, Math.floor((ms - seconds * 1e3) * 1e6)), true);
+    return this.#timeout.address;
   }
 
   #waited(ready: number): void {

@@ -74,7 +74,8 @@ test('a delay is kept in both directions, and can be changed', () =>
     const [left, link] = [lab.host('left'), lab.host('right').link('wire')];
     const times = await roundTrips(left, 100);
     assert.is(times.length, 100);
-    assert.ok((times[0] ?? 0) >= 13.2, `the shortest round trip is ${times[0]} ms`);
+    // Each way, a line may be a quarter of a millisecond early.
+    assert.ok((times[0] ?? 0) >= 12.7, `the shortest round trip is ${times[0]} ms`);
     const { in: inwards, out } = link.counters;
     figures(
       `line of 13.2 ms both ways: round trip ${times[0]} ms at least, ${times[50]} ms in the middle, ` +
@@ -82,9 +83,9 @@ test('a delay is kept in both directions, and can be changed', () =>
         'more than 1 ms late',
     );
     link.shape({ delayMs: 20 }, 'in');
-    assert.ok(((await roundTrips(left, 5))[0] ?? 0) >= 26.6);
+    assert.ok(((await roundTrips(left, 5))[0] ?? 0) >= 26.1);
     link.shape({ delayMs: 0 });
-    assert.ok(((await roundTrips(left, 20))[0] ?? 0) < 13.2);
+    assert.ok(((await roundTrips(left, 20))[0] ?? 0) < 12.7);
   }));
 
 test('jitter does not change the order', () =>

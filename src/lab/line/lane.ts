@@ -97,16 +97,17 @@ export class Lane {
     return this.#head === this.#tail ? Number.POSITIVE_INFINITY : (this.#due[this.#head & MASK] ?? 0);
   }
 
-  /** Takes in what has arrived by `now`, at most a batch. */
-  accept(now: number): void {
+  /** Takes in what has arrived, at most a batch, as of `now`; returns how many frames. */
+  accept(now: number): number {
     const pool = this.#pool;
-    for (let count = 0; count < BATCH; count++) {
+    let count = 0;
+    for (; count < BATCH; count++) {
       const slot = pool.take();
       const at = slot * SLOT_SIZE;
       const size = read(this.from, pool.address + at, SLOT_SIZE);
       if (size <= 0) {
         pool.give(slot);
-        return;
+        break;
       }
       this.#add(ARRIVED);
       const vanishes = this.#vanishes(at);
@@ -114,15 +115,17 @@ export class Lane {
       pool.give(slot);
       this.#add(vanishes ? LOST : OVERFLOWED);
     }
+    return count;
   }
 
-  /** Delivers the frames that are due at `now`. */
-  deliver(now: number): void {
+  /** Delivers the frames that are due at `now`; returns how many. */
+  deliver(now: number): number {
     const pool = this.#pool;
+    const first = this.#head;
     while (this.#head !== this.#tail) {
       const place = this.#head & MASK;
       const due = this.#due[place] ?? 0;
-      if (due > now) return;
+      if (due > now) break;
       this.#head++;
       const slot = this.#slots[place] ?? 0;
       const written = write(this.#to, pool.address + slot * SLOT_SIZE, this.#sizes[place] ?? 0);
@@ -130,6 +133,7 @@ export class Lane {
       this.#add(written < 0 ? REFUSED : DELIVERED);
       if (now - due > LATE_MS) this.#late(now - due);
     }
+    return this.#head - first;
   }
 
   /** Broadcast and multicast, ARP among it, are no part of the traffic: they always pass a loss. */
