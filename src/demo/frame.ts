@@ -17,8 +17,6 @@ const PLOT_HEIGHT = 8;
 /** Lines beside plot and events. */
 const OTHER_LINES = 10;
 const EVENTS_LEAST = 3;
-/** Between two figures below the plot. */
-const TICK_COLUMNS = 10;
 
 export const seconds = (ms: number) => (ms / 1000).toFixed(3).padStart(7);
 
@@ -68,16 +66,18 @@ function drawPlot(recording: Recording, width: number, height: number, paint: Pa
   ];
 }
 
-/** Seconds, each begun below its column. */
+/** The axis, with whole seconds where there is room. */
 function drawTicks(from: number, column: number, width: number): string {
-  let text = '└';
-  for (let at = 0; at < width; at += TICK_COLUMNS) {
-    text += `┴${`${((from + at * column) / 1000).toFixed(1)} s`.padEnd(TICK_COLUMNS - 1)}`.slice(
-      0,
-      width - at,
-    );
+  const cells = Array.from({ length: width }, () => '─');
+  let free = 0;
+  for (let second = Math.ceil(from / 1000); ; second++) {
+    const at = Math.round((second * 1000 - from) / column);
+    const label = `┴${second} s`;
+    if (at + label.length > width) return `└${cells.join('')}`;
+    if (at < free) continue;
+    cells.splice(at, label.length, ...label);
+    free = at + label.length + 1;
   }
-  return text;
 }
 
 /** The name of who carried the traffic, as long as it did. */

@@ -69,6 +69,8 @@ class Demo {
   readonly #recording = new Recording();
   readonly #started = wallClock();
   #city: DemoCity | undefined;
+  /** When the client last said that a gateway had failed. */
+  #noticedAt = 0;
 
   constructor(options: DemoOptions, signal: AbortSignal) {
     this.#options = options;
@@ -141,7 +143,10 @@ class Demo {
       const ms = Date.parse(event.time) - this.#started;
       if (event.event === 'connected' || event.event === 'switched')
         this.#recording.carries(ms, event.gateway as GatewayName);
-      if (event.event === 'gateway-failed') this.#recording.carries(ms, undefined);
+      if (event.event === 'gateway-failed') {
+        this.#noticedAt = ms + this.#started;
+        this.#recording.carries(ms, undefined);
+      }
       this.#tell(this.#options.describe(event), event.event === 'switched' ? 'recovery' : 'event', ms);
     });
   }
@@ -166,8 +171,9 @@ class Demo {
   async #fail(city: DemoCity, connection: Connection, gateway: GatewayName) {
     const { fault } = this.#options;
     const at = wallClock();
-    await injectFault(city, gateway, fault);
+    this.#recording.carries(at - this.#started, undefined);
     this.#tell(`${gateway} ${DEMO_FAULTS[fault]}`, 'fault', at - this.#started);
+    await injectFault(city, gateway, fault);
     const deadline = wallClock() + RECOVERY_MS;
     const next = async <Name extends 'gateway-failed' | 'switched'>(name: Name) => {
       const timeoutMs = Math.max(1, deadline - wallClock());
@@ -178,11 +184,8 @@ class Demo {
     };
     const failed = await next('gateway-failed');
     const switched = failed === undefined ? undefined : await next('switched');
-    const detected = this.#recording.carriers.find(
-      ({ ms, gateway: name }) => name === undefined && ms + this.#started >= at,
-    );
     return {
-      detectMs: detected === undefined ? null : Math.round(detected.ms + this.#started - at),
+      detectMs: failed === undefined ? null : Math.round(Math.max(0, this.#noticedAt - at)),
       reason: failed?.reason ?? null,
       switchMs: switched?.ms ?? null,
       to: (switched?.gateway as GatewayName | undefined) ?? null,
