@@ -56,7 +56,8 @@ export class RelayLink {
   readonly #clientPort = randomInt(FIRST_DYNAMIC_PORT, LAST_DYNAMIC_PORT + 1);
   #resume: ResumeState | undefined;
   #lease: string | undefined;
-  #bound = false;
+  /** The id of the keys that the data plane holds. */
+  #keys: string | undefined;
   #control: RelayControl | undefined;
   /** The present path's attempts; aborted when the path changes. */
   #attempts = new AbortController();
@@ -70,7 +71,7 @@ export class RelayLink {
 
   /** The data plane holds a session's keys. */
   get bound(): boolean {
-    return this.#bound;
+    return this.#keys !== undefined;
   }
 
   get connected(): boolean {
@@ -152,7 +153,7 @@ export class RelayLink {
         name: identity,
         token,
         mode: relay.mode,
-        ...(this.#resume && { resume: { ...this.#resume, keepKeys: this.#bound } }),
+        ...(this.#resume && { resume: { ...this.#resume, keys: this.#keys } }),
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         signal,
         onLost: (error, closed) => loss({ error, away: closed }),
@@ -176,7 +177,8 @@ export class RelayLink {
       this.#events.resumed(grant.lease, ms);
       return;
     }
-    this.#bound = true;
+    const { id, sendKey, receiveKey } = grant.keys;
+    this.#keys = id;
     const { mode } = this.#options.relay;
     const relay = { ...this.#endpoint, port: grant.dataPort };
     const binding = {
@@ -185,7 +187,8 @@ export class RelayLink {
       clientPort: this.#clientPort,
       sessionIndex: grant.index,
       lease: grant.lease,
-      ...grant.keys,
+      sendKey,
+      receiveKey,
     };
     // First: whoever ends this process once it is connected finds the lease again.
     await this.#remember(grant.resume);

@@ -16,6 +16,7 @@ import {
 import {
   ALPN,
   encodeMessage,
+  type Hello,
   MessageReader,
   PROTOCOL_VERSION,
   parseRelayMessage,
@@ -44,8 +45,8 @@ export interface RelayControlOptions {
   name: string;
   token: Secret;
   mode: RelayMode;
-  /** `keepKeys`: the data plane still holds the session's keys and sequence numbers. */
-  resume?: ResumeState & { keepKeys: boolean };
+  /** `keys`: the id of those that the data plane holds, with their sequence numbers; undefined if it holds none. */
+  resume?: ResumeState & { keys: string | undefined };
   /** From the first packet to the welcome. */
   connectTimeoutMs?: number;
   /** A ping is sent that often; one not answered by the time of the next means that the connection is lost. */
@@ -204,7 +205,7 @@ export class Attempt {
         name,
         proof: tokenProof(this.socket, token, name).toString('hex'),
         mode,
-        ...(resume && { resume: { id: resume.id, secret: hexOf(resume.secret), keepKeys: resume.keepKeys } }),
+        ...(resume && { resume: resumption(resume) }),
       }),
     );
     this.#greeted = true;
@@ -245,7 +246,7 @@ export class Attempt {
   }
 
   #noNewKeys(resumed: boolean): undefined {
-    if (resumed && this.#options.resume?.keepKeys) return undefined;
+    if (resumed && this.#options.resume?.keys !== undefined) return undefined;
     throw new VpnrError('RELAY_PROTOCOL', 'the relay keeps keys that this client does not have');
   }
 
@@ -295,8 +296,13 @@ export class Attempt {
   }
 }
 
-function hexOf(secret: Secret): string {
-  return Buffer.from(secret.reveal()).toString('hex');
+function resumption({
+  id,
+  secret,
+  keys,
+}: ResumeState & { keys: string | undefined }): NonNullable<Hello['resume']> {
+  const hex = Buffer.from(secret.reveal()).toString('hex');
+  return { id, secret: hex, ...(keys !== undefined && { keys }) };
 }
 
 function remedyFor(code: VpnrError['code']): { remedy?: string } {

@@ -5,12 +5,16 @@ import { VpnrError } from '../errors.js';
 import { Secret } from '../secret.js';
 
 const DATA_LABEL = 'EXPORTER-vpnr-relay-data';
+const KEYS_ID_LABEL = 'EXPORTER-vpnr-relay-keys-id';
 const TOKEN_LABEL = 'EXPORTER-vpnr-relay-token';
 const KEY_SIZE = 16;
+const KEYS_ID_SIZE = 8;
 const EXPORTED_TOKEN_SIZE = 32;
 
 /** SipHash keys of 16 bytes. */
 export interface TrafficKeys {
+  /** Names these keys, and tells nothing about them: 8 bytes in hexadecimal. */
+  id: string;
   sendKey: Secret;
   receiveKey: Secret;
 }
@@ -24,13 +28,15 @@ export function exportTrafficKeys(
   sessionId: string,
   role: 'client' | 'relay',
 ): TrafficKeys {
-  const exported = socket.exportKeyingMaterial(2 * KEY_SIZE, DATA_LABEL, Buffer.from(sessionId, 'hex'));
+  const context = Buffer.from(sessionId, 'hex');
+  const id = socket.exportKeyingMaterial(KEYS_ID_SIZE, KEYS_ID_LABEL, context).toString('hex');
+  const exported = socket.exportKeyingMaterial(2 * KEY_SIZE, DATA_LABEL, context);
   const toRelay = new Secret(Uint8Array.from(exported.subarray(0, KEY_SIZE)));
   const toClient = new Secret(Uint8Array.from(exported.subarray(KEY_SIZE)));
   exported.fill(0);
   return role === 'client'
-    ? { sendKey: toRelay, receiveKey: toClient }
-    : { sendKey: toClient, receiveKey: toRelay };
+    ? { id, sendKey: toRelay, receiveKey: toClient }
+    : { id, sendKey: toClient, receiveKey: toRelay };
 }
 
 /**

@@ -43,8 +43,11 @@ const helloSchema = z.strictObject({
   /** HMAC-SHA-256 with the token as key. */
   proof: hex(32),
   mode: z.enum(modes),
-  /** A session of before. `keepKeys`: the client still has its keys and sequence numbers. */
-  resume: z.strictObject({ id: hex(16), secret: hex(32), keepKeys: z.boolean() }).exactOptional(),
+  /**
+   * A session of before. `keys`: the id of the traffic keys that the client holds, with their sequence numbers. It says
+   * which, for the relay may have given others since, in a welcome that was lost.
+   */
+  resume: z.strictObject({ id: hex(16), secret: hex(32), keys: hex(8).exactOptional() }).exactOptional(),
 });
 
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: z.int().min(0).max(0xffffffff) });

@@ -99,7 +99,7 @@ export class RelayServer {
       client,
       lease,
       connected,
-      mode: installed,
+      mode: installed?.mode,
       idleMs: connected ? 0 : now - lastActive,
     }));
     return { connections: this.#gate.connections, sessions, counters: this.#options.dataPlane.counters() };
@@ -254,7 +254,8 @@ export class RelayServer {
     if (resumed === undefined) await this.#save();
     if (!connection.open || this.#sessions.byIndex(session.index) !== session) return undefined;
 
-    const kept = resumed !== undefined && resume?.keepKeys === true && session.installed === mode;
+    const { installed } = session;
+    const kept = installed !== undefined && installed.mode === mode && installed.keys === resume?.keys;
     if (!kept) this.#install(session, mode, connection.socket);
     this.#connections.get(session)?.close();
     this.#connections.set(session, connection);
@@ -277,9 +278,10 @@ export class RelayServer {
   }
 
   #install(session: Session, mode: Hello['mode'], socket: TLSSocket): void {
-    const { index, lease, id } = session;
-    this.#options.dataPlane.installSession({ index, mode, lease, ...exportTrafficKeys(socket, id, 'relay') });
-    session.installed = mode;
+    const { index, lease } = session;
+    const { id: keys, sendKey, receiveKey } = exportTrafficKeys(socket, session.id, 'relay');
+    this.#options.dataPlane.installSession({ index, mode, lease, sendKey, receiveKey });
+    session.installed = { mode, keys };
     session.received = 0;
   }
 

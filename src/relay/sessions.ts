@@ -17,8 +17,8 @@ export interface Session {
   readonly lease: string;
   /** Names the session in data packets. Nonzero and unpredictable; its low bits are its place in the core's table. */
   readonly index: number;
-  /** What the data plane has installed; undefined while it has no keys for the session. */
-  installed: RelayMode | undefined;
+  /** What the data plane has installed, `keys` by their id; undefined while it has no keys for the session. */
+  installed: { mode: RelayMode; keys: string } | undefined;
   /** Whether a control connection is there. */
   connected: boolean;
   /** When a packet was last known to have come, or a control connection to be there. */

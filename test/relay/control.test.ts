@@ -9,7 +9,7 @@ import { SESSION_INDEX_MASK } from '../../src/packet/abi.js';
 import { ClientStateFile } from '../../src/relay/client-state.js';
 import { ALPN, encodeMessage, MessageReader, parseClientMessage } from '../../src/relay/protocol.js';
 import { Secret } from '../../src/secret.js';
-import { certificates, failure, hexOf, scene, TOKEN, until } from './scene.js';
+import { certificates, failure, hexOf, resuming, scene, TOKEN, until } from './scene.js';
 
 scene('a client gets a session, and both ends the same keys', async it => {
   await it.start({ mtu: 1360 });
@@ -106,7 +106,7 @@ scene('through another gateway, keys and numbers go on', async it => {
   await it.start();
   const first = await it.connect();
   const before = it.dataPlane.sessions.get(first.grant.index);
-  const second = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  const second = await it.connect({ resume: resuming(first.grant) });
   assert.is(second.grant.keys, undefined);
   assert.ok(second.grant.resumed);
   assert.is(second.grant.index, first.grant.index);
@@ -126,7 +126,7 @@ scene('the replaced connection is closed, and its client told', async it => {
   const lost = new Promise<string>(resolve => {
     void it
       .connect({ onLost: error => resolve(error.code) })
-      .then(({ grant }) => it.connect({ resume: { ...grant.resume, keepKeys: true } }));
+      .then(({ grant }) => it.connect({ resume: resuming(grant) }));
   });
   assert.is(await lost, 'RELAY_UNREACHABLE');
 });
@@ -136,7 +136,7 @@ scene('a client that has lost its keys gets fresh ones and the same lease', asyn
   const first = await it.connect();
   const before = it.dataPlane.sessions.get(first.grant.index);
   first.drop();
-  const { grant } = await it.connect({ resume: { ...first.grant.resume, keepKeys: false } });
+  const { grant } = await it.connect({ resume: { ...first.grant.resume, keys: undefined } });
   assert.ok(grant.resumed && grant.keys);
   assert.is(grant.lease, first.grant.lease);
   assert.is.not(it.dataPlane.sessions.get(grant.index)?.sendKey, before?.sendKey);
@@ -147,7 +147,7 @@ scene('a client that has lost its keys gets fresh ones and the same lease', asyn
 scene('another mode means fresh keys', async it => {
   await it.start({ ipip: true });
   const first = await it.connect();
-  const { grant } = await it.connect({ mode: 'ipip', resume: { ...first.grant.resume, keepKeys: true } });
+  const { grant } = await it.connect({ mode: 'ipip', resume: resuming(first.grant) });
   assert.ok(grant.keys);
   assert.is(it.dataPlane.sessions.get(grant.index)?.mode, 'ipip');
 });
@@ -162,7 +162,7 @@ scene('after a restart of the client, its file brings the lease back', async it 
   first.drop();
   const saved = await file.load();
   assert.ok(saved);
-  const { grant } = await it.connect({ resume: { ...saved, keepKeys: false } });
+  const { grant } = await it.connect({ resume: { ...saved, keys: undefined } });
   assert.is(grant.lease, first.grant.lease);
   const elsewhere = new ClientStateFile(join(it.stateDirectory, 'client'), 'work', '127.0.0.1:7512');
   assert.is(await elsewhere.load(), undefined);
@@ -179,11 +179,22 @@ scene('after a restart of the relay, the lease is the same and the keys are fres
   // Whoever comes first does not get another's lease.
   const fresh = await it.connect();
   assert.is(fresh.grant.lease, '10.30.200.4');
-  const { grant } = await it.connect({ resume: { ...one.grant.resume, keepKeys: true } });
+  const { grant } = await it.connect({ resume: resuming(one.grant) });
   assert.ok(grant.resumed && grant.keys);
   assert.is(grant.lease, one.grant.lease);
   assert.is(hexOf(grant.keys.sendKey), it.dataPlane.sessions.get(grant.index)?.receiveKey);
   assert.is(two.grant.lease, '10.30.200.3');
+});
+
+scene('keys that a client never heard of are not taken for its own', async it => {
+  await it.start();
+  const first = await it.connect();
+  await it.restart();
+  // The relay gives fresh keys, but its welcome is lost: the client goes on with those of before.
+  await it.connect({ resume: resuming(first.grant) });
+  const { grant } = await it.connect({ resume: resuming(first.grant) });
+  assert.ok(grant.resumed && grant.keys);
+  assert.is(hexOf(grant.keys.sendKey), it.dataPlane.sessions.get(grant.index)?.receiveKey);
 });
 
 scene("a session is its client's own", async it => {
@@ -192,14 +203,14 @@ scene("a session is its client's own", async it => {
   const thief = await it.connect({
     name: 'client2',
     token: Secret.fromText('a token of client2'),
-    resume: { ...grant.resume, keepKeys: true },
+    resume: resuming(grant),
   });
   assert.not.ok(thief.grant.resumed);
   assert.is.not(thief.grant.lease, grant.lease);
   assert.ok(thief.grant.keys);
   // Nor does the token alone take one over.
   const secret = new Secret(new Uint8Array(32));
-  const guess = await it.connect({ resume: { id: grant.resume.id, secret, keepKeys: true } });
+  const guess = await it.connect({ resume: { id: grant.resume.id, secret, keys: grant.keys?.id } });
   assert.not.ok(guess.grant.resumed);
   assert.is.not(guess.grant.lease, grant.lease);
   assert.ok(it.server.status().sessions.find(session => session.lease === grant.lease)?.connected);
@@ -211,13 +222,13 @@ scene('losing the connection does not end the session, a goodbye ends its keys',
   first.drop();
   await until(() => it.server.status().sessions[0]?.connected === false);
   assert.is(it.dataPlane.sessions.size, 1);
-  const second = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  const second = await it.connect({ resume: resuming(first.grant) });
   assert.is(second.grant.keys, undefined);
   await second.leave();
   await second.leave();
   assert.is(it.dataPlane.sessions.size, 0);
   assert.is((await it.event('session-left')).lease, first.grant.lease);
-  const third = await it.connect({ resume: { ...first.grant.resume, keepKeys: true } });
+  const third = await it.connect({ resume: resuming(first.grant) });
   assert.ok(third.grant.keys && third.grant.resumed);
   assert.is(third.grant.lease, first.grant.lease);
 });

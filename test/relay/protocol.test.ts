@@ -20,7 +20,7 @@ const hello: ClientMessage = {
   name: 'client1',
   proof: 'ab'.repeat(32),
   mode: 'clear',
-  resume: { id: '01'.repeat(16), secret: '23'.repeat(32), keepKeys: true },
+  resume: { id: '01'.repeat(16), secret: '23'.repeat(32), keys: '45'.repeat(8) },
 };
 const welcome: RelayMessage = {
   type: 'welcome',

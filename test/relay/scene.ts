@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RelayDataPlane, RelayEvents, RelaySession } from '../../src/dataplane/api.js';
 import type { Endpoint } from '../../src/ike/api.js';
-import type { RelayControlOptions } from '../../src/relay/attempt.js';
+import type { RelayControlOptions, RelayGrant } from '../../src/relay/attempt.js';
 import { RelayControl } from '../../src/relay/client.js';
 import { RelayServer } from '../../src/relay/server.js';
 import type { RelayEvent, RelayServerOptions } from '../../src/relay/server-api.js';
@@ -63,6 +63,11 @@ export class FakeDataPlane implements RelayDataPlane {
 
 export function hexOf(secret: Secret): string {
   return Buffer.from(secret.reveal()).toString('hex');
+}
+
+/** What a client says that goes on with a session and the keys it was given with it. */
+export function resuming({ resume, keys }: RelayGrant): NonNullable<RelayControlOptions['resume']> {
+  return { ...resume, keys: keys?.id };
 }
 
 export class Scene {

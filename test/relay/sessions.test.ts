@@ -6,7 +6,7 @@ import { parsePrefix } from '../../src/prefix.js';
 import { StateStore } from '../../src/relay/state.js';
 import { Secret } from '../../src/secret.js';
 import { AddressPool, ownAddress, parsePool } from '../../src/service/pool.js';
-import { certificates, FakeDataPlane, failure, type Scene, scene, TOKEN, until } from './scene.js';
+import { certificates, FakeDataPlane, failure, resuming, type Scene, scene, TOKEN, until } from './scene.js';
 
 const HOUR = 3_600_000;
 const leasesOf = (it: Scene) => it.server.status().sessions.map(session => session.lease);
@@ -87,7 +87,7 @@ scene('a full pool refuses, until a session has been idle for long enough', asyn
   assert.is((await it.event('session-ended')).client, 'client1');
   assert.equal([...it.dataPlane.sessions.keys()], [second.grant.index]);
   // The first client's session is gone: it is not given another's.
-  await failure(it.connect({ resume: { ...first.grant.resume, keepKeys: true } }), 'RELAY_POOL_EMPTY');
+  await failure(it.connect({ resume: resuming(first.grant) }), 'RELAY_POOL_EMPTY');
 });
 
 scene('the session idle for longest makes room', async it => {
@@ -149,7 +149,7 @@ scene('idle times go on over a restart, whatever becomes of the wall clock', asy
   it.wallAhead += 5000 * HOUR;
   await it.start();
   assert.equal(leasesOf(it), [other.grant.lease]);
-  await it.connect({ resume: { ...other.grant.resume, keepKeys: false } });
+  await it.connect({ resume: { ...other.grant.resume, keys: undefined } });
   it.time += HOUR;
   await it.server.sweep();
   assert.equal(leasesOf(it), [other.grant.lease]);
