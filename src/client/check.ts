@@ -12,7 +12,10 @@ import { openTun } from '../io/tun.js';
 import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
-import { resolveGateway } from './tunnel.js';
+import { GatewayResolver } from './resolver.js';
+
+/** How long the MTU's check waits for names; each gateway's own has said already which cannot be found. */
+const LOOK_UP_MS = 2000;
 
 /** One point that was looked at. */
 export interface CheckPoint {
@@ -30,6 +33,7 @@ export async function checkConnection(
   report: (point: CheckPoint) => void,
 ): Promise<void> {
   const { config } = loaded;
+  const resolver = new GatewayResolver();
   const look = async (point: string, test: () => string | Promise<string>): Promise<void> => {
     try {
       report({ point, ok: true, message: await test() });
@@ -51,9 +55,9 @@ export async function checkConnection(
   await look('TUN device', () => checkDevice(config));
   await look('routes', () => checkRoutes(config));
   for (const gateway of config.gateways) {
-    await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config));
+    await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
   }
-  await look('MTU', () => checkMtu(config));
+  await look('MTU', () => checkMtu(config, resolver));
 }
 
 function checkSecret(source: GatewayEntry['auth']['psk'], folder: string): string {
@@ -116,8 +120,12 @@ async function checkRoutes({ tunnel }: ClientConfig): Promise<string> {
     : `free: ${tunnel.routes.join(', ')}`;
 }
 
-async function checkGateway(gateway: GatewayEntry, { identity, tunnel }: ClientConfig): Promise<string> {
-  const endpoint = await resolveGateway(gateway);
+async function checkGateway(
+  gateway: GatewayEntry,
+  { identity, tunnel }: ClientConfig,
+  resolver: GatewayResolver,
+): Promise<string> {
+  const endpoint = await resolver.resolve(gateway);
   const hop = await hopOutside(parseAddress(endpoint.address), tunnel.device);
   if (hop === undefined) {
     throw new VpnrError('GATEWAY_TIMEOUT', `there is no route to ${endpoint.address}`, {
@@ -134,8 +142,7 @@ function silent({ address, port }: Endpoint): VpnrError {
   });
 }
 
-async function checkMtu(config: ClientConfig): Promise<string> {
-  const found = await Promise.allSettled(config.gateways.map(resolveGateway));
-  const addresses = found.flatMap(result => (result.status === 'fulfilled' ? result.value.address : []));
+async function checkMtu(config: ClientConfig, resolver: GatewayResolver): Promise<string> {
+  const addresses = await resolver.resolveAll(config.gateways, LOOK_UP_MS);
   return `${await deviceMtu(config, addresses)} bytes fit on the way to every gateway`;
 }

@@ -17,8 +17,11 @@ import { Journal } from '../io/journal.js';
 import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
+import { GatewayResolver } from './resolver.js';
 import { Supervisor } from './supervisor.js';
-import { resolveGateway } from './tunnel.js';
+
+/** How long the start waits for name servers. */
+const LOOK_UP_MS = 2000;
 
 export interface ConnectionOptions {
   /** Go on for ever even if no gateway can be connected in the first round. */
@@ -74,14 +77,13 @@ async function setUp(
   // What a predecessor left that ended without clean-up.
   await undoAll(changes);
 
-  const device = await Device.create(
-    config,
-    changes,
-    await deviceMtu(config, await gatewayAddresses(config)),
-  );
+  const resolver = new GatewayResolver();
+  // A name that cannot be found yet does not hinder the others.
+  const addresses = await resolver.resolveAll(config.gateways, LOOK_UP_MS);
+  const device = await Device.create(config, changes, await deviceMtu(config, addresses));
   cleanUp.add(() => device.close());
   const plane = createClientDataPlane();
-  const supervisor = new Supervisor({ config, ...secrets, plane, device, changes, ...options });
+  const supervisor = new Supervisor({ config, ...secrets, resolver, plane, device, changes, ...options });
   await plane.start(device, eventsFor(supervisor));
   cleanUp.add(() => plane.stop());
   const disconnect = new AbortController();
@@ -140,12 +142,6 @@ function readCertificates(path: string): string {
 async function undoAll(changes: NetworkChanges): Promise<void> {
   const [error] = await changes.undoAll();
   if (error !== undefined) throw error;
-}
-
-/** Those that can be found now; a name that cannot be resolved yet does not hinder the others. */
-async function gatewayAddresses(config: ClientConfig): Promise<string[]> {
-  const found = await Promise.allSettled(config.gateways.map(resolveGateway));
-  return found.flatMap(result => (result.status === 'fulfilled' ? result.value.address : []));
 }
 
 function noticeMode({ failover }: ClientConfig, { emit }: ConnectionOptions): void {

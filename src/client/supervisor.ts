@@ -17,9 +17,10 @@ import type { ConnectionEvent } from './events.js';
 import { formatHostPort, GatewayRecords } from './gateway-records.js';
 import { Milestones } from './milestones.js';
 import { RelayLink } from './relay-link.js';
+import type { GatewayResolver } from './resolver.js';
 import type { ConnectionStatus } from './status.js';
 import { failoverTiming } from './timing.js';
-import { resolveGateway, Tunnel } from './tunnel.js';
+import { Tunnel } from './tunnel.js';
 
 export interface SupervisorOptions {
   config: ClientConfig;
@@ -27,6 +28,7 @@ export interface SupervisorOptions {
   psks: readonly Secret[];
   relayToken: Secret | undefined;
   relayCa: string | undefined;
+  resolver: GatewayResolver;
   plane: ClientDataPlane;
   device: Device;
   changes: NetworkChanges;
@@ -160,7 +162,7 @@ export class Supervisor {
   }
 
   async #connect(gateway: number): Promise<void> {
-    const { config, plane, changes, psks, emit } = this.#options;
+    const { config, resolver, plane, changes, psks, emit } = this.#options;
     const record = this.#gateways.at(gateway);
     const entry = config.gateways[gateway];
     const psk = psks[gateway];
@@ -171,7 +173,7 @@ export class Supervisor {
     record.lastError = undefined;
     const outdated = () => this.#stopped || record.attempt !== attempt;
     try {
-      const endpoint = await resolveGateway(entry);
+      const endpoint = await resolver.resolve(entry);
       if (outdated()) return;
       await changes.keepOutside(endpoint.address);
       if (outdated()) return;

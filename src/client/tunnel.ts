@@ -1,7 +1,5 @@
 /** The tunnel to one gateway: its socket, its IKE session and its security associations in the data plane. */
 import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import type { GatewayEntry } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
@@ -33,20 +31,6 @@ export interface TunnelOptions {
   lifetimes: { ike: number; child: number };
   /** Asked for again, so that a gateway can give the address of before. */
   wantedAddress: string | undefined;
-}
-
-/** The gateway's address; its name is looked up if it has one. Throws GATEWAY_UNRESOLVED. */
-export async function resolveGateway(gateway: GatewayEntry): Promise<Endpoint> {
-  const { host, port } = gateway.address;
-  if (isIP(host) !== 0) return { address: host, port };
-  try {
-    return { address: (await lookup(host)).address, port };
-  } catch (error) {
-    throw new VpnrError('GATEWAY_UNRESOLVED', `gateway ${gateway.name}: cannot find the address of ${host}`, {
-      remedy: 'check the name, and that a name server answers on this network',
-      cause: error,
-    });
-  }
 }
 
 export class Tunnel {
