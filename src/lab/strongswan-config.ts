@@ -92,6 +92,8 @@ export interface RoadWarriorOptions {
   gateway: { address: string; identity: string };
   /** What goes through the tunnel. */
   networks: readonly string[];
+  /** Seconds after which the client begins to rekey; its own hours when absent. */
+  rekey?: { childSeconds: number; ikeSeconds: number };
 }
 
 /** The connection's and the child's name in `roadWarriorConfiguration`. */
@@ -99,7 +101,7 @@ export const ROAD_WARRIOR = 'gateway';
 
 /** A client of `gatewayConfiguration`, that takes its address from the gateway. */
 export function roadWarriorConfiguration(options: RoadWarriorOptions): Block {
-  const { identity, gateway } = options;
+  const { identity, gateway, rekey } = options;
   return {
     connections: {
       [ROAD_WARRIOR]: {
@@ -110,10 +112,16 @@ export function roadWarriorConfiguration(options: RoadWarriorOptions): Block {
         remote_addrs: gateway.address,
         remote_port: '4500',
         local_port: '4500',
+        ...(rekey === undefined ? {} : { ...rekeyTime(rekey.ikeSeconds), over_time: '60s' }),
         local: { auth: 'psk', id: identity },
         remote: { auth: 'psk', id: gateway.identity },
         children: {
-          [ROAD_WARRIOR]: { remote_ts: options.networks.join(','), esp_proposals: ESP_PROPOSALS.join(',') },
+          [ROAD_WARRIOR]: {
+            remote_ts: options.networks.join(','),
+            esp_proposals: ESP_PROPOSALS.join(','),
+            // Or it would end so shortly after the rekeying began that seconds are too coarse to tell them apart.
+            ...(rekey === undefined ? {} : { ...rekeyTime(rekey.childSeconds), life_time: '60s' }),
+          },
         },
       },
     },

@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus } from '../client/status.js';
 import { VpnrError } from '../errors.js';
+import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { Gateway, GatewayIdentity } from './gateway.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
@@ -99,6 +100,8 @@ export interface VpnrGatewayOptions extends GatewayIdentity {
   address: string;
   /** What clients may reach. */
   networks: readonly string[];
+  /** Beyond that, as gateway.yaml has it. */
+  settings?: Record<string, unknown>;
 }
 
 /** `vpnr gateway` in a host. It can be killed and started again, as often as wanted. */
@@ -108,7 +111,8 @@ export class VpnrGateway implements Gateway {
   readonly #configuration: string;
   #process: LabProcess | undefined;
 
-  constructor(host: Host, { program, address, identity, pool, networks, clients }: VpnrGatewayOptions) {
+  constructor(host: Host, options: VpnrGatewayOptions) {
+    const { program, address, identity, pool, networks, clients, settings } = options;
     this.host = host;
     this.#program = program;
     this.#configuration = join(host.folder, 'gateway.yaml');
@@ -121,6 +125,7 @@ export class VpnrGateway implements Gateway {
         identity: client.identity,
         psk: { file: `${client.identity}.psk` },
       })),
+      ...settings,
     };
     writeFileSync(this.#configuration, stringify(configuration));
     for (const client of clients) {
@@ -132,10 +137,23 @@ export class VpnrGateway implements Gateway {
     return this.#process?.pid;
   }
 
+  /** Of what it says. */
+  get process(): LabProcess | undefined {
+    return this.#process;
+  }
+
+  /** What `vpnr status --json` says. */
+  async status(): Promise<GatewayServiceStatus> {
+    const command = [...this.#program, 'status', 'gateway', '--json'];
+    return JSON.parse(await this.host.run(command)) as GatewayServiceStatus;
+  }
+
   async start(): Promise<void> {
     const command = [...this.#program, 'gateway', '-c', this.#configuration];
     this.#process = this.host.spawn(command, { name: 'gateway' });
     await listening(this.#process, 'udp', IKE_PORT);
+    const socket = join(this.host.runFolder, 'vpnr', 'gateway.sock');
+    await until('the gateway can be asked', READY_TIMEOUT_MS, () => existsSync(socket) || undefined);
   }
 
   async stop(): Promise<void> {

@@ -53,7 +53,8 @@ export async function withCity(
   await reporting(city.lab, () => body(city));
 }
 
-async function reporting(lab: Lab, body: () => Promise<void>): Promise<void> {
+/** Runs `body`; when it fails, what the laboratory's processes have said is printed. Closes the laboratory. */
+export async function reporting(lab: Lab, body: () => Promise<void>): Promise<void> {
   try {
     await body();
   } catch (error) {
