@@ -32,6 +32,7 @@ export const DEFAULT_LIMITS: SessionLimits = { children: 32, selectors: MAX_SELE
 export class Context {
   readonly settings: Settings;
   readonly env: IkeEnvironment;
+  readonly random = (size: number): Uint8Array => this.env.random(size);
   /** Of the call that is being carried out. */
   now = 0;
   #outputs: IkeOutput[] = [];
@@ -62,7 +63,7 @@ export class Context {
 
   /** An even random number from 0 to below `limit`, as far as 32 bits go. */
   randomBelow(limit: number): number {
-    const bytes = this.env.random(4);
+    const bytes = this.random(4);
     const value = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
     return (value / 2 ** 32) * limit;
   }
@@ -70,7 +71,7 @@ export class Context {
   /** A random SPI for an IKE SA; 0 is no SPI. */
   newIkeSpi(): bigint {
     for (;;) {
-      const bytes = this.env.random(8);
+      const bytes = this.random(8);
       const spi = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
       if (spi !== 0n) return spi;
     }
@@ -78,7 +79,7 @@ export class Context {
 
   /** Half of the largest prf's key, which suits every prf offered (RFC 7296 section 2.10). */
   newNonce(): Uint8Array {
-    return this.env.random(32);
+    return this.random(32);
   }
 
   /** When something of this lifetime, new now, is rekeyed: a random tenth earlier than it ends. */

@@ -304,7 +304,7 @@ class Attempt {
   #sendRequest(): void {
     let keyExchange = this.#keyExchanges.get(this.#group);
     if (keyExchange === undefined) {
-      keyExchange = generateKeyExchange(this.#group, this.#context.env.random);
+      keyExchange = generateKeyExchange(this.#group, this.#context.random);
       this.#keyExchanges.set(this.#group, keyExchange);
     }
     const datagram = emitMessage({

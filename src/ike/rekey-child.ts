@@ -56,7 +56,7 @@ export class RekeyChild implements Task {
     child.rekeying = true;
     this.#spi = context.env.allocateSpi();
     this.#nonce = context.newNonce();
-    if (childGroup !== undefined) this.#keyExchange = generateKeyExchange(childGroup, context.env.random);
+    if (childGroup !== undefined) this.#keyExchange = generateKeyExchange(childGroup, context.random);
     const payloads: Payload[] = [
       espNotification(NotifyType.REKEY_SA, child.inboundSpi),
       offerEsp(this.#offer().proposals, this.#spi),
@@ -243,7 +243,7 @@ function create(
   const keyExchange =
     choice.proposal.group === undefined
       ? undefined
-      : generateKeyExchange(choice.proposal.group, context.env.random);
+      : generateKeyExchange(choice.proposal.group, context.random);
   const sharedSecret = ke === undefined ? undefined : keyExchange?.sharedSecret(ke.data);
   established.childGroup = choice.proposal.group;
   const inboundSpi = context.env.allocateSpi();

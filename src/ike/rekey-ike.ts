@@ -43,7 +43,7 @@ export class RekeyIke implements Task {
     const { context } = this.#established;
     this.#spi = context.newIkeSpi();
     this.#nonce = context.newNonce();
-    this.#keyExchange = generateKeyExchange(this.#corrected ?? sa.proposal.group, context.env.random);
+    this.#keyExchange = generateKeyExchange(this.#corrected ?? sa.proposal.group, context.random);
     const payloads: Payload[] = [
       offerIke(context.settings.ike, this.#spi),
       { type: 'Nonce', data: this.#nonce },
@@ -177,7 +177,7 @@ export function answerIkeRekey(
     return [notification(NotifyType.NO_PROPOSAL_CHOSEN)];
   const { proposal, peerSpi } = choice;
   if (ke?.group !== groupId(proposal.group)) return [wrongGroup(proposal.group)];
-  const keyExchange = generateKeyExchange(proposal.group, context.env.random);
+  const keyExchange = generateKeyExchange(proposal.group, context.random);
   const ownNonce = context.newNonce();
   const ownSpi = context.newIkeSpi();
   const created = successor(old, {

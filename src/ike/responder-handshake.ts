@@ -19,7 +19,7 @@ import { keyPayload, wrongGroup } from './key-exchange.js';
 import { emitMessage, type Message, type ParsedHeader, parseMessage } from './message.js';
 import { natDetectionHash } from './nat.js';
 import type { AuthPayload } from './payloads/auth.js';
-import { type IdPayload, identityPayload, identityText } from './payloads/id.js';
+import { type IdPayload, identityPayload, identityText, isIdentity } from './payloads/id.js';
 import { notification } from './payloads/notify.js';
 import { findNotify, findPayload, type Payload } from './payloads/payload.js';
 import { chooseEsp, chooseIke, groupId } from './proposal.js';
@@ -178,7 +178,7 @@ export class ResponderHandshake implements Handshake {
     }
     const { initiatorSpi } = message;
     const responderSpi = this.#context.newIkeSpi();
-    const keyExchange = generateKeyExchange(proposal.group, this.#context.env.random);
+    const keyExchange = generateKeyExchange(proposal.group, this.#context.random);
     const responderNonce = this.#context.newNonce();
     const canFragment = findNotify(message.payloads, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED) !== undefined;
     const response = this.#initResponse(initiatorSpi, responderSpi, [
@@ -273,9 +273,10 @@ export class ResponderHandshake implements Handshake {
     const id = findPayload(payloads, 'IDi');
     const auth = findPayload(payloads, 'AUTH');
     const identity = id === undefined ? '' : identityText(id);
-    const psk = id === undefined ? undefined : this.#options.psk(identity);
+    // A text that another type of identity would have is nobody's.
+    const psk = id !== undefined && isIdentity(id, identity) ? this.#options.psk(identity) : undefined;
     // An unknown client takes as long as a wrong key, and gets the same answer.
-    const unknownPsk = new Secret(this.#context.env.random(32));
+    const unknownPsk = new Secret(this.#context.random(32));
     const inputs: Omit<AuthInputs, 'id'> = {
       prf: half.proposal.prf,
       psk: psk ?? unknownPsk,

@@ -52,7 +52,13 @@ for (const encryption of ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'] sati
 }
 
 test('identities of all types are proved', () => {
-  for (const identity of ['192.0.2.77', '2001:db8::7', 'someone@example.net', 'Tokyo.Example.net']) {
+  for (const identity of [
+    '192.0.2.77',
+    '2001:db8::7',
+    'someone@example.net',
+    'Tokyo.Example.net',
+    'keyid:tokyo',
+  ]) {
     const { client } = connected(new Simulation(4), { peerIdentity: identity }, { identity });
     assert.is(client.of('established')[0]?.peerIdentity, identity);
   }
@@ -134,12 +140,26 @@ for (const [what, initiator, responder, code] of FAILURES) {
   });
 }
 
-test('a rogue gateway that has another key is told so and refused', () => {
+/** Knows the key of clients when it checks them, and has none to prove itself with. */
+class FickleSecret extends Secret {
+  #revealed = 0;
+
+  override reveal(): Uint8Array {
+    return this.#revealed++ === 0 ? super.reveal() : new TextEncoder().encode('another');
+  }
+}
+
+test('a gateway that lets us in but does not hold the key is refused, and told so', () => {
   const simulation = new Simulation(11);
-  // It lets everybody in: it takes the client's AUTH for its own.
-  const { client, gateway } = pair(simulation, {}, { psk: () => Secret.fromText('rogue') });
+  const psk = new FickleSecret(new TextEncoder().encode('a shared secret'));
+  const { client, gateway } = pair(simulation, {}, { psk: () => psk });
   start(simulation, client);
-  assert.is(runUntilClosed(simulation, client, gateway)?.code, 'AUTHENTICATION_FAILED');
+  const closed = runUntilClosed(simulation, client, gateway);
+  assert.is(closed?.code, 'AUTHENTICATION_FAILED');
+  assert.match(closed?.message ?? '', 'does not hold the same pre-shared key');
+  assert.is(client.of('established').length, 0);
+  simulation.run([client, gateway], simulation.now + 1000);
+  assert.is(gateway.closed?.code, 'AUTHENTICATION_FAILED');
 });
 
 test('silence: the same bytes again and again, then GATEWAY_TIMEOUT', () => {

@@ -29,8 +29,21 @@ export function idBody(payload: IdPayload): Uint8Array {
   return writer.finish();
 }
 
-/** An address becomes ID_IPV4_ADDR or ID_IPV6_ADDR, `user@host` ID_RFC822_ADDR, anything else ID_FQDN. */
+/** In front of an identity that is to be an ID_KEY_ID. */
+const KEY_ID_PREFIX = 'keyid:';
+
+/**
+ * An address becomes ID_IPV4_ADDR or ID_IPV6_ADDR, `user@host` ID_RFC822_ADDR, `keyid:TEXT` an ID_KEY_ID of the bytes of
+ * TEXT, anything else ID_FQDN.
+ */
 export function identityPayload(type: IdPayload['type'], identity: string): IdPayload {
+  if (identity.startsWith(KEY_ID_PREFIX)) {
+    return {
+      type,
+      idType: IdType.KEY_ID,
+      data: new TextEncoder().encode(identity.slice(KEY_ID_PREFIX.length)),
+    };
+  }
   const address = parseAddress(identity);
   if (address !== undefined) {
     return { type, idType: address.length === 4 ? IdType.IPV4_ADDR : IdType.IPV6_ADDR, data: address };
@@ -61,6 +74,8 @@ export function identityText({ idType, data }: IdPayload): string {
     return formatAddress(data);
   }
   const isName = idType === IdType.FQDN || idType === IdType.RFC822_ADDR;
-  if (isName && data.every(byte => byte > 0x20 && byte < 0x7f)) return String.fromCharCode(...data);
+  if ((isName || idType === IdType.KEY_ID) && data.every(byte => byte > 0x20 && byte < 0x7f)) {
+    return (isName ? '' : KEY_ID_PREFIX) + String.fromCharCode(...data);
+  }
   return `type ${idType} ${Buffer.from(data).toString('hex')}`;
 }

@@ -9,6 +9,7 @@ const KINDS: [string, number, string][] = [
   ['client1', IdType.FQDN, '636c69656e7431'],
   ['me@example.net', IdType.RFC822_ADDR, '6d65406578616d706c652e6e6574'],
   ['192.0.2.1', IdType.IPV4_ADDR, 'c0000201'],
+  ['keyid:tokyo', IdType.KEY_ID, '746f6b796f'],
   ['2001:db8::1', IdType.IPV6_ADDR, '20010db8000000000000000000000001'],
 ];
 
@@ -36,6 +37,7 @@ test('an identity of another type is not the same', () => {
 });
 
 test('text of unprintable identities is hexadecimal', () => {
+  assert.is(identityText({ type: 'IDr', idType: IdType.KEY_ID, data: hex('00ff') }), 'type 11 00ff');
   assert.is(identityText({ type: 'IDr', idType: IdType.FQDN, data: hex('1b5b32') }), 'type 2 1b5b32');
   assert.is(identityText({ type: 'IDr', idType: IdType.IPV4_ADDR, data: hex('0a') }), 'type 1 0a');
 });
