@@ -222,11 +222,12 @@ async function settle(end: End): Promise<void> {
   end.write('resume');
 }
 
-test('rekeyings by the gateway, every second, of both kinds, under traffic', () =>
-  withCharon({ rekey: { childSeconds: 2, ikeSeconds: 3 } }, async bench => {
+// Not both kinds at the same moment: charon then gives up rekeying the child.
+test('rekeyings by the gateway, within seconds, of both kinds, under traffic', () =>
+  withCharon({ rekey: { childSeconds: 2, ikeSeconds: 5 } }, async bench => {
     const end = bench.end();
-    await end.output('ike-rekeyed', 4);
-    await end.output('child-up', 7);
+    await end.output('ike-rekeyed');
+    await end.output('child-up', 5);
     await settle(end);
     assert.is(end.outputs('closed').length, 0);
     await end.stop();
