@@ -48,7 +48,7 @@ export function responseGroup({ responderSpi, payloads }: Message): number | und
   return isComplete ? findPayload(payloads, 'KE')?.group : undefined;
 }
 
-/** IVs of a candidate begin at a multiple of this. */
+/** IVs of a candidate begin at a multiple of this: two that have the same keys after all never use one twice. */
 const IVS_PER_CANDIDATE = 1n << 32n;
 
 /**
