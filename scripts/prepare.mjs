@@ -27,9 +27,10 @@ const LABORATORY = {
 /** Installing a package must not start its service: the laboratory starts the gateways, in its own namespaces. */
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 
-export function prepare() {
+/** `debian`: the Debian packages that are needed, all of them when absent. */
+export function prepare(debian = Object.keys(LABORATORY)) {
   installNodePackages();
-  installDebianPackages();
+  installDebianPackages(debian);
 }
 
 function installNodePackages() {
@@ -56,10 +57,8 @@ function nodePackagesAreCurrent() {
   }
 }
 
-function installDebianPackages() {
-  const missing = Object.entries(LABORATORY)
-    .filter(([, files]) => !files.some(file => existsSync(file)))
-    .map(([name]) => name);
+function installDebianPackages(names) {
+  const missing = names.filter(name => !LABORATORY[name].some(file => existsSync(file)));
   if (missing.length === 0) return;
   const needs = `the laboratory needs ${missing.join(' ')}`;
   if (!existsSync('/usr/bin/apt-get')) {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 import { INTERRUPTED, untilStopped, VpnrCommand } from '../cli/base.js';
 import { describeEvent } from '../cli/render.js';
@@ -68,6 +68,7 @@ export default class Demo extends VpnrCommand {
     signal: AbortSignal,
   ): Promise<DemoResult> {
     const { fault, gateways: kind, report } = flags;
+    if (report !== undefined) mustBeWritable(report);
     const view = this.#view(`vpnr demo: ${kind} gateways, fault ${fault}`);
     const options = { fault, kind, program: ownProgram(), describe: describeEvent, show: view.show };
     const { result, recording } = await runDemo(options, signal).finally(view.end);
@@ -84,6 +85,17 @@ export default class Demo extends VpnrCommand {
     return process.stdout.isTTY && process.env.TERM !== 'dumb'
       ? liveView(process.stdout, title, colours)
       : lineView(line => this.log(line));
+  }
+}
+
+/** Says so before the demonstration, not after it. */
+function mustBeWritable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'));
+  } catch (error) {
+    throw new VpnrError('USAGE', `the report cannot be written: ${(error as Error).message}`, {
+      remedy: 'name a file in a folder that exists and that you may write to',
+    });
   }
 }
 

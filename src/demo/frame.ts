@@ -30,7 +30,7 @@ export function drawFrame(recording: Recording, title: string, size: FrameSize, 
     '',
     ...drawPlot(recording, width, height, paint),
     '',
-    ...GATEWAY_NAMES.map(name => drawGateway(recording, name, paint)),
+    ...GATEWAY_NAMES.map(name => drawGateway(recording, name, paint, cut)),
     '',
     ...recording.moments.slice(-events).map(moment => drawMoment(moment, paint, cut)),
   ];
@@ -107,12 +107,17 @@ function paintColumns(row: string, carriers: readonly (GatewayName | undefined)[
   return text;
 }
 
-function drawGateway(recording: Recording, name: GatewayName, paint: Paint): string {
+function drawGateway(
+  recording: Recording,
+  name: GatewayName,
+  paint: Paint,
+  cut: (line: string) => string,
+): string {
   const now = recording.carriers.at(-1)?.gateway;
   const failed = recording.moments.some(({ kind, text }) => kind === 'fault' && text.startsWith(`${name} `));
   const state = failed ? 'failed' : now === name ? 'carries the traffic' : 'spare';
   const mark = failed ? '✖' : now === name ? '●' : '○';
   const bytes = `${(recording.carriedBy(name) / 1e6).toFixed(1).padStart(7)} MB`;
   const line = ` ${mark} ${name.padEnd(10)}${ROUND_TRIPS[name].toFixed(1).padStart(5)} ms ${bytes}   ${state}`;
-  return paint(line, failed ? 'failure' : now === name ? name : 'faint');
+  return paint(cut(line), failed ? 'failure' : now === name ? name : 'faint');
 }

@@ -84,9 +84,7 @@ class Demo {
   async play(): Promise<{ result: DemoResult; recording: Recording }> {
     const { fault, kind, program } = this.#options;
     const gateways = kind === 'vpnr' ? 'vpnr gateway' : 'strongSwan';
-    this.#tell(
-      `building: client, internet, three gateways (${gateways}), relay and server, each a network namespace`,
-    );
+    this.#tell(`building client, three gateways (${gateways}), relay and server in network namespaces`);
     // Not cut short: what is half built could not be removed.
     const city = await buildStage(kind, program);
     this.#city = city;

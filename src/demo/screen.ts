@@ -62,17 +62,8 @@ export function lineView(write: (line: string) => void): DemoView {
       if (from === undefined || to - from < (second + 1) * 1000) return;
       second = Math.floor((to - from) / 1000);
       const [rate = 0] = recording.rates(Math.max(from, to - 1000), to, 1);
-      const carrier = recording.carrierAt(to) ?? 'no gateway';
-      write(
-        drawMoment(
-          {
-            ms: to,
-            kind: 'event',
-            text: `${rate.toFixed(0)} Mbit/s through ${carrier}, ${(recording.bytes / 1e6).toFixed(1)} MB so far`,
-          },
-          paint,
-        ),
-      );
+      const text = `${rate.toFixed(0)} Mbit/s in the last second, ${(recording.bytes / 1e6).toFixed(1)} MB so far`;
+      write(drawMoment({ ms: to, kind: 'event', text }, paint));
     },
     end: () => {},
   };

@@ -25,12 +25,12 @@ export const GATEWAY_NAMES = Object.keys(ROUND_TRIPS) as GatewayName[];
 export const GATEWAY_KINDS = ['vpnr', 'strongswan'] as const;
 export type GatewayKind = (typeof GATEWAY_KINDS)[number];
 
-/** What can happen to the gateway in use; `what` is the end of a sentence that begins with its name. */
+/** What can happen to the gateway in use; each is the rest of a sentence that begins with its name. */
 export const DEMO_FAULTS = {
-  kill: 'is killed (SIGKILL)',
-  'link-down': 'loses its line to the internet',
-  blackhole: 'receives and sends nothing any more; nobody is told',
-  'leased-line': 'lives, but loses the leased line behind it',
+  kill: 'was killed (SIGKILL)',
+  'link-down': 'lost its line to the internet',
+  blackhole: 'fell silent (every packet to and from it vanished)',
+  'leased-line': 'lost the leased line behind it',
 } as const satisfies Partial<Record<Fault, string>>;
 
 export type DemoFault = keyof typeof DEMO_FAULTS;

@@ -8,26 +8,34 @@ export const PROGRAM = [process.execPath, join(process.cwd(), 'dist', 'cli.js')]
 const TEST_TIMEOUT_MS = 120_000;
 
 export interface SystemTests {
-  (name: string, body: () => Promise<void>): void;
+  /** `obstacle`: why this one test cannot run here. */
+  (name: string, body: () => Promise<void>, obstacle?: string): void;
   run(): void;
 }
 
+/** What most of the system tests need that this machine lacks. */
+function usualObstacle(): string | undefined {
+  return labObstacle(['nft', 'openssl', 'ping']) ?? strongSwanObstacle();
+}
+
 /**
- * As uvu's suite, with the tests whose names contain TEST_NAME of the environment; on a machine that cannot hold a
- * laboratory its tests are counted as skipped, with the reason.
+ * As uvu's suite, with the tests whose names contain TEST_NAME of the environment; those that this machine cannot run
+ * are counted as skipped, with the reason.
  */
-export function systemTests(): SystemTests {
+export function systemTests(
+  machine: { obstacle: string | undefined } = { obstacle: usualObstacle() },
+): SystemTests {
   const tests = suite<Context>();
-  const obstacle = labObstacle(['nft', 'openssl', 'ping']) ?? strongSwanObstacle();
-  let skipped = 0;
-  const add = (name: string, body: () => Promise<void>) => {
+  const skipped = new Map<string, number>();
+  const add = (name: string, body: () => Promise<void>, obstacle?: string) => {
     if (!name.includes(process.env.TEST_NAME ?? '')) return;
-    if (obstacle === undefined) tests(name, () => bounded(name, body));
-    else skipped += 1;
+    const reason = machine.obstacle ?? obstacle;
+    if (reason === undefined) tests(name, () => bounded(name, body));
+    else skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
   };
   return Object.assign(add, {
     run() {
-      if (skipped > 0) console.log(`# skipped ${skipped}: ${obstacle}`);
+      for (const [reason, count] of skipped) console.log(`# skipped ${count}: ${reason}`);
       tests.run();
     },
   });

@@ -1,0 +1,222 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { DemoResult } from '../../src/demo/result.js';
+import { runCommand } from '../../src/lab/command.js';
+import { labObstacle, strongSwanObstacle, until } from '../../src/lab/index.js';
+import { figures, PROGRAM, systemTests } from './support.js';
+
+const test = systemTests({ obstacle: labObstacle() });
+/** As the issue of the demonstration promises. */
+const LIMIT_MS = 30_000;
+const NOBODY = 65534;
+
+interface Run {
+  child: ChildProcess;
+  /** A folder of its own for temporary files; its name is in the environment of all that it starts. */
+  folder: string;
+  output(): string;
+  errors(): string;
+  /** Its exit status. */
+  ended: Promise<number | null>;
+}
+
+async function withDemo(
+  args: readonly string[],
+  body: (run: Run) => Promise<void>,
+  options: { uid?: number; gid?: number; env?: Record<string, string> } = {},
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-demo-'));
+  chmodSync(folder, 0o777);
+  const [program = '', ...script] = PROGRAM;
+  const child = spawn(program, [...script, 'demo', ...args], {
+    ...options,
+    cwd: folder,
+    env: { ...process.env, ...options.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', chunk => {
+      texts[name] += chunk;
+    });
+  const ended = once(child, 'close').then(([status]) => status as number | null);
+  try {
+    await body({ child, folder, ended, output: () => texts.stdout, errors: () => texts.stderr });
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The laboratories' folders in a run's own folder. */
+const labFolders = (folder: string) => readdirSync(folder).filter(name => name.startsWith('vpnr-lab-'));
+
+/** Fails when a process, a file or a namespace of the run is left. `labs`: folders that it had. */
+async function leftNothing({ folder }: Run, labs: readonly string[]): Promise<void> {
+  assert.equal(readdirSync(folder), []);
+  const { stdout } = await runCommand(['ip', 'netns', 'list']);
+  for (const lab of labs) {
+    const prefix = `vpnr-${lab.slice('vpnr-lab-'.length)}-`;
+    assert.not.ok(stdout.includes(prefix), `namespaces ${prefix}`);
+    assert.not.ok(existsSync(`/run/vpnr-lab/${prefix}json`));
+  }
+  const processes = () =>
+    readdirSync('/proc').filter(pid => {
+      try {
+        return (
+          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`TMPDIR=${folder}`)
+        );
+      } catch {
+        return false;
+      }
+    });
+  // What got SIGKILL needs a moment to end.
+  await until('all processes have ended', 5000, () => processes().length === 0 || undefined);
+}
+
+function checkResult(result: DemoResult, fault: string, kind: string): void {
+  const { survived, digestOk, resets, broken, gateways, detectMs, switchMs, pauseMs } = result;
+  assert.equal(
+    { survived, digestOk, resets, broken },
+    { survived: true, digestOk: true, resets: 0, broken: null },
+  );
+  assert.is(result.fault, fault);
+  assert.is(result.kind, kind);
+  assert.ok(result.bytes > 1e6);
+  assert.equal(
+    gateways.map(({ name }) => name),
+    ['tokyo', 'yokohama', 'fukuoka'],
+  );
+  assert.is(gateways.filter(({ state }) => state === 'failed').length, 1);
+  const active = gateways.find(({ state }) => state === 'active');
+  assert.ok((active?.bytes ?? 0) > 0, 'the other gateway carried some of it');
+  assert.ok(detectMs !== null && detectMs >= 0);
+  assert.ok(switchMs !== null && switchMs >= 0);
+  assert.ok(pauseMs !== null && pauseMs > 0 && pauseMs < result.paper.recoveryMs, `paused ${pauseMs} ms`);
+  assert.ok(result.totalMs < LIMIT_MS);
+  figures(
+    `demo, ${kind}, ${fault}: detected in ${detectMs} ms (${result.reason}), switched in ${switchMs} ms, ` +
+      `paused ${pauseMs} ms, ${(result.bytes / 1e6).toFixed(1)} MB, ${result.totalMs} ms in all`,
+  );
+}
+
+for (const kind of ['vpnr', 'strongswan'] as const) {
+  const obstacle = kind === 'strongswan' ? strongSwanObstacle() : undefined;
+  for (const fault of ['kill', 'link-down', 'blackhole', 'leased-line']) {
+    const play = () =>
+      withDemo(['--gateways', kind, '--fault', fault, '--json'], async run => {
+        await until('a laboratory is there', 10_000, () => labFolders(run.folder).length > 0 || undefined);
+        const labs = labFolders(run.folder);
+        assert.is(await run.ended, 0, run.output() + run.errors());
+        checkResult(JSON.parse(run.output()) as DemoResult, fault, kind);
+        await leftNothing(run, labs);
+      });
+    test(`${kind} gateways, ${fault}`, play, obstacle);
+  }
+}
+
+for (const moment of ['building', 'connecting to', 'download begins', 'Mbit/s']) {
+  test(`Ctrl-C leaves nothing: ${moment}`, () =>
+    withDemo([], async run => {
+      await until(moment, LIMIT_MS, () => run.output().includes(moment) || undefined);
+      const labs = labFolders(run.folder);
+      run.child.kill('SIGINT');
+      assert.is(await run.ended, 130, run.output() + run.errors());
+      assert.match(run.errors(), 'interrupted');
+      await leftNothing(run, labs);
+    }));
+}
+
+test('without a terminal there are plain lines; the page stands alone', () =>
+  withDemo(['--report', 'report.html'], async run => {
+    assert.is(await run.ended, 0, run.output() + run.errors());
+    assert.not.match(run.output(), '\x1b');
+    assert.match(run.output(), /tokyo was killed/);
+    assert.match(run.output(), /The TCP download survived/);
+    const file = join(run.folder, 'report.html');
+    const page = readFileSync(file, 'utf8');
+    rmSync(file);
+    assert.match(page, /<svg .*<\/svg>/s);
+    await leftNothing(run, []);
+  }));
+
+/** Whether the user nobody can read the command, and be root in a namespace. */
+async function nobodyObstacle(): Promise<string | undefined> {
+  const command = [...PROGRAM, 'demo', '--help'];
+  const tool = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  if ((await runCommand([...tool, ...command])).status !== 0)
+    return 'the user nobody cannot read the command';
+  const { status } = await runCommand([...tool, 'unshare', '-Urnm', 'mount', '-t', 'tmpfs', 'tmpfs', '/run']);
+  return status === 0 ? undefined : 'users get no namespaces here';
+}
+
+const nobody = { uid: NOBODY, gid: NOBODY };
+const withoutNobody = await nobodyObstacle();
+
+test(
+  'root is not needed',
+  () =>
+    withDemo(
+      ['--json'],
+      async run => {
+        assert.is(await run.ended, 0, run.output() + run.errors());
+        checkResult(JSON.parse(run.output()) as DemoResult, 'kill', 'vpnr');
+        await leftNothing(run, []);
+      },
+      nobody,
+    ),
+  withoutNobody,
+);
+
+test(
+  'Ctrl-C leaves nothing without root, too',
+  () =>
+    withDemo(
+      [],
+      async run => {
+        await until('the download', LIMIT_MS, () => run.output().includes('Mbit/s') || undefined);
+        run.child.kill('SIGINT');
+        assert.is(await run.ended, 130, run.output() + run.errors());
+        await leftNothing(run, []);
+      },
+      nobody,
+    ),
+  withoutNobody,
+);
+
+test(
+  'where it cannot run it says why, and what to do',
+  () =>
+    withDemo(
+      ['--json'],
+      async run => {
+        assert.is(await run.ended, 4);
+        const error = JSON.parse(run.output()) as Record<string, string>;
+        assert.is(error.code, 'LAB_FAILED');
+        assert.match(error.message ?? '', /not root, and the program unshare/);
+        assert.match(error.remedy ?? '', /as root \(sudo\)/);
+      },
+      { ...nobody, env: { PATH: '/nonexistent' } },
+    ),
+  withoutNobody,
+);
+
+for (const [name, args] of [
+  ['a fault that there is not', ['--fault', 'earthquake']],
+  ['gateways that there are not', ['--gateways', 'openvpn']],
+  ['a report where none can be', ['--report', '/nonexistent/report.html']],
+] as const) {
+  test(`${name} is refused at once`, () =>
+    withDemo([...args, '--json'], async run => {
+      assert.is(await run.ended, 2, run.output());
+      assert.is((JSON.parse(run.output()) as { code: string }).code, 'USAGE');
+      await leftNothing(run, []);
+    }));
+}
+
+test.run();
