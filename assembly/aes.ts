@@ -1,22 +1,29 @@
-// AES (FIPS 197), encryption only, eight blocks at a time, bit-sliced: there are no tables, so neither the time nor
-// the memory touched depends on the key or the data.
+// AES (FIPS 197), eight blocks at a time, bit-sliced: there are no tables of the S-box, so neither the time nor the memory
+// touched depends on the key or the data.
 //
 // A bit-sliced state is eight vectors. Bit k of byte p of vector b is bit b of byte p of block k: so a vector
 // holds one bit of each of the 128 state bytes, SubBytes is a circuit of ANDs and XORs, and ShiftRows and MixColumns
 // move whole bytes, the same way in each vector.
+//
+// ShiftRows is not carried out: after round r the bytes stand where ShiftRows, done r times, would have taken them from.
+// The bytes that MixColumns adds then stand elsewhere in each round, but four times ShiftRows is nothing, so there are
+// four ways; the round keys are moved once, and the ciphertext at the end (the "fixslicing" of Adomnicai and Peyrin, 2020).
 
 import { wipe } from './bytes';
 
-/** Bytes of a bit-sliced state or round key, and of the keystream that one call makes: eight blocks. */
+/** Bytes of a bit-sliced state or round key: eight blocks. */
 export const AES_GROUP: u32 = 128;
 /** Bytes of the round keys of AES-256, bit-sliced. */
 export const AES_ROUND_KEYS: u32 = 15 * AES_GROUP;
 
 const SCHEDULE = memory.data(240, 16);
 const SCHEDULE_BYTES: u32 = 240;
-const STATE = memory.data(128, 16);
+const BLOCK = memory.data(16, 16);
+const WORD = memory.data(128, 16);
 /** Two round keys that change nothing. */
 const NO_KEYS = memory.data(256, 16);
+/** More rounds than there are: for rounds of which none is the last. */
+const NEVER: u32 = 99;
 
 /** Expands a key of `words` 32-bit words (4 or 8) to `words + 7` bit-sliced round keys (FIPS 197, section 5.2). */
 export function aesExpandKey(roundKeys: usize, key: usize, words: u32): void {
@@ -35,45 +42,54 @@ export function aesExpandKey(roundKeys: usize, key: usize, words: u32): void {
     store<u32>(SCHEDULE + (i << 2), word ^ load<u32>(SCHEDULE + ((i - words) << 2)));
   }
   for (let round: u32 = 0; round < words + 7; round++) {
-    const bytes = v128.load(SCHEDULE + (round << 4));
+    let bytes = v128.load(SCHEDULE + (round << 4));
     // The S-box circuit leaves out its constant 0x63, which MixColumns would pass on unchanged: it goes into the key.
-    storeSliced(roundKeys + round * AES_GROUP, round > 0 ? v128.xor(bytes, i8x16.splat(0x63)) : bytes);
+    if (round > 0) bytes = v128.xor(bytes, i8x16.splat(0x63));
+    for (let left = (0 - round) & 3; left > 0; left--) bytes = shiftRows(bytes);
+    v128.store(BLOCK, bytes);
+    aesSlice(roundKeys + round * AES_GROUP, BLOCK);
   }
   wipe(SCHEDULE, SCHEDULE_BYTES);
+  wipe(BLOCK, 16);
 }
 
-/** SubWord: one round without keys. With the word in each column, ShiftRows changes nothing. */
+/** SubWord: the last round of a key of zeros. With the word in each column, ShiftRows changes nothing. */
 function substituteWord(word: u32): u32 {
-  storeSliced(STATE, i32x4.splat(word));
-  encrypt(STATE, NO_KEYS, 1);
-  transpose(STATE);
-  const substituted = load<u32>(STATE) ^ 0x63636363;
-  wipe(STATE, AES_GROUP);
+  v128.store(BLOCK, i32x4.splat(word));
+  aesSlice(WORD, BLOCK);
+  rounds(WORD, NO_KEYS, 1, 1, 1);
+  aesUnslice(WORD, WORD, NO_KEYS);
+  const substituted = load<u32>(WORD) ^ 0x63636363;
+  wipe(WORD, AES_GROUP);
   return substituted;
 }
 
-/**
- * Encrypts the eight counter blocks whose first 12 bytes are at `nonce` and whose last 4, in network order, count from
- * `counter`, a multiple of 8; writes 128 bytes of keystream. At `nonce` 16 bytes are read.
- */
-export function aesCounterGroup(
-  roundKeys: usize,
-  rounds: u32,
-  nonce: usize,
-  counter: u32,
-  keystream: usize,
-): void {
-  storeSliced(keystream, i32x4.replace_lane(v128.load(nonce), 3, bswap<u32>(counter)));
-  // The three lowest bits of the counter, in byte 15, number the blocks of the group.
-  store<u8>(keystream, 0b10101010, 15);
-  store<u8>(keystream, 0b11001100, 31);
-  store<u8>(keystream, 0b11110000, 47);
-  encrypt(keystream, roundKeys, rounds);
-  transpose(keystream);
+/** Encrypts a bit-sliced state of eight blocks in place in `last` rounds, 10 or 14 (FIPS 197, section 5.1). */
+export function aesEncrypt(state: usize, roundKeys: usize, last: u32): void {
+  aesXor(state, state, roundKeys);
+  rounds(state, roundKeys, 1, NEVER, last);
 }
 
-/** Stores eight times the same block, bit-sliced: 0xff in each byte that has the bit, 0 elsewhere. */
-function storeSliced(state: usize, block: v128): void {
+/** The first round of aesEncrypt without the round keys: of a state to which the first one was added. */
+export function aesFirstRound(state: usize): void {
+  rounds(state, NO_KEYS, 1, 1, NEVER);
+}
+
+/** The rounds of aesEncrypt after the first one. */
+export function aesOtherRounds(state: usize, roundKeys: usize, last: u32): void {
+  rounds(state, roundKeys, 2, NEVER, last);
+}
+
+/** Stores the XOR of two bit-sliced states. */
+export function aesXor(target: usize, a: usize, b: usize): void {
+  for (let i: usize = 0; i < AES_GROUP; i += 16) {
+    v128.store(target + i, v128.xor(v128.load(a + i), v128.load(b + i)));
+  }
+}
+
+/** Stores eight times the block at `source`, bit-sliced: 0xff in each byte that has the bit, 0 elsewhere. */
+export function aesSlice(state: usize, source: usize): void {
+  const block = v128.load(source);
   v128.store(state, i8x16.shr_s(i8x16.shl(block, 7), 7));
   v128.store(state, i8x16.shr_s(i8x16.shl(block, 6), 7), 16);
   v128.store(state, i8x16.shr_s(i8x16.shl(block, 5), 7), 32);
@@ -84,44 +100,93 @@ function storeSliced(state: usize, block: v128): void {
   v128.store(state, i8x16.shr_s(block, 7), 112);
 }
 
-/** Exchanges bit k of vector b with bit b of vector k in every byte: from bit slices to blocks. */
-function transpose(state: usize): void {
-  exchange(state, 16, 1, 0x55);
-  exchange(state + 32, 16, 1, 0x55);
-  exchange(state + 64, 16, 1, 0x55);
-  exchange(state + 96, 16, 1, 0x55);
-  exchange(state, 32, 2, 0x33);
-  exchange(state + 16, 32, 2, 0x33);
-  exchange(state + 64, 32, 2, 0x33);
-  exchange(state + 80, 32, 2, 0x33);
-  exchange(state, 64, 4, 0x0f);
-  exchange(state + 16, 64, 4, 0x0f);
-  exchange(state + 32, 64, 4, 0x0f);
-  exchange(state + 48, 64, 4, 0x0f);
+/** The eight blocks of an encrypted state, XORed with those at `source`, to `target`; any two may be the same. */
+export function aesUnslice(state: usize, target: usize, source: usize): void {
+  // Exchanges bit k of vector b with bit b of vector k in every byte.
+  let v0 = v128.load(state);
+  let v1 = v128.load(state, 16);
+  let v2 = v128.load(state, 32);
+  let v3 = v128.load(state, 48);
+  let v4 = v128.load(state, 64);
+  let v5 = v128.load(state, 80);
+  let v6 = v128.load(state, 96);
+  let v7 = v128.load(state, 112);
+  let d: v128;
+  d = difference(v0, v1, 1, 0x55);
+  v0 = v128.xor(v0, i64x2.shl(d, 1));
+  v1 = v128.xor(v1, d);
+  d = difference(v2, v3, 1, 0x55);
+  v2 = v128.xor(v2, i64x2.shl(d, 1));
+  v3 = v128.xor(v3, d);
+  d = difference(v4, v5, 1, 0x55);
+  v4 = v128.xor(v4, i64x2.shl(d, 1));
+  v5 = v128.xor(v5, d);
+  d = difference(v6, v7, 1, 0x55);
+  v6 = v128.xor(v6, i64x2.shl(d, 1));
+  v7 = v128.xor(v7, d);
+  d = difference(v0, v2, 2, 0x33);
+  v0 = v128.xor(v0, i64x2.shl(d, 2));
+  v2 = v128.xor(v2, d);
+  d = difference(v1, v3, 2, 0x33);
+  v1 = v128.xor(v1, i64x2.shl(d, 2));
+  v3 = v128.xor(v3, d);
+  d = difference(v4, v6, 2, 0x33);
+  v4 = v128.xor(v4, i64x2.shl(d, 2));
+  v6 = v128.xor(v6, d);
+  d = difference(v5, v7, 2, 0x33);
+  v5 = v128.xor(v5, i64x2.shl(d, 2));
+  v7 = v128.xor(v7, d);
+  d = difference(v0, v4, 4, 0x0f);
+  v0 = v128.xor(v0, i64x2.shl(d, 4));
+  v4 = v128.xor(v4, d);
+  d = difference(v1, v5, 4, 0x0f);
+  v1 = v128.xor(v1, i64x2.shl(d, 4));
+  v5 = v128.xor(v5, d);
+  d = difference(v2, v6, 4, 0x0f);
+  v2 = v128.xor(v2, i64x2.shl(d, 4));
+  v6 = v128.xor(v6, d);
+  d = difference(v3, v7, 4, 0x0f);
+  v3 = v128.xor(v3, i64x2.shl(d, 4));
+  v7 = v128.xor(v7, d);
+  v128.store(target, v128.xor(inPlace(v0), v128.load(source)));
+  v128.store(target, v128.xor(inPlace(v1), v128.load(source, 16)), 16);
+  v128.store(target, v128.xor(inPlace(v2), v128.load(source, 32)), 32);
+  v128.store(target, v128.xor(inPlace(v3), v128.load(source, 48)), 48);
+  v128.store(target, v128.xor(inPlace(v4), v128.load(source, 64)), 64);
+  v128.store(target, v128.xor(inPlace(v5), v128.load(source, 80)), 80);
+  v128.store(target, v128.xor(inPlace(v6), v128.load(source, 96)), 96);
+  v128.store(target, v128.xor(inPlace(v7), v128.load(source, 112)), 112);
 }
 
-/** Exchanges the bits that `mask`, moved up by `shift`, selects at `state` with those that it selects `distance` further. */
-function exchange(state: usize, distance: usize, shift: i32, mask: u8): void {
-  const low = v128.load(state);
-  const high = v128.load(state + distance);
-  const difference = v128.and(v128.xor(i64x2.shr_u(low, shift), high), i8x16.splat(mask));
-  v128.store(state, v128.xor(low, i64x2.shl(difference, shift)));
-  v128.store(state + distance, v128.xor(high, difference));
+/** What is to change in two vectors so that the bits that `mask`, moved up by `shift`, selects in one change places with those that it selects in the other. */
+function difference(low: v128, high: v128, shift: i32, mask: u8): v128 {
+  return v128.and(v128.xor(i64x2.shr_u(low, shift), high), i8x16.splat(mask));
 }
 
-/** Encrypts a bit-sliced state in place (FIPS 197, section 5.1). */
-function encrypt(state: usize, roundKeys: usize, rounds: u32): void {
+/** The bytes of a state after the last round, in their places: 10 and 14 are two more than a multiple of four. */
+function inPlace(block: v128): v128 {
+  return i8x16.swizzle(block, i8x16(0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7));
+}
+
+function shiftRows(block: v128): v128 {
+  return i8x16.swizzle(block, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11));
+}
+
+/**
+ * Carries out rounds `round` to `end` on a state to which the keys of the round before were added. Round `last`, if it comes
+ * to it, is the last one: it has no MixColumns, and nothing comes after it.
+ */
+function rounds(state: usize, roundKeys: usize, round: u32, end: u32, last: u32): void {
   // As in the circuit's paper x0 and s0 are the highest bits: they are vector 7 of a state.
-  let x0 = v128.xor(v128.load(state, 112), v128.load(roundKeys, 112));
-  let x1 = v128.xor(v128.load(state, 96), v128.load(roundKeys, 96));
-  let x2 = v128.xor(v128.load(state, 80), v128.load(roundKeys, 80));
-  let x3 = v128.xor(v128.load(state, 64), v128.load(roundKeys, 64));
-  let x4 = v128.xor(v128.load(state, 48), v128.load(roundKeys, 48));
-  let x5 = v128.xor(v128.load(state, 32), v128.load(roundKeys, 32));
-  let x6 = v128.xor(v128.load(state, 16), v128.load(roundKeys, 16));
-  let x7 = v128.xor(v128.load(state), v128.load(roundKeys));
-  for (;;) {
-    roundKeys += AES_GROUP;
+  let x0 = v128.load(state, 112);
+  let x1 = v128.load(state, 96);
+  let x2 = v128.load(state, 80);
+  let x3 = v128.load(state, 64);
+  let x4 = v128.load(state, 48);
+  let x5 = v128.load(state, 32);
+  let x6 = v128.load(state, 16);
+  let x7 = v128.load(state);
+  for (; ; round++) {
     // SubBytes without its constant: the circuit of Boyar and Peralta, "A new combinational logic minimization technique
     // with applications to cryptology" (2009), 32 ANDs and 79 XORs.
     // top linear layer
@@ -229,59 +294,171 @@ function encrypt(state: usize, roundKeys: usize, rounds: u32): void {
     const s5 = v128.xor(t47, t65);
     const s6 = v128.xor(t56, t62);
     const s7 = v128.xor(t48, t60);
-    rounds -= 1;
-    if (rounds === 0) {
-      // The last round has no MixColumns.
-      v128.store(state, v128.xor(shiftRows(s0), v128.load(roundKeys, 112)), 112);
-      v128.store(state, v128.xor(shiftRows(s1), v128.load(roundKeys, 96)), 96);
-      v128.store(state, v128.xor(shiftRows(s2), v128.load(roundKeys, 80)), 80);
-      v128.store(state, v128.xor(shiftRows(s3), v128.load(roundKeys, 64)), 64);
-      v128.store(state, v128.xor(shiftRows(s4), v128.load(roundKeys, 48)), 48);
-      v128.store(state, v128.xor(shiftRows(s5), v128.load(roundKeys, 32)), 32);
-      v128.store(state, v128.xor(shiftRows(s6), v128.load(roundKeys, 16)), 16);
-      v128.store(state, v128.xor(shiftRows(s7), v128.load(roundKeys)));
+    const key = roundKeys + round * AES_GROUP;
+    if (round === last) {
+      v128.store(state, v128.xor(s0, v128.load(key, 112)), 112);
+      v128.store(state, v128.xor(s1, v128.load(key, 96)), 96);
+      v128.store(state, v128.xor(s2, v128.load(key, 80)), 80);
+      v128.store(state, v128.xor(s3, v128.load(key, 64)), 64);
+      v128.store(state, v128.xor(s4, v128.load(key, 48)), 48);
+      v128.store(state, v128.xor(s5, v128.load(key, 32)), 32);
+      v128.store(state, v128.xor(s6, v128.load(key, 16)), 16);
+      v128.store(state, v128.xor(s7, v128.load(key)));
       return;
     }
     // MixColumns: from the bytes a, b, c, d of a column comes 2 (a + b) + b + (c + d) in the place of a. Let m be a + b;
     // c + d is m two places on, and doubling moves m one bit up and adds 0x1b where bit 7 (m0) was set.
-    const b0 = shiftRowsAndRotate(s0);
-    const m0 = v128.xor(shiftRows(s0), b0);
-    const b1 = shiftRowsAndRotate(s1);
-    const m1 = v128.xor(shiftRows(s1), b1);
-    const b2 = shiftRowsAndRotate(s2);
-    const m2 = v128.xor(shiftRows(s2), b2);
-    const b3 = shiftRowsAndRotate(s3);
-    const m3 = v128.xor(shiftRows(s3), b3);
-    const b4 = shiftRowsAndRotate(s4);
-    const m4 = v128.xor(shiftRows(s4), b4);
-    const b5 = shiftRowsAndRotate(s5);
-    const m5 = v128.xor(shiftRows(s5), b5);
-    const b6 = shiftRowsAndRotate(s6);
-    const m6 = v128.xor(shiftRows(s6), b6);
-    const b7 = shiftRowsAndRotate(s7);
-    const m7 = v128.xor(shiftRows(s7), b7);
-    x0 = mixed(m1, b0, m0, v128.load(roundKeys, 112));
-    x1 = mixed(m2, b1, m1, v128.load(roundKeys, 96));
-    x2 = mixed(m3, b2, m2, v128.load(roundKeys, 80));
-    x3 = mixed(v128.xor(m4, m0), b3, m3, v128.load(roundKeys, 64));
-    x4 = mixed(v128.xor(m5, m0), b4, m4, v128.load(roundKeys, 48));
-    x5 = mixed(m6, b5, m5, v128.load(roundKeys, 32));
-    x6 = mixed(v128.xor(m7, m0), b6, m6, v128.load(roundKeys, 16));
-    x7 = mixed(m0, b7, m7, v128.load(roundKeys));
+    switch (round & 3) {
+      case 0: {
+        const b0 = below0(s0);
+        const m0 = v128.xor(s0, b0);
+        const b1 = below0(s1);
+        const m1 = v128.xor(s1, b1);
+        const b2 = below0(s2);
+        const m2 = v128.xor(s2, b2);
+        const b3 = below0(s3);
+        const m3 = v128.xor(s3, b3);
+        const b4 = below0(s4);
+        const m4 = v128.xor(s4, b4);
+        const b5 = below0(s5);
+        const m5 = v128.xor(s5, b5);
+        const b6 = below0(s6);
+        const m6 = v128.xor(s6, b6);
+        const b7 = below0(s7);
+        const m7 = v128.xor(s7, b7);
+        x0 = mixed(m1, b0, opposite0(m0), v128.load(key, 112));
+        x1 = mixed(m2, b1, opposite0(m1), v128.load(key, 96));
+        x2 = mixed(m3, b2, opposite0(m2), v128.load(key, 80));
+        x3 = mixed(v128.xor(m4, m0), b3, opposite0(m3), v128.load(key, 64));
+        x4 = mixed(v128.xor(m5, m0), b4, opposite0(m4), v128.load(key, 48));
+        x5 = mixed(m6, b5, opposite0(m5), v128.load(key, 32));
+        x6 = mixed(v128.xor(m7, m0), b6, opposite0(m6), v128.load(key, 16));
+        x7 = mixed(m0, b7, opposite0(m7), v128.load(key));
+        break;
+      }
+      case 1: {
+        const b0 = below1(s0);
+        const m0 = v128.xor(s0, b0);
+        const b1 = below1(s1);
+        const m1 = v128.xor(s1, b1);
+        const b2 = below1(s2);
+        const m2 = v128.xor(s2, b2);
+        const b3 = below1(s3);
+        const m3 = v128.xor(s3, b3);
+        const b4 = below1(s4);
+        const m4 = v128.xor(s4, b4);
+        const b5 = below1(s5);
+        const m5 = v128.xor(s5, b5);
+        const b6 = below1(s6);
+        const m6 = v128.xor(s6, b6);
+        const b7 = below1(s7);
+        const m7 = v128.xor(s7, b7);
+        x0 = mixed(m1, b0, opposite1(m0), v128.load(key, 112));
+        x1 = mixed(m2, b1, opposite1(m1), v128.load(key, 96));
+        x2 = mixed(m3, b2, opposite1(m2), v128.load(key, 80));
+        x3 = mixed(v128.xor(m4, m0), b3, opposite1(m3), v128.load(key, 64));
+        x4 = mixed(v128.xor(m5, m0), b4, opposite1(m4), v128.load(key, 48));
+        x5 = mixed(m6, b5, opposite1(m5), v128.load(key, 32));
+        x6 = mixed(v128.xor(m7, m0), b6, opposite1(m6), v128.load(key, 16));
+        x7 = mixed(m0, b7, opposite1(m7), v128.load(key));
+        break;
+      }
+      case 2: {
+        const b0 = below2(s0);
+        const m0 = v128.xor(s0, b0);
+        const b1 = below2(s1);
+        const m1 = v128.xor(s1, b1);
+        const b2 = below2(s2);
+        const m2 = v128.xor(s2, b2);
+        const b3 = below2(s3);
+        const m3 = v128.xor(s3, b3);
+        const b4 = below2(s4);
+        const m4 = v128.xor(s4, b4);
+        const b5 = below2(s5);
+        const m5 = v128.xor(s5, b5);
+        const b6 = below2(s6);
+        const m6 = v128.xor(s6, b6);
+        const b7 = below2(s7);
+        const m7 = v128.xor(s7, b7);
+        x0 = mixed(m1, b0, opposite0(m0), v128.load(key, 112));
+        x1 = mixed(m2, b1, opposite0(m1), v128.load(key, 96));
+        x2 = mixed(m3, b2, opposite0(m2), v128.load(key, 80));
+        x3 = mixed(v128.xor(m4, m0), b3, opposite0(m3), v128.load(key, 64));
+        x4 = mixed(v128.xor(m5, m0), b4, opposite0(m4), v128.load(key, 48));
+        x5 = mixed(m6, b5, opposite0(m5), v128.load(key, 32));
+        x6 = mixed(v128.xor(m7, m0), b6, opposite0(m6), v128.load(key, 16));
+        x7 = mixed(m0, b7, opposite0(m7), v128.load(key));
+        break;
+      }
+      default: {
+        const b0 = below3(s0);
+        const m0 = v128.xor(s0, b0);
+        const b1 = below3(s1);
+        const m1 = v128.xor(s1, b1);
+        const b2 = below3(s2);
+        const m2 = v128.xor(s2, b2);
+        const b3 = below3(s3);
+        const m3 = v128.xor(s3, b3);
+        const b4 = below3(s4);
+        const m4 = v128.xor(s4, b4);
+        const b5 = below3(s5);
+        const m5 = v128.xor(s5, b5);
+        const b6 = below3(s6);
+        const m6 = v128.xor(s6, b6);
+        const b7 = below3(s7);
+        const m7 = v128.xor(s7, b7);
+        x0 = mixed(m1, b0, opposite1(m0), v128.load(key, 112));
+        x1 = mixed(m2, b1, opposite1(m1), v128.load(key, 96));
+        x2 = mixed(m3, b2, opposite1(m2), v128.load(key, 80));
+        x3 = mixed(v128.xor(m4, m0), b3, opposite1(m3), v128.load(key, 64));
+        x4 = mixed(v128.xor(m5, m0), b4, opposite1(m4), v128.load(key, 48));
+        x5 = mixed(m6, b5, opposite1(m5), v128.load(key, 32));
+        x6 = mixed(v128.xor(m7, m0), b6, opposite1(m6), v128.load(key, 16));
+        x7 = mixed(m0, b7, opposite1(m7), v128.load(key));
+      }
+    }
+    if (round === end) {
+      v128.store(state, x0, 112);
+      v128.store(state, x1, 96);
+      v128.store(state, x2, 80);
+      v128.store(state, x3, 64);
+      v128.store(state, x4, 48);
+      v128.store(state, x5, 32);
+      v128.store(state, x6, 16);
+      v128.store(state, x7);
+      return;
+    }
   }
 }
 
 /** Twice m, plus b, plus m two places on, plus the round key. */
-function mixed(doubled: v128, b: v128, m: v128, roundKey: v128): v128 {
-  const half = i8x16.swizzle(m, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-  return v128.xor(v128.xor(doubled, roundKey), v128.xor(b, half));
+function mixed(doubled: v128, b: v128, opposite: v128, roundKey: v128): v128 {
+  return v128.xor(v128.xor(doubled, roundKey), v128.xor(b, opposite));
 }
 
-function shiftRows(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11));
+// Where the next byte of the column and the one after it stand, in rounds that are so many more than a multiple of four.
+
+function below0(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
 }
 
-/** ShiftRows, and then every column moved up by one place. */
-function shiftRowsAndRotate(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(5, 10, 15, 0, 9, 14, 3, 4, 13, 2, 7, 8, 1, 6, 11, 12));
+function below1(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0));
+}
+
+function below2(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4));
+}
+
+function below3(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8));
+}
+
+/** For rounds with even numbers. */
+function opposite0(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+}
+
+function opposite1(x: v128): v128 {
+  return i8x16.swizzle(x, i8x16(10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5));
 }

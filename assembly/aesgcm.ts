@@ -1,38 +1,71 @@
 // AES-GCM (NIST SP 800-38D) with a 96-bit IV and a 128-bit tag, as ESP uses it (RFC 4106): nonce = salt || IV.
+//
+// Blocks are encrypted in groups of eight. Two things are not done again for each group:
+// - Of the counter blocks of a packet only the last bytes differ. What the first round makes of the last one is in a
+//   table of the key's, for each group; to it what the round makes of the others is added.
+// - Counter 1, whose block masks the tag, would cost a group of its own. Those of eight IVs that differ in the three lowest
+//   bits are encrypted together and kept, as IVs usually follow each other.
 
 import { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
-import { AES_GROUP, AES_ROUND_KEYS, aesCounterGroup, aesExpandKey } from './aes';
-import { loadPart, wipe, xorBytes } from './bytes';
-import { GHASH_KEY, ghashBlocks, ghashInstall, ghashResult } from './ghash';
+import {
+  AES_GROUP,
+  AES_ROUND_KEYS,
+  aesEncrypt,
+  aesExpandKey,
+  aesFirstRound,
+  aesOtherRounds,
+  aesSlice,
+  aesUnslice,
+  aesXor,
+} from './aes';
+import { wipe, xorBytes } from './bytes';
+import { GHASH_KEY, ghash, ghashInstall } from './ghash';
 
-// A context: u32 number of rounds, 4 bytes salt, 8 bytes zero; the bit-sliced round keys; the hash key.
+// A context: u32 number of rounds, 4 bytes salt, u64 the IVs whose tag masks follow, without the three bits, or NO_IVS;
+// the tag masks; the bit-sliced round keys; the table of the last counter bytes; the hash key.
 const ROUNDS: usize = 0;
 const SALT: usize = 4;
-const ROUND_KEYS: usize = 16;
-const HASH_KEY: usize = ROUND_KEYS + AES_ROUND_KEYS;
+const TAG_IVS: usize = 8;
+const TAG_MASKS: usize = 16;
+const ROUND_KEYS: usize = TAG_MASKS + AES_GROUP;
+const COUNTERS: usize = ROUND_KEYS + AES_ROUND_KEYS;
+const HASH_KEY: usize = COUNTERS + 32 * AES_GROUP;
 if (<i32>HASH_KEY + <i32>GHASH_KEY > AEAD_CONTEXT_SIZE) ERROR('the context is too small');
 
+/** The three lowest bits of an IV, as loaded. */
+const IV_LOW: u64 = 0x0700000000000000;
+const NO_IVS: u64 = u64.MAX_VALUE;
+/** The counter of the first block of data. */
+const FIRST_COUNTER: u32 = 2;
+
+// All zero between calls.
+const STATE = memory.data(128, 16);
+/** The state after the first round without what the last counter byte adds. */
+const COMMON = memory.data(128, 16);
 const KEYSTREAM = memory.data(128, 16);
 const NONCE = memory.data(16, 16);
-/** Encrypted counter 1, which masks the tag. */
-const TAG_MASK = memory.data(16, 16);
-const SUM = memory.data(16, 16);
-/** The last, partial block of what is authenticated, padded with zeros; then the block of lengths; then a tag. */
-const BLOCK = memory.data(16, 16);
-
-/** Counters 0 and 1 of the first group are not for data: none is 0, and 1 is the tag's. */
-const FIRST: u32 = AES_GROUP - 32;
 
 /** Installs a key of `words` 32-bit words, 4 or 8, and the 4-byte salt behind it. */
 export function aesGcmInstall(context: usize, key: usize, words: u32): void {
   store<u32>(context, words + 6, ROUNDS);
   store<u32>(context, load<u32>(key + (words << 2)), SALT);
+  store<u64>(context, NO_IVS, TAG_IVS);
   aesExpandKey(context + ROUND_KEYS, key, words);
-  // H is the encrypted zero block: counter 0 of the nonce 0.
-  memory.fill(NONCE, 0, 16);
-  aesCounterGroup(context + ROUND_KEYS, words + 6, NONCE, 0, KEYSTREAM);
+  // H is the encrypted zero block.
+  aesEncrypt(STATE, context + ROUND_KEYS, words + 6);
+  aesUnslice(STATE, KEYSTREAM, KEYSTREAM);
   ghashInstall(context + HASH_KEY, KEYSTREAM);
+  wipe(STATE, AES_GROUP);
   wipe(KEYSTREAM, AES_GROUP);
+  for (let group: u32 = 0; group < 32; group++) {
+    const entry = context + COUNTERS + group * AES_GROUP;
+    wipe(entry, AES_GROUP);
+    for (let bit: u32 = 0; bit < 8; bit++) {
+      const keyByte = load<u8>(context + ROUND_KEYS + (bit << 4), 15);
+      store<u8>(entry + (bit << 4), bitOfCounters(FIRST_COUNTER + (group << 3), bit) ^ keyByte, 15);
+    }
+    aesFirstRound(entry);
+  }
 }
 
 export function aesGcmSeal(
@@ -43,9 +76,9 @@ export function aesGcmSeal(
   data: usize,
   length: u32,
 ): void {
-  startFirstGroup(context, iv);
-  encrypt(context, data, length);
-  authenticate(context, aad, aadLength, data, length, data + length);
+  encrypt(context, iv, data, length);
+  const sum = ghash(context + HASH_KEY, aad, aadLength, data, length);
+  v128.store(data + length, v128.xor(sum, v128.load(tagMask(context, iv))));
 }
 
 export function aesGcmOpen(
@@ -56,63 +89,80 @@ export function aesGcmOpen(
   data: usize,
   length: u32,
 ): bool {
-  startFirstGroup(context, iv);
-  authenticate(context, aad, aadLength, data, length, BLOCK);
-  const difference = v128.xor(v128.load(BLOCK), v128.load(data + length));
-  wipe(BLOCK, 16);
-  if (v128.any_true(difference)) {
-    wipe(KEYSTREAM, AES_GROUP);
-    return false;
-  }
-  encrypt(context, data, length);
+  const sum = ghash(context + HASH_KEY, aad, aadLength, data, length);
+  const tag = v128.xor(sum, v128.load(tagMask(context, iv)));
+  if (v128.any_true(v128.xor(tag, v128.load(data + length)))) return false;
+  encrypt(context, iv, data, length);
   return true;
 }
 
-function startFirstGroup(context: usize, iv: usize): void {
+/** Address of the encrypted counter 1. */
+function tagMask(context: usize, iv: usize): usize {
+  const masks = context + TAG_MASKS;
+  const ivs = load<u64>(iv) & ~IV_LOW;
+  if (ivs !== load<u64>(context, TAG_IVS)) {
+    aesSlice(masks, nonceBlock(context, iv, 1));
+    // Byte 11 ends the IV: the eight blocks of the group differ in its three lowest bits.
+    store<u8>(masks, 0b10101010, 11);
+    store<u8>(masks, 0b11001100, 16 + 11);
+    store<u8>(masks, 0b11110000, 32 + 11);
+    aesEncrypt(masks, context + ROUND_KEYS, load<u32>(context, ROUNDS));
+    aesUnslice(masks, masks, KEYSTREAM);
+    store<u64>(context, ivs, TAG_IVS);
+  }
+  return masks + ((<usize>(load<u8>(iv, 7) & 7)) << 4);
+}
+
+/** Address of the block that is encrypted. */
+function nonceBlock(context: usize, iv: usize, counter: u32): usize {
   store<u32>(NONCE, load<u32>(context, SALT));
   store<u64>(NONCE, load<u64>(iv), 4);
-  keystreamGroup(context, 0);
-  v128.store(TAG_MASK, v128.load(KEYSTREAM, 16));
+  store<u32>(NONCE, bswap<u32>(counter), 12);
+  return NONCE;
 }
 
-function keystreamGroup(context: usize, counter: u32): void {
-  aesCounterGroup(context + ROUND_KEYS, load<u32>(context, ROUNDS), NONCE, counter, KEYSTREAM);
-}
-
-function encrypt(context: usize, data: usize, length: u32): void {
-  xorBytes(data, KEYSTREAM + 32, min(length, FIRST));
-  let counter: u32 = 8;
-  for (let done = FIRST; done < length; done += AES_GROUP) {
-    keystreamGroup(context, counter);
-    xorBytes(data + done, KEYSTREAM, min(length - done, AES_GROUP));
+/** Adds the keystream to `length` bytes, at most a megabyte. */
+function encrypt(context: usize, iv: usize, data: usize, length: u32): void {
+  const roundKeys = context + ROUND_KEYS;
+  const rounds = load<u32>(context, ROUNDS);
+  let counter = FIRST_COUNTER;
+  for (let left = length; left > 0; ) {
+    const group = (counter >> 3) & 31;
+    // In the last of 32 groups the higher counter bytes change.
+    if (group === 0 || group === 31) commonPart(context, iv, counter);
+    aesXor(STATE, COMMON, context + COUNTERS + group * AES_GROUP);
+    aesOtherRounds(STATE, roundKeys, rounds);
+    if (left < AES_GROUP) {
+      aesUnslice(STATE, KEYSTREAM, KEYSTREAM);
+      xorBytes(data, KEYSTREAM, left);
+      wipe(KEYSTREAM, AES_GROUP);
+      break;
+    }
+    aesUnslice(STATE, data, data);
+    data += AES_GROUP;
+    left -= AES_GROUP;
     counter += 8;
   }
-  wipe(KEYSTREAM, AES_GROUP);
+  wipe(STATE, AES_GROUP);
+  wipe(COMMON, AES_GROUP);
 }
 
-function authenticate(
-  context: usize,
-  aad: usize,
-  aadLength: u32,
-  data: usize,
-  length: u32,
-  tag: usize,
-): void {
-  v128.store(SUM, i64x2.splat(0));
-  padded(context, aad, aadLength);
-  padded(context, data, length);
-  store<u64>(BLOCK, bswap<u64>((<u64>aadLength) << 3));
-  store<u64>(BLOCK, bswap<u64>((<u64>length) << 3), 8);
-  ghashBlocks(context + HASH_KEY, SUM, BLOCK, 1);
-  v128.store(tag, v128.xor(ghashResult(SUM), v128.load(TAG_MASK)));
-  v128.store(SUM, i64x2.splat(0));
-  wipe(TAG_MASK, 16);
+/** The first round of the group of counters from `counter` on, with zero for the last byte. */
+function commonPart(context: usize, iv: usize, counter: u32): void {
+  const roundKeys = context + ROUND_KEYS;
+  aesSlice(COMMON, nonceBlock(context, iv, counter));
+  for (let bit: u32 = 0; bit < 8; bit++) {
+    store<u8>(COMMON + (bit << 4), bitOfCounters(counter, bit + 8), 14);
+  }
+  aesXor(COMMON, COMMON, roundKeys);
+  for (let i: usize = 0; i < AES_GROUP; i += 16) store<u8>(COMMON + i, 0, 15);
+  aesFirstRound(COMMON);
+  aesXor(COMMON, COMMON, roundKeys + AES_GROUP);
 }
 
-function padded(context: usize, data: usize, length: u32): void {
-  const rest = length & 15;
-  ghashBlocks(context + HASH_KEY, SUM, data, length >> 4);
-  if (rest === 0) return;
-  v128.store(BLOCK, loadPart(data + (length - rest), rest));
-  ghashBlocks(context + HASH_KEY, SUM, BLOCK, 1);
+/** A bit of `counter` and of the seven numbers after it. */
+function bitOfCounters(counter: u32, bit: u32): u8 {
+  let bits: u32 = 0;
+  for (let i: u32 = 0; i < 8; i++) bits |= (((counter + i) >> bit) & 1) << i;
+  return <u8>bits;
 }

@@ -1,25 +1,39 @@
 // GHASH (NIST SP 800-38D, section 6.4), computed as POLYVAL (RFC 8452, appendix A): with the bytes of each block reversed the
 // field's elements are ordinary little-endian polynomials, and with X_i the blocks, dot(a, b) = a b x^-128
 //   sum = dot(sum + X_1, h^n) + dot(X_2, h^(n-1)) + ... + dot(X_n, h)
+// A packet's blocks are those of the associated data, of the data, and that of the lengths. A few are multiplied each by a
+// power of its own; more of them in lanes (ghash_lanes.ts), with which zeros go in front to fill groups.
 // Products are of nibbles by bytes of h^k: each of these has tables of 16 one-byte entries, small enough to be one vector
 // that i8x16.swizzle looks up in a register for 16 nibbles at once. No address depends on the key or the data.
 
-import { loadReversed, wipe } from './bytes';
-import { GHASH_LANES, GHASH_LANES_KEY, ghashLanes, ghashLanesInstall, ghashLanesWipe } from './ghash_lanes';
+import { loadPart, loadReversed, wipe } from './bytes';
+import {
+  GHASH_LANES,
+  GHASH_LANES_KEY,
+  ghashLanesAdd,
+  ghashLanesFold,
+  ghashLanesInstall,
+  ghashLanesMultiply,
+  ghashLanesWipe,
+} from './ghash_lanes';
 import { products } from './nibbles';
 
 /** Blocks that are multiplied together, each with a power of its own. */
-const POWERS: u32 = GHASH_LANES;
+const POWERS: u32 = GHASH_LANES / 2;
 /** Bytes of the tables of one power of h: four of 16 bytes for each of its 16 bytes. */
 const POWER_TABLES: u32 = 1024;
-/** Bytes of a key as installed: the powers' tables, then what ghash_lanes.ts needs. */
-export const GHASH_KEY: u32 = POWERS * POWER_TABLES + GHASH_LANES_KEY;
-const LANES_KEY: usize = POWERS * POWER_TABLES;
+// A key as installed: tables of the powers 1 to 8; of powers 8 and 16, for lanes.
+const LANES_HALF: usize = POWERS * POWER_TABLES;
+const LANES_ALL: usize = LANES_HALF + GHASH_LANES_KEY;
+export const GHASH_KEY: u32 = POWERS * POWER_TABLES + 2 * GHASH_LANES_KEY;
 
 /** Low and high nibbles of the blocks that are being multiplied. Zero between calls. */
-const NIBBLES = memory.data(512, 16);
-const NIBBLES_BYTES: u32 = 512;
+const NIBBLES = memory.data(256, 16);
+const NIBBLES_BYTES: u32 = 256;
 const BLOCK = memory.data(16, 16);
+/** A group of lanes, reversed. Zero between calls, but for the lengths. */
+const GROUP = memory.data(256, 16);
+const GROUP_BYTES: u32 = 256;
 
 /** Installs the hash key H, 16 bytes at `hashKey`. */
 export function ghashInstall(key: usize, hashKey: usize): void {
@@ -36,7 +50,10 @@ export function ghashInstall(key: usize, hashKey: usize): void {
     storeNibbles(0, v128.load(BLOCK));
     v128.store(BLOCK, multiply(key, 1));
   }
-  ghashLanesInstall(key + LANES_KEY, BLOCK);
+  ghashLanesInstall(key + LANES_HALF, BLOCK);
+  storeNibbles(0, v128.load(BLOCK));
+  v128.store(BLOCK, multiply(key + (POWERS - 1) * POWER_TABLES, 1));
+  ghashLanesInstall(key + LANES_ALL, BLOCK);
   wipe(BLOCK, 16);
   wipe(NIBBLES, NIBBLES_BYTES);
 }
@@ -54,36 +71,78 @@ function installPower(tables: usize): void {
   }
 }
 
-/** Takes `blocks` blocks of 16 bytes into the sum, which is kept with its bytes reversed. */
-export function ghashBlocks(key: usize, sum: usize, data: usize, blocks: u32): void {
-  if (blocks >= 2 * GHASH_LANES) {
-    // All whole groups but the last go into sums of their own, which are then added to the blocks of the last.
-    const groups = blocks / GHASH_LANES - 1;
-    const sums = ghashLanes(key + LANES_KEY, sum, data, groups);
-    data += groups << 8;
-    blocks -= groups << 4;
-    for (let i: u32 = 0; i < POWERS; i++) {
-      storeNibbles(i, v128.xor(v128.load(sums + (i << 4)), loadReversed(data + (i << 4))));
-    }
-    ghashLanesWipe();
-    v128.store(sum, multiply(key, POWERS));
-    data += POWERS << 4;
-    blocks -= POWERS;
+/** The hash of associated data and data: 16 bytes. Up to 15 bytes behind either may be read. */
+export function ghash(key: usize, aad: usize, aadLength: u32, data: usize, length: u32): v128 {
+  const lengths = i64x2.replace_lane(i64x2.splat((<u64>length) << 3), 1, (<u64>aadLength) << 3);
+  // The last block of the associated data, to which the sum of those before it is added.
+  let first = i64x2.splat(0);
+  for (; aadLength > 16; aadLength -= 16) {
+    storeNibbles(0, v128.xor(first, loadReversed(aad)));
+    first = multiply(key, 1);
+    aad += 16;
   }
-  while (blocks > 0) {
-    const count = min(blocks, POWERS);
-    storeNibbles(0, v128.xor(v128.load(sum), loadReversed(data)));
-    for (let i: u32 = 1; i < count; i++) storeNibbles(i, loadReversed(data + (i << 4)));
-    v128.store(sum, multiply(key, count));
-    data += count << 4;
-    blocks -= count;
+  first = v128.xor(first, lastBlock(aad, aadLength));
+
+  const blocks = ((length + 15) >> 4) + 2;
+  let sum: v128;
+  if (blocks <= POWERS) {
+    storeNibbles(0, first);
+    let i: u32 = 1;
+    for (; i < blocks - 2; i++) {
+      storeNibbles(i, loadReversed(data));
+      data += 16;
+      length -= 16;
+    }
+    if (length > 0) storeNibbles(i++, lastBlock(data, length));
+    storeNibbles(i, lengths);
+    sum = multiply(key, blocks);
+  } else {
+    sum = inLanes(key, first, data, length, lengths);
   }
   wipe(NIBBLES, NIBBLES_BYTES);
+  return reversed(sum);
 }
 
-/** The sum as the bytes that GHASH puts out. */
-export function ghashResult(sum: usize): v128 {
-  return loadReversed(sum);
+/** The sum over `first`, the data and `lengths`, which together are more than POWERS blocks. */
+function inLanes(key: usize, first: v128, data: usize, length: u32, lengths: v128): v128 {
+  const blocks = ((length + 15) >> 4) + 2;
+  let groups = (blocks + GHASH_LANES - 1) / GHASH_LANES;
+  // Zeros in front leave the sum as it is.
+  let lane = groups * GHASH_LANES - blocks;
+  wipe(GROUP, GROUP_BYTES);
+  v128.store(GROUP + (lane << 4), first);
+  lane += 1;
+  for (; groups > 1; groups--) {
+    for (; lane < GHASH_LANES; lane++) {
+      v128.store(GROUP + (lane << 4), loadReversed(data));
+      data += 16;
+      length -= 16;
+    }
+    ghashLanesAdd(GROUP);
+    ghashLanesMultiply(key + LANES_ALL);
+    lane = 0;
+  }
+  for (; length > 16; length -= 16) {
+    v128.store(GROUP + (lane << 4), loadReversed(data));
+    data += 16;
+    lane += 1;
+  }
+  if (lane < GHASH_LANES - 1) v128.store(GROUP + 224, lastBlock(data, length));
+  v128.store(GROUP + 240, lengths);
+  ghashLanesAdd(GROUP);
+  const sums = ghashLanesFold(key + LANES_HALF);
+  for (let i: u32 = 0; i < POWERS; i++) storeNibbles(i, v128.load(sums + (i << 4)));
+  ghashLanesWipe();
+  return multiply(key, POWERS);
+}
+
+/** The first `length` bytes, at most 16, at `data`, and zeros, as a polynomial. */
+function lastBlock(data: usize, length: u32): v128 {
+  return reversed(length === 16 ? v128.load(data) : loadPart(data, length));
+}
+
+function reversed(bytes: v128): v128 {
+  return i8x16.swizzle(bytes, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
 }
 
 function storeNibbles(index: u32, block: v128): void {

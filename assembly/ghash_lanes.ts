@@ -4,12 +4,12 @@
 // The product of 128-bit polynomials is made of nine products of 32-bit ones, by Karatsuba's method applied twice:
 //   (a1 X + a0) (b1 X + b0) = a1 b1 X^2 + ((a0 + a1) (b0 + b1) + a0 b0 + a1 b1) X + a0 b0
 
-import { loadReversed, wipe } from './bytes';
+import { wipe } from './bytes';
 import { products } from './nibbles';
 
 /** Sums, and blocks of a group. */
 export const GHASH_LANES: u32 = 16;
-/** Bytes of the tables for h^16: for each of nine words, five for the low nibbles and five for the high ones. */
+/** Bytes of the tables for a power of h: for each of nine words, five for the low nibbles and five for the high ones. */
 export const GHASH_LANES_KEY: u32 = 9 * 160;
 
 /** Bytes of one 32-bit word of the sums (four vectors), and of the product of two such words. */
@@ -27,7 +27,7 @@ const WORDS_BYTES: u32 = 576;
 const PRODUCTS_BYTES: u32 = 1152;
 const TURNED_BYTES: u32 = 256;
 
-/** Installs h^16, 16 bytes at `power`. */
+/** Installs the power of h, 16 bytes at `power`. */
 export function ghashLanesInstall(key: usize, power: usize): void {
   const w0 = load<u32>(power);
   const w1 = load<u32>(power, 4);
@@ -51,25 +51,33 @@ function installWord(tables: usize, word: u32): void {
   }
 }
 
-/**
- * Takes `groups` groups of 16 blocks at `data` into the sums, the sum so far at `sum` into the first, and returns where
- * they are: 16 polynomials of 16 bytes. The caller wipes them with ghashLanesWipe.
- */
-export function ghashLanes(key: usize, sum: usize, data: usize, groups: u32): usize {
-  wipe(PRODUCTS, PRODUCTS_BYTES);
-  for (let group: u32 = 0; group < groups; group++) {
-    for (let i: usize = 0; i < 256; i += 16) v128.store(WORDS + i, loadReversed(data + i));
-    if (group === 0) v128.store(WORDS, v128.xor(v128.load(WORDS), v128.load(sum)));
-    data += 256;
-    transpose(WORDS);
-    // The sums of the last group are the upper half of the product.
-    for (let i: usize = 0; i < 256; i += 16) {
-      v128.store(WORDS + i, v128.xor(v128.load(WORDS + i), v128.load(PRODUCTS + 256 + i)));
-    }
-    multiply(key);
-    reduce();
+/** Adds 16 polynomials at `group` to the sums; before the first ones the sums are zero. */
+export function ghashLanesAdd(group: usize): void {
+  memory.copy(WORDS, group, 256);
+  transpose(WORDS);
+  // The sums of the last group are the upper half of the product.
+  for (let i: usize = 0; i < 256; i += 16) {
+    v128.store(WORDS + i, v128.xor(v128.load(WORDS + i), v128.load(PRODUCTS + 256 + i)));
   }
-  memory.copy(WORDS, PRODUCTS + 256, 256);
+}
+
+/** Multiplies all sums by the power of `key`. */
+export function ghashLanesMultiply(key: usize): void {
+  multiply(key);
+  reduce();
+}
+
+/**
+ * Multiplies the first eight sums by the power of `key`, adds to each of them the one that is eight places on, and returns
+ * where they are: polynomials of 16 bytes. The caller wipes them with ghashLanesWipe.
+ */
+export function ghashLanesFold(key: usize): usize {
+  multiply(key);
+  reduce();
+  for (let i: usize = 0; i < 256; i += 16) {
+    const second = i64x2.shuffle(v128.load(WORDS + i), i64x2.splat(0), 1, 2);
+    v128.store(WORDS + i, v128.xor(v128.load(PRODUCTS + 256 + i), second));
+  }
   transpose(WORDS);
   return WORDS;
 }
@@ -99,16 +107,14 @@ function turn(from: usize, to: usize): void {
   }
 }
 
-/** The 256-bit products of the sums in WORDS with h^16, in the first 32 vectors of PRODUCTS. */
-function multiply(key: usize): void {
+/** The 256-bit products of the sums in WORDS with the power, in the first 32 vectors of PRODUCTS. */
+export function multiply(key: usize): void {
   addWords(4, 0, 2);
   addWords(5, 1, 3);
   addWords(6, 0, 1);
   addWords(7, 2, 3);
   addWords(8, 4, 5);
-  for (let word: usize = 0; word < 9; word++) {
-    multiplyWord(key + word * 160, WORDS + word * WORD, PRODUCTS + word * PRODUCT);
-  }
+  multiplyWords(key);
   // Of 64-bit polynomials: the low halves, the high halves, and the sums of both.
   addMiddle(PRODUCTS, 128, PRODUCTS + 6 * PRODUCT);
   addMiddle(PRODUCTS + 2 * PRODUCT, 128, PRODUCTS + 7 * PRODUCT);
@@ -124,44 +130,79 @@ function addWords(to: usize, a: usize, b: usize): void {
   }
 }
 
-/** The 64-bit products of a 32-bit word with the word of the tables. */
-function multiplyWord(tables: usize, word: usize, product: usize): void {
-  let low = lowNibbles(v128.load(word));
-  let high = highNibbles(v128.load(word));
-  const p0 = lookUp(tables, low, high);
-  let p1 = lookUp(tables + 16, low, high);
-  let p2 = lookUp(tables + 32, low, high);
-  let p3 = lookUp(tables + 48, low, high);
-  let p4 = lookUp(tables + 64, low, high);
-  low = lowNibbles(v128.load(word, 16));
-  high = highNibbles(v128.load(word, 16));
-  p1 = v128.xor(p1, lookUp(tables, low, high));
-  p2 = v128.xor(p2, lookUp(tables + 16, low, high));
-  p3 = v128.xor(p3, lookUp(tables + 32, low, high));
-  p4 = v128.xor(p4, lookUp(tables + 48, low, high));
-  let p5 = lookUp(tables + 64, low, high);
-  low = lowNibbles(v128.load(word, 32));
-  high = highNibbles(v128.load(word, 32));
-  p2 = v128.xor(p2, lookUp(tables, low, high));
-  p3 = v128.xor(p3, lookUp(tables + 16, low, high));
-  p4 = v128.xor(p4, lookUp(tables + 32, low, high));
-  p5 = v128.xor(p5, lookUp(tables + 48, low, high));
-  let p6 = lookUp(tables + 64, low, high);
-  low = lowNibbles(v128.load(word, 48));
-  high = highNibbles(v128.load(word, 48));
-  p3 = v128.xor(p3, lookUp(tables, low, high));
-  p4 = v128.xor(p4, lookUp(tables + 16, low, high));
-  p5 = v128.xor(p5, lookUp(tables + 32, low, high));
-  p6 = v128.xor(p6, lookUp(tables + 48, low, high));
-  const p7 = lookUp(tables + 64, low, high);
-  v128.store(product, p0);
-  v128.store(product, p1, 16);
-  v128.store(product, p2, 32);
-  v128.store(product, p3, 48);
-  v128.store(product, p4, 64);
-  v128.store(product, p5, 80);
-  v128.store(product, p6, 96);
-  v128.store(product, p7, 112);
+/** The 64-bit products of the nine words with those of the tables, each of which is read only once. */
+function multiplyWords(tables: usize): void {
+  let product = PRODUCTS;
+  for (let word = WORDS; word < WORDS + 9 * WORD; word += WORD) {
+    let n0 = lowNibbles(v128.load(word));
+    let n1 = lowNibbles(v128.load(word, 16));
+    let n2 = lowNibbles(v128.load(word, 32));
+    let n3 = lowNibbles(v128.load(word, 48));
+    let table = v128.load(tables);
+    let p0 = i8x16.swizzle(table, n0);
+    let p1 = i8x16.swizzle(table, n1);
+    let p2 = i8x16.swizzle(table, n2);
+    let p3 = i8x16.swizzle(table, n3);
+    table = v128.load(tables, 16);
+    p1 = v128.xor(p1, i8x16.swizzle(table, n0));
+    p2 = v128.xor(p2, i8x16.swizzle(table, n1));
+    p3 = v128.xor(p3, i8x16.swizzle(table, n2));
+    let p4 = i8x16.swizzle(table, n3);
+    table = v128.load(tables, 32);
+    p2 = v128.xor(p2, i8x16.swizzle(table, n0));
+    p3 = v128.xor(p3, i8x16.swizzle(table, n1));
+    p4 = v128.xor(p4, i8x16.swizzle(table, n2));
+    let p5 = i8x16.swizzle(table, n3);
+    table = v128.load(tables, 48);
+    p3 = v128.xor(p3, i8x16.swizzle(table, n0));
+    p4 = v128.xor(p4, i8x16.swizzle(table, n1));
+    p5 = v128.xor(p5, i8x16.swizzle(table, n2));
+    let p6 = i8x16.swizzle(table, n3);
+    table = v128.load(tables, 64);
+    p4 = v128.xor(p4, i8x16.swizzle(table, n0));
+    p5 = v128.xor(p5, i8x16.swizzle(table, n1));
+    p6 = v128.xor(p6, i8x16.swizzle(table, n2));
+    let p7 = i8x16.swizzle(table, n3);
+    n0 = highNibbles(v128.load(word));
+    n1 = highNibbles(v128.load(word, 16));
+    n2 = highNibbles(v128.load(word, 32));
+    n3 = highNibbles(v128.load(word, 48));
+    table = v128.load(tables, 80);
+    p0 = v128.xor(p0, i8x16.swizzle(table, n0));
+    p1 = v128.xor(p1, i8x16.swizzle(table, n1));
+    p2 = v128.xor(p2, i8x16.swizzle(table, n2));
+    p3 = v128.xor(p3, i8x16.swizzle(table, n3));
+    table = v128.load(tables, 96);
+    p1 = v128.xor(p1, i8x16.swizzle(table, n0));
+    p2 = v128.xor(p2, i8x16.swizzle(table, n1));
+    p3 = v128.xor(p3, i8x16.swizzle(table, n2));
+    p4 = v128.xor(p4, i8x16.swizzle(table, n3));
+    table = v128.load(tables, 112);
+    p2 = v128.xor(p2, i8x16.swizzle(table, n0));
+    p3 = v128.xor(p3, i8x16.swizzle(table, n1));
+    p4 = v128.xor(p4, i8x16.swizzle(table, n2));
+    p5 = v128.xor(p5, i8x16.swizzle(table, n3));
+    table = v128.load(tables, 128);
+    p3 = v128.xor(p3, i8x16.swizzle(table, n0));
+    p4 = v128.xor(p4, i8x16.swizzle(table, n1));
+    p5 = v128.xor(p5, i8x16.swizzle(table, n2));
+    p6 = v128.xor(p6, i8x16.swizzle(table, n3));
+    table = v128.load(tables, 144);
+    p4 = v128.xor(p4, i8x16.swizzle(table, n0));
+    p5 = v128.xor(p5, i8x16.swizzle(table, n1));
+    p6 = v128.xor(p6, i8x16.swizzle(table, n2));
+    p7 = v128.xor(p7, i8x16.swizzle(table, n3));
+    v128.store(product, p0);
+    v128.store(product, p1, 16);
+    v128.store(product, p2, 32);
+    v128.store(product, p3, 48);
+    v128.store(product, p4, 64);
+    v128.store(product, p5, 80);
+    v128.store(product, p6, 96);
+    v128.store(product, p7, 112);
+    tables += 160;
+    product += PRODUCT;
+  }
 }
 
 function lowNibbles(bytes: v128): v128 {
@@ -170,11 +211,6 @@ function lowNibbles(bytes: v128): v128 {
 
 function highNibbles(bytes: v128): v128 {
   return v128.and(i16x8.shr_u(bytes, 4), i8x16.splat(15));
-}
-
-/** One byte of the products of 16 bytes, given by their nibbles. */
-function lookUp(tables: usize, low: v128, high: v128): v128 {
-  return v128.xor(i8x16.swizzle(v128.load(tables), low), i8x16.swizzle(v128.load(tables, 80), high));
 }
 
 /**
@@ -197,7 +233,7 @@ function addMiddle(product: usize, size: usize, sums: usize): void {
 }
 
 /** x^-128 times the products, modulo x^128 + x^127 + x^126 + x^121 + 1: cancels the low 16 bytes one by one. */
-function reduce(): void {
+export function reduce(): void {
   for (let at = PRODUCTS, end = PRODUCTS + 256; at !== end; at += 16) {
     // This byte w is cancelled by w times the modulus, w x^128 + w x^120 (x + x^6 + x^7): that is bytes 15 and 16 on.
     const w = v128.load(at);
