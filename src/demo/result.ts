@@ -61,12 +61,13 @@ export function describeResult(result: DemoResult): string[] {
     return [`The TCP download did NOT survive: ${cause}, ${after}; ${end}.`];
   }
   const times =
-    pauseMs === null || pauseMs === 0 ? '' : ` (${(paper.recoveryMs / pauseMs).toFixed(1)} times as long)`;
+    pauseMs === null || pauseMs === 0 ? '' : `, ${(paper.recoveryMs / pauseMs).toFixed(1)} times as long`;
   return [
     `The TCP download survived: ${cause}, and ${nameOf('active')} took over.`,
     `  detected in     ${milliseconds(detectMs)} after the fault`,
     `  switched in     ${milliseconds(switchMs)} after that`,
-    `  longest pause   ${milliseconds(pauseMs)} of the TCP connection; in the paper of 2012: ${(paper.recoveryMs / 1000).toFixed(1)} s${times}`,
+    `  longest pause   ${milliseconds(pauseMs)} of the TCP connection`,
+    `  in the paper    ${milliseconds(paper.recoveryMs)} (2012)${times}`,
     `  delivered       ${megabytes(bytes)}, bit for bit as sent (SHA-256)`,
     `  resets          ${resets}; the application's address stayed ${address}`,
   ];
