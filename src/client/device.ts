@@ -21,6 +21,7 @@ export class Device {
   readonly #changes: NetworkChanges;
   readonly #routes: readonly string[];
   #address: string | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(tun: TunDevice, changes: NetworkChanges, routes: readonly string[], mtu: number) {
     this.#tun = tun;
@@ -59,18 +60,28 @@ export class Device {
     return this.#address;
   }
 
-  /** Gives the device its address and, the first time, its routes. */
-  async setAddress(address: string): Promise<void> {
+  /**
+   * Gives the device its address and, the first time, its routes; resolves with the address of before. Calls are carried
+   * out one after the other: the next gateway may be there before the first one's address is.
+   */
+  setAddress(address: string): Promise<string | undefined> {
+    const result = this.#last.then(() => this.#setAddress(address));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #setAddress(address: string): Promise<string | undefined> {
     const previous = this.#address;
-    if (previous === address) return;
+    if (previous === address) return previous;
     if (previous === undefined) {
       await this.#changes.addAddress(hostPrefix(address));
       this.#address = address;
       await this.#changes.addRoutes(this.#routes, { source: address });
-      return;
+      return previous;
     }
     await this.#changes.replaceAddress(hostPrefix(previous), hostPrefix(address));
     this.#address = address;
+    return previous;
   }
 
   /** The device disappears with its descriptor. */

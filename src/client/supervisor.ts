@@ -15,6 +15,7 @@ import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { formatHostPort, GatewayRecords } from './gateway-records.js';
+import { IkeProbe } from './ike-probe.js';
 import { Milestones } from './milestones.js';
 import { RelayLink } from './relay-link.js';
 import type { GatewayResolver } from './resolver.js';
@@ -51,7 +52,7 @@ export class Supervisor {
   #applying = false;
   #stopped = false;
   #waiting = false;
-  #ikeProbe: { id: number; sentAt: number } | undefined;
+  readonly #ikeProbe = new IkeProbe();
   #trafficWatch: NodeJS.Timeout | undefined;
   #packets = 0;
   #reject: (error: VpnrError) => void = () => {};
@@ -236,7 +237,7 @@ export class Supervisor {
 
   #activate(gateway: number, epoch: number): void {
     this.#options.plane.activate(gateway, epoch);
-    this.#ikeProbe = undefined;
+    this.#ikeProbe.forget();
     if (this.#relay !== undefined) this.#relay.pathChanged();
     else void this.#useVirtualAddress(gateway);
   }
@@ -246,7 +247,7 @@ export class Supervisor {
       if (this.#relay.bound) this.#options.plane.probe(gateway, id);
       return;
     }
-    this.#ikeProbe ??= { id, sentAt: monotonicMs() };
+    this.#ikeProbe.due(id, monotonicMs());
     this.#gateways.at(gateway).tunnel?.probe();
   }
 
@@ -287,11 +288,11 @@ export class Supervisor {
   }
 
   #alive(gateway: number, roundTripMs: number | undefined): void {
-    const probe = this.#ikeProbe;
-    if (this.#relay !== undefined || probe === undefined || this.#policy.active !== gateway) return;
-    this.#ikeProbe = undefined;
+    if (this.#relay !== undefined || this.#policy.active !== gateway) return;
     const now = monotonicMs();
-    this.#policy.probeReply(gateway, probe.id, roundTripMs ?? now - probe.sentAt, now);
+    const probe = this.#ikeProbe.answered(now);
+    if (probe === undefined) return;
+    this.#policy.probeReply(gateway, probe.id, roundTripMs ?? probe.waitedMs, now);
   }
 
   /** Without a relay, the address of the device is the one that the gateway assigned. */
@@ -312,9 +313,8 @@ export class Supervisor {
 
   async #useAddress(address: string): Promise<void> {
     const { device, emit } = this.#options;
-    const previous = device.address;
     this.#setAddresses(address);
-    await device.setAddress(address);
+    const previous = await device.setAddress(address);
     if (previous !== undefined && previous !== address) emit({ event: 'address-changed', address, previous });
   }
 
