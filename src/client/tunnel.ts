@@ -2,8 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import type { GatewayEntry } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
-import { VpnrError } from '../errors.js';
-import type { AssignedConfiguration, Endpoint, IkeOutput, IkeSession, RetransmitTiming } from '../ike/api.js';
+import { toVpnrError, VpnrError } from '../errors.js';
+import type {
+  AssignedConfiguration,
+  ChildSa,
+  Endpoint,
+  IkeOutput,
+  IkeSession,
+  RetransmitTiming,
+} from '../ike/api.js';
 import { createInitiator } from '../ike/initiator.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
@@ -127,9 +134,7 @@ export class Tunnel {
         this.#configuration = output.configuration;
         return;
       case 'child-up':
-        this.#children.add(output.child.inboundSpi);
-        this.#plane.installChild(this.path, output.child, output.receiveOnly);
-        this.#announce();
+        this.#install(output.child, output.receiveOnly);
         return;
       case 'child-send':
         this.#plane.sendOnChild(this.path, output.inboundSpi);
@@ -149,6 +154,20 @@ export class Tunnel {
       case 'ignored':
         return;
     }
+  }
+
+  /** What the gateway has agreed to may be more than the packet core takes: then this tunnel is of no use. */
+  #install(child: ChildSa, receiveOnly: boolean | undefined): void {
+    try {
+      this.#plane.installChild(this.path, child, receiveOnly);
+    } catch (error) {
+      this.#plane.releaseSpi(child.inboundSpi);
+      const { code, message } = toVpnrError(error);
+      this.#fail(code, message, false);
+      return;
+    }
+    this.#children.add(child.inboundSpi);
+    this.#announce();
   }
 
   #announce(): void {

@@ -1,0 +1,138 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Tunnel } from '../../src/client/tunnel.js';
+import { clientSchema } from '../../src/config/client.js';
+import type { ClientDataPlane } from '../../src/dataplane/api.js';
+import { ChildTable } from '../../src/dataplane/children.js';
+import type { VpnrError } from '../../src/errors.js';
+import type { ChildSa, Endpoint } from '../../src/ike/api.js';
+import { createResponder } from '../../src/ike/responder.js';
+import { Secret } from '../../src/secret.js';
+
+const config = clientSchema.parse({
+  name: 'work',
+  identity: 'client1',
+  gateways: [{ name: 'tokyo', address: '198.51.100.10', identity: 'tokyo', auth: { psk: { env: 'PSK' } } }],
+});
+const gateway = config.gateways[0] as (typeof config.gateways)[number];
+const REMOTE: Endpoint = { address: '198.51.100.10', port: 4500 };
+const LOCAL: Endpoint = { address: '192.0.2.1', port: 40_000 };
+
+/** The part of the data plane that a tunnel uses; what it sends goes to a gateway in the same process. */
+class Scene {
+  readonly children = new ChildTable(() => {});
+  readonly spis = new Set<number>();
+  readonly open = new Set<number>();
+  readonly events: string[] = [];
+  error: VpnrError | undefined;
+  readonly tunnel: Tunnel;
+  readonly #toClient: Uint8Array[] = [];
+  readonly #toGateway: Uint8Array[] = [];
+
+  readonly #networks: string[];
+
+  constructor(networks: string[]) {
+    this.#networks = networks;
+    const plane: Partial<ClientDataPlane> = {
+      openPath: path => {
+        this.open.add(path);
+        return { local: LOCAL };
+      },
+      closePath: path => void this.open.delete(path),
+      allocateSpi: () => {
+        const spi = this.children.allocateSpi();
+        this.spis.add(spi);
+        return spi;
+      },
+      releaseSpi: spi => {
+        this.spis.delete(spi);
+        this.children.releaseSpi(spi);
+      },
+      sendIke: (_, datagram) => void this.#toGateway.push(datagram),
+      installChild: (path: number, child: ChildSa) => this.children.install(path, child, false),
+      removeChild: spi => {
+        this.spis.delete(spi);
+        this.children.remove(spi);
+      },
+      setVirtualAddress: () => {},
+    };
+    this.tunnel = new Tunnel(
+      {
+        path: 0,
+        gateway,
+        identity: config.identity,
+        psk: Secret.fromText('a key'),
+        lifetimes: config.lifetimes,
+        wantedAddress: undefined,
+      },
+      REMOTE,
+      plane as ClientDataPlane,
+      {
+        up: (_, address) => void this.events.push(`up ${address}`),
+        alive: () => {},
+        closed: error => {
+          this.events.push('closed');
+          this.error = error;
+        },
+      },
+    );
+  }
+
+  /** IKE with the gateway, until nobody has anything to say. */
+  connect(): void {
+    const responder = createResponder(
+      {
+        identity: 'tokyo',
+        psk: () => Secret.fromText('a key'),
+        assign: () => ({ addresses: ['10.61.0.2'], dns: [], subnets: [] }),
+        release: () => {},
+        networks: this.#networks,
+        ike: gateway.ike,
+        esp: gateway.esp,
+        lifetimes: { ikeMs: 1e6, childMs: 1e6 },
+        local: REMOTE,
+        remote: LOCAL,
+      },
+      { random: size => randomBytes(size), allocateSpi: () => randomInt(256, 2 ** 32), releaseSpi: () => {} },
+    );
+    this.tunnel.start();
+    for (;;) {
+      const out = this.#toGateway.shift();
+      if (out !== undefined) {
+        for (const output of responder.receive(out, 0)) {
+          if (output.type === 'send') this.#toClient.push(output.datagram);
+        }
+        continue;
+      }
+      const back = this.#toClient.shift();
+      if (back === undefined) return;
+      this.tunnel.receive(back);
+    }
+  }
+}
+
+test('a tunnel comes up, and gives everything back when it is closed', () => {
+  const it = new Scene(['10.20.0.0/16', '10.30.0.0/16']);
+  it.connect();
+  assert.equal(it.events, ['up 10.61.0.2']);
+  assert.ok(it.tunnel.up);
+  it.tunnel.close();
+  assert.equal(it.events, ['up 10.61.0.2']);
+  assert.is(it.spis.size, 0);
+  assert.is(it.open.size, 0);
+});
+
+test('a child that the packet core has no room for is the end of that tunnel only', () => {
+  const it = new Scene(Array.from({ length: 9 }, (_, i) => `10.${i * 2}.0.0/16`));
+  it.connect();
+  it.tunnel.close();
+  assert.equal(it.events, ['closed']);
+  assert.is(it.error?.code, 'TS_UNACCEPTABLE');
+  assert.match(it.error?.message ?? '', 'tokyo');
+  assert.not.ok(it.tunnel.up);
+  assert.is(it.spis.size, 0);
+  assert.is(it.open.size, 0);
+});
+
+test.run();
