@@ -19,6 +19,7 @@ export abstract class VpnrCommand extends Command {
       : toVpnrError(error);
     if (this.jsonEnabled())
       this.logJson({
+        time: new Date().toISOString(),
         event: 'error',
         code: known.code,
         message: known.message,

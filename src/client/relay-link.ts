@@ -142,9 +142,9 @@ export class RelayLink {
     const lost = new Promise<Loss>(resolve => {
       loss = resolve;
     });
-    signal.addEventListener('abort', () => loss({ error: toVpnrError(signal.reason), away: false }), {
-      once: true,
-    });
+    const aborted = () => loss({ error: toVpnrError(signal.reason), away: false });
+    signal.addEventListener('abort', aborted, { once: true });
+    void lost.finally(() => signal.removeEventListener('abort', aborted));
     try {
       const control = await RelayControl.connect({
         relay: this.#endpoint,
@@ -167,6 +167,7 @@ export class RelayLink {
       await this.#take(control.grant, monotonicMs() - began);
       return { lost };
     } catch (error) {
+      signal.removeEventListener('abort', aborted);
       return { error: toVpnrError(error), away: isRefusedConnection(error) };
     }
   }
@@ -226,7 +227,12 @@ function isRefusedConnection(error: unknown): boolean {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
   });
 }

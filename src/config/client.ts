@@ -1,7 +1,6 @@
 /** `client.yaml`: what `vpnr connect` needs to know. */
 import * as z from 'zod';
 import {
-  addressPort,
   DEFAULT_IKE_PROPOSALS,
   deviceName,
   durationBetween,
@@ -11,6 +10,7 @@ import {
   hostPort,
   ikeProposal,
   ipv4Host,
+  ipv4Port,
   name,
   network,
   secretSource,
@@ -37,7 +37,8 @@ const gateway = section({
 });
 
 const relay = section({
-  address: addressPort(RELAY_PORT),
+  /** Sessions are for IPv4. */
+  address: ipv4Port(RELAY_PORT),
   fingerprint: fingerprint.optional(),
   ca: z.string().min(1).optional(),
   token: secretSource,

@@ -1,19 +1,11 @@
 /** `relay.yaml`: what `vpnr relay` needs to know. */
 import * as z from 'zod';
 import { RELAY_PORT } from './client.js';
-import {
-  addressPort,
-  deviceName,
-  durationBetween,
-  name,
-  poolNetwork,
-  secretSource,
-  section,
-} from './values.js';
+import { deviceName, durationBetween, ipv4Port, name, poolNetwork, secretSource, section } from './values.js';
 
 export const relaySchema = section({
   name: name.default('relay'),
-  listen: addressPort(RELAY_PORT),
+  listen: ipv4Port(RELAY_PORT),
   pool: poolNetwork,
   certificate: z.string().min(1),
   key: z.string().min(1),

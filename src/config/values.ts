@@ -104,6 +104,10 @@ export function readPrefix(text: string): Prefix | undefined {
   }
 }
 
+/** An IPv4 address with an optional port. */
+export const ipv4Port = (defaultPort: number) =>
+  hostAndPort(defaultPort, isIPv4, `an IPv4 address, with ":port" if it is not ${defaultPort}`);
+
 function isNetwork(text: string, family?: 4 | 6): boolean {
   const prefix = readPrefix(text);
   return prefix !== undefined && text.includes('/') && (family === undefined || prefix.family === family);

@@ -43,7 +43,12 @@ export class ControlServer<Status> {
           }),
         ),
       );
-      control.#server.listen(control.#path, resolve);
+      control.#server.listen(control.#path, () => {
+        control.#server.removeAllListeners('error');
+        // Failing to accept one connection (out of descriptors) is that connection's end only.
+        control.#server.on('error', () => {});
+        resolve();
+      });
     });
     chmodSync(control.#path, 0o600);
     return control;

@@ -1,6 +1,6 @@
 /** A whole relay: the machine's network, the TUN device, the data plane and the server, up and down in order. */
 import { createRelayDataPlane } from '../dataplane/relay.js';
-import type { VpnrError } from '../errors.js';
+import { toVpnrError, type VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
@@ -89,11 +89,13 @@ export class RelayService {
 
   /** Ends everything and puts the machine's network back. Returns what could not be put back. */
   async stop(): Promise<VpnrError[]> {
+    const failures: VpnrError[] = [];
     try {
       await this.#server.stop();
-    } finally {
-      this.#tun.close();
+    } catch (error) {
+      failures.push(toVpnrError(error));
     }
-    return this.#host.close();
+    this.#tun.close();
+    return [...failures, ...(await this.#host.close())];
   }
 }

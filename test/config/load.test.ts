@@ -119,6 +119,10 @@ test('a wrong value is named where it stands, with what was expected', () => {
     invalid(CLIENT.replace('name: osaka', 'name: tokyo')).message,
     'two gateways have the same name',
   );
+  assert.match(
+    invalid(CLIENT.replace('10.20.0.100', '"2001:db8::1"')).message,
+    'relay.address: expected an IPv4 address, with ":port" if it is not 7511',
+  );
   assert.match(invalid('').message, /client\.yaml:1:1: /);
   assert.match(invalid('- a\n').message, /client\.yaml:1:1: expected a section with the keys name/);
 });
