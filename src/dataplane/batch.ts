@@ -49,6 +49,7 @@ export class BatchIo {
   /** Address and length of each packet, in turn. */
   readonly #toDevice: Uint32Array;
   readonly #toDeviceCount: Uint32Array;
+  readonly #toControlCount: Uint32Array;
   /** Low and high half of each counter, in turn. */
   readonly #counters: Uint32Array;
 
@@ -59,6 +60,7 @@ export class BatchIo {
     this.#lengths = new Uint32Array(buffer, TX_LENGTHS, BATCH);
     this.#toDevice = new Uint32Array(buffer, TO_DEVICE, BATCH * 2);
     this.#toDeviceCount = new Uint32Array(buffer, RESULT_TO_DEVICE, 1);
+    this.#toControlCount = new Uint32Array(buffer, RESULT_TO_CONTROL, 1);
     this.#counters = new Uint32Array(buffer, COUNTERS, COUNTERS_MAX * 2);
   }
 
@@ -96,13 +98,18 @@ export class BatchIo {
     }
   }
 
+  /** Whether the last receive call left IKE messages. */
+  get hasIke(): boolean {
+    return this.#toControlCount[0] !== 0;
+  }
+
   /**
    * Copies of the IKE messages that the last receive call left in TO_CONTROL, each with the number of its slot: whoever
    * gets them gets them when the slots hold other datagrams.
    */
   *ikeMessages(): Generator<{ slot: number; datagram: Uint8Array<ArrayBuffer> }, void> {
     const { view, bytes } = this.core;
-    const messages = view.getUint32(RESULT_TO_CONTROL, true);
+    const messages = this.#toControlCount[0] ?? 0;
     for (let i = 0; i < messages; i++) {
       const address = view.getUint32(TO_CONTROL + i * 8, true);
       const length = view.getUint32(TO_CONTROL + i * 8 + 4, true);

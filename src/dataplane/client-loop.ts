@@ -99,7 +99,7 @@ export class ClientLoop {
     exports.clientCredit(path, this.#channel.room(path));
     exports.clientReceive(path, datagrams);
     this.#io.writeDevice(this.#tunFd);
-    this.#reportIke(path);
+    if (this.#io.hasIke) this.#reportIke(path);
     this.#reportEvents();
   }
 

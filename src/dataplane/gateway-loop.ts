@@ -71,7 +71,7 @@ export class GatewayLoop {
     const inits = this.#channel.room(INIT_QUEUE);
     this.#core.exports.gatewayReceive(datagrams, inits, this.#channel.room(SESSION_QUEUE));
     this.#io.writeDevice(this.#tunFd);
-    this.#reportIke();
+    if (this.#io.hasIke) this.#reportIke();
     this.#reportEvents();
   }
 

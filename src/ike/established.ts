@@ -72,11 +72,6 @@ export class Established {
     return [...this.#sas].map(({ ownSpi }) => ownSpi);
   }
 
-  /** Whether a datagram with this header belongs to one of the session's IKE SAs. */
-  owns(header: ParsedHeader): boolean {
-    return this.#find(header) !== undefined;
-  }
-
   receive(datagram: Uint8Array, header: ParsedHeader): void {
     const sa = this.#find(header);
     if (sa === undefined) this.context.ignore('no IKE SA with these SPIs');

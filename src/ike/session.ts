@@ -16,7 +16,7 @@ import { Context, DEFAULT_FRAGMENT_SIZE, DEFAULT_LIMITS, type Settings } from '.
 import { Established } from './established.js';
 import { DEFAULT_TIMING } from './exchange.js';
 import type { Handshake, Outcome } from './handshake.js';
-import { type ParsedHeader, parseHeader } from './message.js';
+import { parseHeader } from './message.js';
 import { IkeSyntaxError } from './syntax.js';
 
 export class Session implements IkeSession {
@@ -50,11 +50,6 @@ export class Session implements IkeSession {
   /** New messages since it was established that proved to be the peer's: no forgeries, no repetitions. */
   get heard(): number {
     return this.#established?.heard ?? 0;
-  }
-
-  /** Whether a datagram with this header belongs to an IKE SA of this session, once it is established. */
-  owns(header: ParsedHeader): boolean {
-    return this.#established?.owns(header) ?? false;
   }
 
   start(now: number): IkeOutput[] {

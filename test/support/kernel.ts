@@ -1,11 +1,12 @@
 // What the kernel does with the core's message arrays, followed pointer by pointer: recvmmsg and sendmmsg without
 // sockets.
+import { addressBytes, formatAddress } from '../../src/address.js';
 import { MMSG_FLAGS, MMSG_LENGTH, MMSG_SIZE, MSG_TRUNC, RX_MMSG, TX_MMSG } from '../../src/packet/abi.js';
 import type { PacketCore } from '../../src/packet/core.js';
 
 export interface Datagram {
   bytes: Uint8Array;
-  /** Dotted address and port of the peer: sender of a received datagram, receiver of a sent one. */
+  /** Address (IPv6 in brackets) and port of the peer: sender of a received datagram, receiver of a sent one. */
   peer: string;
 }
 
@@ -13,22 +14,37 @@ export interface Datagram {
 export const BASE = 0x7f12_3456_7000n;
 
 const AF_INET = 2;
+const AF_INET6 = 10;
+/** Sizes of sockaddr_in and sockaddr_in6. */
+const SIZES = new Map([
+  [AF_INET, 16],
+  [AF_INET6, 28],
+]);
 
-/** A sockaddr_in as a u64: family, port and address in the order of memory. */
+/** A sockaddr_in or sockaddr_in6. */
 export function sockaddr(peer: string): Uint8Array {
-  const [address = '', port = '0'] = peer.split(':');
-  const bytes = new Uint8Array(16);
-  new DataView(bytes.buffer).setUint16(0, AF_INET, true);
-  new DataView(bytes.buffer).setUint16(2, Number(port));
-  bytes.set(address.split('.').map(Number), 4);
+  const end = peer.lastIndexOf(':');
+  const address = addressBytes(peer.slice(0, end).replace(/^\[|\]$/g, ''));
+  const family = address.length === 4 ? AF_INET : AF_INET6;
+  const bytes = new Uint8Array(SIZES.get(family) ?? 0);
+  new DataView(bytes.buffer).setUint16(0, family, true);
+  new DataView(bytes.buffer).setUint16(2, Number(peer.slice(end + 1)));
+  bytes.set(address, family === AF_INET ? 4 : 8);
   return bytes;
 }
 
 /** The other way round. */
-export function peerOf(sockaddr_in: Uint8Array): string {
-  const view = new DataView(sockaddr_in.buffer, sockaddr_in.byteOffset, 16);
-  if (view.getUint16(0, true) !== AF_INET) throw new Error(`family ${view.getUint16(0, true)}`);
-  return `${sockaddr_in.subarray(4, 8).join('.')}:${view.getUint16(2)}`;
+export function peerOf(name: Uint8Array): string {
+  const view = new DataView(name.buffer, name.byteOffset, 16);
+  const port = view.getUint16(2);
+  switch (view.getUint16(0, true)) {
+    case AF_INET:
+      return `${formatAddress(name.slice(4, 8))}:${port}`;
+    case AF_INET6:
+      return `[${formatAddress(name.slice(8, 24))}]:${port}`;
+    default:
+      throw new Error(`family ${view.getUint16(0, true)}`);
+  }
 }
 
 function pointer(core: PacketCore, at: number): number {
@@ -44,7 +60,7 @@ export function deliver(core: PacketCore, datagrams: readonly Datagram[]): void 
     const name = sockaddr(peer).subarray(0, core.view.getUint32(message + 8, true));
     core.bytes.set(bytes.subarray(0, room), pointer(core, iov));
     core.bytes.set(name, pointer(core, message));
-    core.view.setUint32(message + 8, 16, true);
+    core.view.setUint32(message + 8, name.length, true);
     core.view.setUint32(message + MMSG_FLAGS, bytes.length > room ? MSG_TRUNC : 0, true);
     core.view.setUint32(message + MMSG_LENGTH, Math.min(bytes.length, room), true);
   });
@@ -56,13 +72,14 @@ export function collect(core: PacketCore, count: number, list = TX_MMSG): Datagr
     const message = list + i * MMSG_SIZE;
     const iov = pointer(core, message + 16);
     if (core.view.getBigUint64(message + 24, true) !== 1n) throw new Error('not one iovec');
-    if (core.view.getUint32(message + 8, true) !== 16) throw new Error('not a sockaddr_in');
+    const nameSize = core.view.getUint32(message + 8, true);
     const data = pointer(core, iov);
     const length = Number(core.view.getBigUint64(iov + 8, true));
     const name = pointer(core, message);
+    if (nameSize !== SIZES.get(core.view.getUint16(name, true))) throw new Error('size of the sockaddr');
     return {
       bytes: core.bytes.slice(data, data + length),
-      peer: peerOf(core.bytes.subarray(name, name + 16)),
+      peer: peerOf(core.bytes.subarray(name, name + nameSize)),
     };
   });
 }
