@@ -2,6 +2,7 @@
 import type { GatewayEntry } from '../config/client.js';
 import { VpnrError } from '../errors.js';
 import type { ColdFailover } from '../failover/cold.js';
+import { formatHostPort } from './host-port.js';
 import type { GatewayStatus } from './status.js';
 import type { Tunnel } from './tunnel.js';
 
@@ -75,8 +76,4 @@ export class GatewayRecords {
       };
     });
   }
-}
-
-export function formatHostPort({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

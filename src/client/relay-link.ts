@@ -13,6 +13,8 @@ import type { RelayGrant, RelayTrust, ResumeState } from '../relay/attempt.js';
 import { RelayControl } from '../relay/client.js';
 import { ClientStateFile } from '../relay/client-state.js';
 import type { Secret } from '../secret.js';
+import { formatHostPort } from './host-port.js';
+import type { ConnectionStatus } from './status.js';
 
 export interface RelayLinkOptions {
   /** The connection's name, for what is kept over a restart. */
@@ -74,12 +76,14 @@ export class RelayLink {
     return this.#keys !== undefined;
   }
 
-  get connected(): boolean {
-    return this.#control !== undefined;
-  }
-
-  get lease(): string | undefined {
-    return this.#lease;
+  get status(): NonNullable<ConnectionStatus['relay']> {
+    const { address, mode } = this.#options.relay;
+    return {
+      address: formatHostPort(address),
+      mode,
+      connected: this.#control !== undefined,
+      lease: this.#lease ?? null,
+    };
   }
 
   /** Another tunnel is active: the connection through the former one is given up, and a new one opened. */
@@ -115,8 +119,10 @@ export class RelayLink {
       const connection = await this.#connect(signal);
       if (signal.aborted) return;
       if ('lost' in connection) {
-        retryMs = FIRST_RETRY_MS;
+        const began = monotonicMs();
         this.#report(await connection.lost, signal);
+        // A relay that accepts and drops at once is not asked more often than one that refuses.
+        if (monotonicMs() - began > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
       } else {
         this.#report(connection, signal);
         // Only the network's errors may soon be over.

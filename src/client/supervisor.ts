@@ -8,19 +8,20 @@ import { toVpnrError, VpnrError } from '../errors.js';
 import { ColdFailover, type FailoverAction } from '../failover/cold.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
-import { maxSegment } from '../packet/mtu.js';
 import { trafficOf } from '../packet/traffic.js';
 import type { Secret } from '../secret.js';
+import { Addressing } from './addressing.js';
 import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
-import { formatHostPort, GatewayRecords } from './gateway-records.js';
+import { GatewayRecords } from './gateway-records.js';
 import { IkeProbe } from './ike-probe.js';
 import { Milestones } from './milestones.js';
 import { RelayLink } from './relay-link.js';
 import type { GatewayResolver } from './resolver.js';
 import type { ConnectionStatus } from './status.js';
 import { failoverTiming } from './timing.js';
+import { TrafficWatch } from './traffic-watch.js';
 import { Tunnel } from './tunnel.js';
 
 export interface SupervisorOptions {
@@ -38,9 +39,6 @@ export interface SupervisorOptions {
   emit(event: ConnectionEvent): void;
 }
 
-/** How often the counters are looked at, to see whether packets move. */
-const TRAFFIC_WATCH_MS = 200;
-
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #policy: ColdFailover;
@@ -53,8 +51,8 @@ export class Supervisor {
   #stopped = false;
   #waiting = false;
   readonly #ikeProbe = new IkeProbe();
-  #trafficWatch: NodeJS.Timeout | undefined;
-  #packets = 0;
+  readonly #trafficWatch: TrafficWatch;
+  readonly #addressing: Addressing;
   #reject: (error: VpnrError) => void = () => {};
   /** Rejects when the connection cannot go on. */
   readonly failure: Promise<never>;
@@ -67,6 +65,8 @@ export class Supervisor {
     });
     this.failure.catch(() => {});
     this.#milestones = new Milestones(options.emit);
+    this.#addressing = new Addressing(options);
+    this.#trafficWatch = new TrafficWatch(options.plane, () => this.#trafficMoved());
     this.#policy = new ColdFailover(config.gateways.length, failoverTiming(config), Math.random);
     this.#gateways = new GatewayRecords(config.gateways);
     this.#relay = this.#createRelayLink();
@@ -78,8 +78,8 @@ export class Supervisor {
       const { host: address, port } = config.relay.address;
       plane.setRelay({ address, port });
     }
-    this.#setAddresses(undefined);
-    this.#trafficWatch = setInterval(() => this.#watchTraffic(), TRAFFIC_WATCH_MS);
+    this.#addressing.begin();
+    this.#trafficWatch.start();
     this.#apply(this.#policy.start(monotonicMs()));
   }
 
@@ -87,7 +87,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#alarm.clear();
-    clearInterval(this.#trafficWatch);
+    this.#trafficWatch.stop();
     await this.#relay?.close();
     this.#gateways.closeTunnels();
   }
@@ -300,7 +300,7 @@ export class Supervisor {
     const address = this.#gateways.at(gateway).virtualAddress;
     if (address === undefined) return;
     try {
-      await this.#useAddress(this.#options.config.tunnel.address ?? address);
+      await this.#addressing.use(address);
     } catch (error) {
       this.#reject(toVpnrError(error));
       return;
@@ -309,26 +309,6 @@ export class Supervisor {
       this.#announceConnected(gateway);
       this.#proven(gateway);
     }
-  }
-
-  async #useAddress(address: string): Promise<void> {
-    const { device, emit } = this.#options;
-    this.#setAddresses(address);
-    const previous = await device.setAddress(address);
-    if (previous !== undefined && previous !== address) emit({ event: 'address-changed', address, previous });
-  }
-
-  #setAddresses(device: string | undefined): void {
-    const {
-      config,
-      plane,
-      device: { mtu },
-    } = this.#options;
-    plane.setAddresses({
-      ...(device === undefined ? {} : { device }),
-      ...(config.relay === undefined ? {} : { control: CONTROL_ADDRESS }),
-      maxSegment: maxSegment(mtu),
-    });
   }
 
   #announceConnected(gateway: number): void {
@@ -367,7 +347,7 @@ export class Supervisor {
   async #relaySession(binding: RelayBinding, ms: number): Promise<void> {
     const { lease } = binding;
     this.#options.plane.bindRelay(binding);
-    await this.#useAddress(this.#options.config.tunnel.address ?? lease);
+    await this.#addressing.use(lease);
     const gateway = this.#policy.active;
     if (gateway === undefined || this.#stopped) return;
     this.#announceRelay(lease, 'fresh', ms);
@@ -424,11 +404,7 @@ export class Supervisor {
     });
   }
 
-  #watchTraffic(): void {
-    const counters = this.#options.plane.counters();
-    const packets = (counters['tx-packets'] ?? 0) + (counters['rx-packets'] ?? 0);
-    if (packets === this.#packets) return;
-    this.#packets = packets;
+  #trafficMoved(): void {
     this.#policy.traffic(monotonicMs());
     this.#alarm.set(this.#policy.nextTimer());
   }
@@ -448,15 +424,7 @@ export class Supervisor {
       uptimeMs: this.#milestones.uptimeMs,
       switches: this.#milestones.switches,
       gateways: this.#gateways.statuses(this.#policy),
-      relay:
-        config.relay === undefined
-          ? null
-          : {
-              address: formatHostPort(config.relay.address),
-              mode: config.relay.mode,
-              connected: this.#relay?.connected ?? false,
-              lease: this.#relay?.lease ?? null,
-            },
+      relay: this.#relay?.status ?? null,
       traffic: trafficOf(plane.counters()),
     };
   }
