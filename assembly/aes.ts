@@ -22,6 +22,14 @@ const BLOCK = memory.data(16, 16);
 const WORD = memory.data(128, 16);
 /** Two round keys that change nothing. */
 const NO_KEYS = memory.data(256, 16);
+// As the functions below0 to opposite1 have them, for decryption.
+const BELOW = memory.data<u8>([
+  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0,
+  9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8,
+]);
+const OPPOSITE = memory.data<u8>([
+  2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
+]);
 /** More rounds than there are: for rounds of which none is the last. */
 const NEVER: u32 = 99;
 
@@ -166,6 +174,105 @@ function difference(low: v128, high: v128, shift: i32, mask: u8): v128 {
 /** The bytes of a state after the last round, in their places: 10 and 14 are two more than a multiple of four. */
 function inPlace(block: v128): v128 {
   return i8x16.swizzle(block, i8x16(0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7));
+}
+
+/** Decrypts the eight blocks at `source` to `target`, which may be the same (FIPS 197, section 5.3). */
+export function aesDecrypt(target: usize, source: usize, roundKeys: usize, last: u32): void {
+  aesUnslice(source, WORD, NO_KEYS);
+  // What aesEncrypt did, from the end: SubBytes without its constant is inverted by two linear maps and itself.
+  let key = roundKeys + last * AES_GROUP;
+  aesXor(WORD, WORD, key);
+  for (let round = last - 1; ; round--) {
+    inverseAffine(WORD);
+    rounds(WORD, NO_KEYS, 1, 1, 1);
+    inverseAffine(WORD);
+    key -= AES_GROUP;
+    aesXor(WORD, WORD, key);
+    if (round === 0) break;
+    inverseMixColumns(WORD, round);
+  }
+  aesUnslice(WORD, WORD, NO_KEYS);
+  // Nothing was moved in the first place: so the bytes are not in their places now.
+  for (let i: usize = 0; i < AES_GROUP; i += 16) v128.store(target + i, inPlace(v128.load(WORD + i)));
+  wipe(WORD, AES_GROUP);
+}
+
+/** The inverse of what SubBytes does after the inversion, without the constant: bit i becomes i + 2 plus i + 5 plus i + 7. */
+function inverseAffine(state: usize): void {
+  const x0 = v128.load(state);
+  const x1 = v128.load(state, 16);
+  const x2 = v128.load(state, 32);
+  const x3 = v128.load(state, 48);
+  const x4 = v128.load(state, 64);
+  const x5 = v128.load(state, 80);
+  const x6 = v128.load(state, 96);
+  const x7 = v128.load(state, 112);
+  v128.store(state, v128.xor(x2, v128.xor(x5, x7)));
+  v128.store(state, v128.xor(x3, v128.xor(x6, x0)), 16);
+  v128.store(state, v128.xor(x4, v128.xor(x7, x1)), 32);
+  v128.store(state, v128.xor(x5, v128.xor(x0, x2)), 48);
+  v128.store(state, v128.xor(x6, v128.xor(x1, x3)), 64);
+  v128.store(state, v128.xor(x7, v128.xor(x2, x4)), 80);
+  v128.store(state, v128.xor(x0, v128.xor(x3, x5)), 96);
+  v128.store(state, v128.xor(x1, v128.xor(x4, x6)), 112);
+}
+
+/** InvMixColumns as it is after round `round`: MixColumns of x plus four times the sum of x and x two places on. */
+function inverseMixColumns(state: usize, round: u32): void {
+  const below = BELOW + ((round & 3) << 4);
+  const opposite = OPPOSITE + ((round & 1) << 4);
+  let x0 = v128.load(state);
+  let x1 = v128.load(state, 16);
+  let x2 = v128.load(state, 32);
+  let x3 = v128.load(state, 48);
+  let x4 = v128.load(state, 64);
+  let x5 = v128.load(state, 80);
+  let x6 = v128.load(state, 96);
+  let x7 = v128.load(state, 112);
+  const q0 = v128.xor(x0, moved(x0, opposite));
+  const q1 = v128.xor(x1, moved(x1, opposite));
+  const q2 = v128.xor(x2, moved(x2, opposite));
+  const q3 = v128.xor(x3, moved(x3, opposite));
+  const q4 = v128.xor(x4, moved(x4, opposite));
+  const q5 = v128.xor(x5, moved(x5, opposite));
+  const q6 = v128.xor(x6, moved(x6, opposite));
+  const q7 = v128.xor(x7, moved(x7, opposite));
+  x0 = v128.xor(x0, q6);
+  x1 = v128.xor(x1, v128.xor(q7, q6));
+  x2 = v128.xor(x2, v128.xor(q0, q7));
+  x3 = v128.xor(x3, v128.xor(q1, q6));
+  x4 = v128.xor(x4, v128.xor(q2, v128.xor(q7, q6)));
+  x5 = v128.xor(x5, v128.xor(q3, q7));
+  x6 = v128.xor(x6, q4);
+  x7 = v128.xor(x7, q5);
+  const b0 = moved(x0, below);
+  const m0 = v128.xor(x0, b0);
+  const b1 = moved(x1, below);
+  const m1 = v128.xor(x1, b1);
+  const b2 = moved(x2, below);
+  const m2 = v128.xor(x2, b2);
+  const b3 = moved(x3, below);
+  const m3 = v128.xor(x3, b3);
+  const b4 = moved(x4, below);
+  const m4 = v128.xor(x4, b4);
+  const b5 = moved(x5, below);
+  const m5 = v128.xor(x5, b5);
+  const b6 = moved(x6, below);
+  const m6 = v128.xor(x6, b6);
+  const b7 = moved(x7, below);
+  const m7 = v128.xor(x7, b7);
+  v128.store(state, v128.xor(m7, v128.xor(b0, moved(m0, opposite))));
+  v128.store(state, v128.xor(v128.xor(m0, m7), v128.xor(b1, moved(m1, opposite))), 16);
+  v128.store(state, v128.xor(m1, v128.xor(b2, moved(m2, opposite))), 32);
+  v128.store(state, v128.xor(v128.xor(m2, m7), v128.xor(b3, moved(m3, opposite))), 48);
+  v128.store(state, v128.xor(v128.xor(m3, m7), v128.xor(b4, moved(m4, opposite))), 64);
+  v128.store(state, v128.xor(m4, v128.xor(b5, moved(m5, opposite))), 80);
+  v128.store(state, v128.xor(m5, v128.xor(b6, moved(m6, opposite))), 96);
+  v128.store(state, v128.xor(m6, v128.xor(b7, moved(m7, opposite))), 112);
+}
+
+function moved(x: v128, places: usize): v128 {
+  return i8x16.swizzle(x, v128.load(places));
 }
 
 function shiftRows(block: v128): v128 {

@@ -1,6 +1,8 @@
 // ESP in tunnel mode (RFC 4303) with the combined-mode ciphers of RFC 7634 and RFC 4106, in place:
 //   SPI (4), sequence number (4), IV (8), [ inner packet, padding, pad length (1), next header (1) ], ICV (16)
 // The brackets are encrypted. The IV is the 64-bit sequence number, so no nonce comes twice under a key.
+// With AES-CBC and HMAC-SHA2-256-128 (RFC 3602, RFC 4868) the IV has 16 bytes, and padding fills blocks of 16. So that inner
+// packets are at the same place in either case, the ciphertext is 8 bytes further on than the plaintext.
 import {
   DROP_RX_AUTH,
   DROP_RX_DUMMY,
@@ -11,8 +13,10 @@ import {
   REPLAY_WINDOW,
   SA_FLAG_ESN,
   SA_SEQUENCE,
+  SUITE_AES_128_CBC_SHA256,
 } from '../src/packet/abi';
 import { aeadOpen, aeadSeal } from './aead';
+import { aesCbcDecrypt, aesCbcEncrypt, aesCbcIcv, aesCbcIv } from './aescbc';
 import { windowAccept, windowCheck, windowHighest } from './duplicate';
 import { SA_FLAGS, SA_SPI, SA_SUITE, saContext } from './sa';
 
@@ -24,6 +28,10 @@ const IV: u32 = 8;
 const ICV: u32 = 16;
 /** Header and IV, the shortest aligned plaintext (trailer alone, padded), ICV. */
 const SHORTEST: u32 = ESP_HEAD + 4 + ICV;
+/** With AES-CBC: bytes of the IV, of what is not encrypted, and of the shortest packet, which has one block. */
+const CBC_IV: u32 = 16;
+const CBC_HEAD: u32 = IV + CBC_IV;
+const CBC_SHORTEST: u32 = CBC_HEAD + 16 + ICV;
 
 const NEXT_IPV4: u32 = 4;
 const NEXT_IPV6: u32 = 41;
@@ -32,9 +40,10 @@ const NEXT_DUMMY: u32 = 59;
 
 /** With extended sequence numbers the associated data is not contiguous in the packet: put together here. */
 const AAD: usize = memory.data(16, 16);
+const IV_BLOCK: usize = memory.data(16, 16);
 
 /**
- * Seals the inner packet of `length` bytes at `packet`; ESP_HEAD bytes before and 21 behind it are written.
+ * Seals the inner packet of `length` bytes at `packet`; ESP_HEAD bytes before and 41 behind it are written.
  * Returns the length of the ESP packet, which starts at `packet - ESP_HEAD`, or 0 once the association has used
  * up its sequence numbers (RFC 4303 section 3.3.3).
  */
@@ -48,6 +57,8 @@ export function espSeal(sa: usize, packet: usize, length: u32): u32 {
   const esp = packet - ESP_HEAD;
   store<u32>(esp, bswap<u32>(load<u32>(sa, SA_SPI)));
   store<u32>(esp, bswap<u32>(<u32>sequence), 4);
+  const suite = load<i32>(sa, SA_SUITE);
+  if (suite >= SUITE_AES_128_CBC_SHA256) return sealCbc(saContext(sa), esn, sequence, packet, length);
   store<u64>(esp + IV, bswap<u64>(sequence));
 
   const padding = (2 - length) & 3;
@@ -58,8 +69,28 @@ export function espSeal(sa: usize, packet: usize, length: u32): u32 {
 
   const plaintext = length + padding + 2;
   const aad = associatedData(esp, esn, sequence);
-  aeadSeal(load<i32>(sa, SA_SUITE), saContext(sa), esp + IV, aad, esn ? 12 : 8, packet, plaintext);
+  aeadSeal(suite, saContext(sa), esp + IV, aad, esn ? 12 : 8, packet, plaintext);
   return ESP_HEAD + plaintext + ICV;
+}
+
+/** The rest of espSeal with AES-CBC. */
+function sealCbc(context: usize, esn: bool, sequence: u64, packet: usize, length: u32): u32 {
+  const esp = packet - ESP_HEAD;
+  const next = load<u8>(packet) >> 4 === 6 ? NEXT_IPV6 : NEXT_IPV4;
+  const padding = (14 - length) & 15;
+  const trailer = packet + length;
+  v128.store(trailer, i8x16(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0));
+  store<u8>(trailer + padding, <u8>padding);
+  store<u8>(trailer + padding, <u8>next, 1);
+
+  const plaintext = length + padding + 2;
+  // The IV's second half comes where the packet begins.
+  aesCbcIv(context, sequence, IV_BLOCK);
+  aesCbcEncrypt(context, IV_BLOCK, esp + CBC_HEAD, packet, plaintext);
+  v128.store(esp, v128.load(IV_BLOCK), IV);
+  const authenticated = CBC_HEAD + plaintext;
+  v128.store(esp + authenticated, aesCbcIcv(context, esp, authenticated, esn, <u32>(sequence >> 32)));
+  return authenticated + ICV;
 }
 
 /**
@@ -75,14 +106,30 @@ export function espOpen(sa: usize, esp: usize, length: u32): i32 {
   const sequence = esn ? inferSequence(windowHighest(window), low) : <u64>low;
   if (!windowCheck(window, REPLAY_WINDOW, sequence)) return -DROP_RX_REPLAY;
 
+  const suite = load<i32>(sa, SA_SUITE);
+  if (suite >= SUITE_AES_128_CBC_SHA256) return openCbc(sa, esn, sequence, esp, length);
   const plaintext = length - ESP_HEAD - ICV;
   const data = esp + ESP_HEAD;
   const aad = associatedData(esp, esn, sequence);
-  if (!aeadOpen(load<i32>(sa, SA_SUITE), saContext(sa), esp + IV, aad, esn ? 12 : 8, data, plaintext)) {
+  if (!aeadOpen(suite, saContext(sa), esp + IV, aad, esn ? 12 : 8, data, plaintext)) {
     return -DROP_RX_AUTH;
   }
   windowAccept(window, REPLAY_WINDOW, sequence);
   return openTrailer(data, plaintext);
+}
+
+/** The rest of espOpen with AES-CBC. Nothing is decrypted, so no padding looked at, before the ICV is known to be right. */
+function openCbc(sa: usize, esn: bool, sequence: u64, esp: usize, length: u32): i32 {
+  if (length < CBC_SHORTEST) return -DROP_RX_SHORT;
+  const context = saContext(sa);
+  const authenticated = length - ICV;
+  const icv = aesCbcIcv(context, esp, authenticated, esn, <u32>(sequence >> 32));
+  if (v128.any_true(v128.xor(icv, v128.load(esp + authenticated)))) return -DROP_RX_AUTH;
+  windowAccept(sa + SA_SEQUENCE, REPLAY_WINDOW, sequence);
+  const plaintext = authenticated - CBC_HEAD;
+  if ((plaintext & 15) !== 0) return -DROP_RX_TRAILER;
+  aesCbcDecrypt(context, esp + IV, esp + ESP_HEAD, esp + CBC_HEAD, plaintext);
+  return openTrailer(esp + ESP_HEAD, plaintext);
 }
 
 /** Address of SPI and sequence number as authenticated: 8 bytes of the packet, or 12 with the high half between. */

@@ -1,6 +1,8 @@
 /** A second entry, not part of the packet core: the primitives that published vectors test on their own. */
+import { aesCbcIcv } from './aescbc';
 import { poly1305Blocks, poly1305Finish, poly1305Start } from './poly1305';
 
+export { aesCbcDecrypt, aesCbcEncrypt, aesCbcInstall } from './aescbc';
 export { chacha20Group } from './chacha20';
 
 const STATE = memory.data(80, 16);
@@ -20,4 +22,9 @@ export function poly1305(key: usize, data: usize, length: u32, tag: usize): void
     poly1305Blocks(STATE, BLOCK, 1);
   }
   poly1305Finish(STATE, tag);
+}
+
+/** HMAC-SHA2-256-128 under the key of an AES-CBC context. */
+export function hmacSha256(context: usize, data: usize, length: u32, tag: usize): void {
+  v128.store(tag, aesCbcIcv(context, data, length, false, 0));
 }

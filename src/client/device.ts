@@ -94,15 +94,16 @@ export class Device {
 export async function deviceMtu(config: ClientConfig, gatewayAddresses: readonly string[]): Promise<number> {
   if (config.tunnel.mtu !== 'auto') return config.tunnel.mtu;
   const encapsulation: Encapsulation = config.relay?.mode ?? 'none';
+  const suites = config.gateways.flatMap(({ esp }) => esp);
   const fitting = await Promise.all(
     gatewayAddresses.map(async text => {
       const address = parseAddress(text);
       const hop = await hopOutside(address, config.tunnel.device);
       const linkMtu = hop === undefined ? ETHERNET_MTU : (await linkOf(hop.device)).mtu;
-      return innerMtu(Math.min(linkMtu, ETHERNET_MTU), address.family, encapsulation);
+      return innerMtu(Math.min(linkMtu, ETHERNET_MTU), address.family, encapsulation, suites);
     }),
   );
-  return Math.max(SMALLEST_MTU, Math.min(...fitting, innerMtu(ETHERNET_MTU, 4, encapsulation)));
+  return Math.max(SMALLEST_MTU, Math.min(...fitting, innerMtu(ETHERNET_MTU, 4, encapsulation, suites)));
 }
 
 function hostPrefix(address: string): string {

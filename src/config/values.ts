@@ -159,10 +159,13 @@ export const secretSource = z
   .transform(source => ('file' in source ? { file: source.file } : { env: source.env }));
 export type SecretSource = z.infer<typeof secretSource>;
 
+/** What is offered unless configured, in this order: the last two are for gateways that have nothing else. */
 export const ESP_SUITES = [
   'chacha20poly1305',
   'aes256gcm16',
   'aes128gcm16',
+  'aes256-sha256',
+  'aes128-sha256',
 ] as const satisfies readonly EspSuite[];
 export const espSuite = word(...ESP_SUITES);
 

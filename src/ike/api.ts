@@ -9,7 +9,8 @@ import type { CookieIssuer } from './cookie.js';
 export type DhGroup = 'x25519' | 'ecp256' | 'modp2048';
 export type IkeEncryption = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
 export type Prf = 'prfsha256' | 'prfsha384' | 'prfsha512';
-export type EspSuite = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
+/** The last two are AES-CBC with HMAC-SHA2-256-128. */
+export type EspSuite = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16' | 'aes256-sha256' | 'aes128-sha256';
 
 /** One IKE proposal, as in `chacha20poly1305-prfsha256-x25519`. */
 export interface IkeProposal {

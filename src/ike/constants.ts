@@ -40,11 +40,11 @@ export const ProtocolId = { NONE: 0, IKE: 1, AH: 2, ESP: 3 } as const;
 
 export const TransformType = { ENCR: 1, PRF: 2, INTEG: 3, DH: 4, ESN: 5 } as const;
 
-export const EncryptionId = { AES_GCM_16: 20, CHACHA20_POLY1305: 28 } as const;
+export const EncryptionId = { AES_CBC: 12, AES_GCM_16: 20, CHACHA20_POLY1305: 28 } as const;
 
 export const PrfId = { HMAC_SHA2_256: 5, HMAC_SHA2_384: 6, HMAC_SHA2_512: 7 } as const;
 
-export const IntegrityId = { NONE: 0 } as const;
+export const IntegrityId = { NONE: 0, HMAC_SHA2_256_128: 12 } as const;
 
 export const DhGroupId = { NONE: 0, MODP_2048: 14, ECP_256: 19, CURVE25519: 31 } as const;
 

@@ -15,10 +15,19 @@ import type { Proposal, SaPayload, Transform } from './payloads/sa.js';
 
 const FIRST_ESP_SPI = 256;
 
-const ENCRYPTION: Record<IkeEncryption | EspSuite, { id: number; keyLength?: number }> = {
+interface Ciphers {
+  id: number;
+  keyLength?: number;
+  /** Of those that are not AEADs. */
+  integrity?: number;
+}
+
+const CIPHERS: Record<IkeEncryption | EspSuite, Ciphers> = {
   chacha20poly1305: { id: EncryptionId.CHACHA20_POLY1305 },
   aes256gcm16: { id: EncryptionId.AES_GCM_16, keyLength: 256 },
   aes128gcm16: { id: EncryptionId.AES_GCM_16, keyLength: 128 },
+  'aes256-sha256': { id: EncryptionId.AES_CBC, keyLength: 256, integrity: IntegrityId.HMAC_SHA2_256_128 },
+  'aes128-sha256': { id: EncryptionId.AES_CBC, keyLength: 128, integrity: IntegrityId.HMAC_SHA2_256_128 },
 };
 
 const PRF: Record<Prf, number> = {
@@ -49,13 +58,16 @@ export interface EspProposal {
   group?: DhGroup;
 }
 
-function encryptionTransform(suite: IkeEncryption | EspSuite): Transform {
-  return { type: TransformType.ENCR, ...ENCRYPTION[suite] };
+function cipherTransforms(suite: IkeEncryption | EspSuite): Transform[] {
+  const { integrity, ...encryption } = CIPHERS[suite];
+  const transforms: Transform[] = [{ type: TransformType.ENCR, ...encryption }];
+  if (integrity !== undefined) transforms.push({ type: TransformType.INTEG, id: integrity });
+  return transforms;
 }
 
 function ikeTransforms({ encryption, prf, group }: IkeProposal): Transform[] {
   return [
-    encryptionTransform(encryption),
+    ...cipherTransforms(encryption),
     { type: TransformType.PRF, id: PRF[prf] },
     { type: TransformType.DH, id: GROUP[group] },
   ];
@@ -63,7 +75,7 @@ function ikeTransforms({ encryption, prf, group }: IkeProposal): Transform[] {
 
 function espTransforms({ suite, group }: EspProposal): Transform[] {
   const dh = group === undefined ? [] : [{ type: TransformType.DH, id: GROUP[group] }];
-  return [encryptionTransform(suite), ...dh, { type: TransformType.ESN, id: EsnId.NO_ESN }];
+  return [...cipherTransforms(suite), ...dh, { type: TransformType.ESN, id: EsnId.NO_ESN }];
 }
 
 /** The offer of an IKE SA, best first. `spi` only when rekeying: the new SPI of this side. */

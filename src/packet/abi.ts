@@ -104,6 +104,10 @@ export const SUITE_CHACHA20_POLY1305 = 1;
 export const SUITE_AES_128_GCM = 2;
 /** RFC 4106: 32-byte key, 4-byte salt, 8-byte IV, 16-byte ICV. */
 export const SUITE_AES_256_GCM = 3;
+/** RFC 3602, RFC 4868 (HMAC-SHA2-256-128): 16-byte key, 32-byte HMAC key, 16-byte IV, 16-byte ICV. */
+export const SUITE_AES_128_CBC_SHA256 = 4;
+/** As before with a 32-byte key. */
+export const SUITE_AES_256_CBC_SHA256 = 5;
 
 /** An installed key of any suite: the cipher's tables and the salt. Begins at a multiple of 16. */
 export const AEAD_CONTEXT_SIZE = 20480;
@@ -124,7 +128,7 @@ export const SELECTORS_MAX = 8;
 export const SELECTOR_SIZE = 40;
 /** Flag of an association: extended (64-bit) sequence numbers, RFC 4303 section 2.2.1. */
 export const SA_FLAG_ESN = 1;
-/** Arguments of an installation, in SCRATCH: 36 or 20 bytes of key and salt; at SCRATCH_SELECTORS u32 number of
+/** Arguments of an installation, in SCRATCH: 20 to 64 bytes of key and salt, or of both keys; at SCRATCH_SELECTORS u32 number of
  * local selectors, u32 number of remote ones, then both lists, the local one first. */
 export const SCRATCH_SELECTORS = 64;
 

@@ -21,7 +21,9 @@ import {
   SCRATCH_SELECTORS,
   SELECTOR_SIZE,
   SELECTORS_MAX,
+  SUITE_AES_128_CBC_SHA256,
   SUITE_AES_128_GCM,
+  SUITE_AES_256_CBC_SHA256,
   SUITE_AES_256_GCM,
   SUITE_CHACHA20_POLY1305,
 } from './abi.js';
@@ -32,6 +34,8 @@ const SUITES = {
   chacha20poly1305: { code: SUITE_CHACHA20_POLY1305, keyBytes: 36 },
   aes256gcm16: { code: SUITE_AES_256_GCM, keyBytes: 36 },
   aes128gcm16: { code: SUITE_AES_128_GCM, keyBytes: 20 },
+  'aes256-sha256': { code: SUITE_AES_256_CBC_SHA256, keyBytes: 64 },
+  'aes128-sha256': { code: SUITE_AES_128_CBC_SHA256, keyBytes: 48 },
 } as const;
 
 const RELAY_MODES = { clear: RELAY_MODE_CLEAR, ipip: RELAY_MODE_IPIP } as const;
@@ -56,7 +60,7 @@ export interface SaParameters {
   suite: keyof typeof SUITES;
   /** The client's path, or the gateway's peer, that the association belongs to. */
   path: number;
-  /** Key and salt as they come from KEYMAT: 36 or 20 bytes. Not kept; the caller wipes them. */
+  /** Key and salt, or both keys, as they come from KEYMAT. Not kept; the caller wipes them. */
   key: Uint8Array;
   local: readonly Selector[];
   remote: readonly Selector[];
@@ -105,7 +109,7 @@ export class PacketCore {
   installSa(sa: SaParameters): void {
     const suite = SUITES[sa.suite];
     if (sa.key.length !== suite.keyBytes) {
-      throw new RangeError(`${sa.suite} takes ${suite.keyBytes} bytes of key and salt, not ${sa.key.length}`);
+      throw new RangeError(`${sa.suite} takes ${suite.keyBytes} bytes of keys, not ${sa.key.length}`);
     }
     if (Math.max(sa.local.length, sa.remote.length) > SELECTORS_MAX) {
       throw new VpnrError('TS_UNACCEPTABLE', `the gateway sent more than ${SELECTORS_MAX} traffic selectors`);

@@ -1,13 +1,27 @@
 /** How large a packet may be so that, with all that is put around it, it still fits the way to a gateway. */
+import type { SaParameters } from './core.js';
+
+type Suite = SaParameters['suite'];
 
 const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const UDP_HEADER = 8;
-/** SPI, sequence number and explicit IV in front; ICV behind (RFC 4303, 4106, 7634: the same for all our suites). */
-const ESP_AROUND = 4 + 4 + 8 + 16;
-/** Pad length and next header; inner packet and trailer together are a multiple of 4. */
+/**
+ * SPI, sequence number and explicit IV in front, ICV behind; inner packet and trailer together are a multiple of the alignment
+ * (RFC 4303, 4106, 7634; for AES-CBC with HMAC-SHA2-256-128 RFC 3602, 4868).
+ */
+const AEAD = { around: 4 + 4 + 8 + 16, alignment: 4 };
+const CBC = { around: 4 + 4 + 16 + 16, alignment: 16 };
+const ESP: Record<Suite, { around: number; alignment: number }> = {
+  chacha20poly1305: AEAD,
+  aes256gcm16: AEAD,
+  aes128gcm16: AEAD,
+  'aes256-sha256': CBC,
+  'aes128-sha256': CBC,
+};
+const ALL_SUITES = Object.keys(ESP) as Suite[];
+/** Pad length and next header. */
 const ESP_TRAILER = 2;
-const ESP_ALIGNMENT = 4;
 const RELAY_HEADER = 24;
 const TCP_HEADER = 20;
 /**
@@ -24,11 +38,24 @@ const RELAY_OVERHEAD: Record<Encapsulation, number> = {
   ipip: IPV4_HEADER,
 };
 
-/** The largest device packet, in bytes, that passes a gateway and a link of `linkMtu` bytes in one ESP datagram. */
-export function innerMtu(linkMtu: number, outerFamily: 4 | 6, encapsulation: Encapsulation): number {
-  const room = linkMtu - (outerFamily === 4 ? IPV4_HEADER : IPV6_HEADER) - UDP_HEADER - ESP_AROUND;
-  const aligned = room - (room % ESP_ALIGNMENT);
-  return Math.min(aligned - ESP_TRAILER, GATEWAY_MTU) - RELAY_OVERHEAD[encapsulation];
+/**
+ * The largest device packet, in bytes, that passes a gateway and a link of `linkMtu` bytes in one ESP datagram of any of the
+ * suites.
+ */
+export function innerMtu(
+  linkMtu: number,
+  outerFamily: 4 | 6,
+  encapsulation: Encapsulation,
+  suites: readonly Suite[] = ALL_SUITES,
+): number {
+  const room = linkMtu - (outerFamily === 4 ? IPV4_HEADER : IPV6_HEADER) - UDP_HEADER;
+  const plaintexts = suites.map(suite => {
+    const { around, alignment } = ESP[suite];
+    return Math.floor((room - around) / alignment) * alignment;
+  });
+  return (
+    Math.min(...plaintexts.map(bytes => bytes - ESP_TRAILER), GATEWAY_MTU) - RELAY_OVERHEAD[encapsulation]
+  );
 }
 
 /** TCP's maximum segment for IPv4 packets of this size. */

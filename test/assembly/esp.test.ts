@@ -117,12 +117,35 @@ for (const suite of SUITES) {
     const sa = association(suite, random);
     const client = clientWith(sa);
     const good = sealEsp(sa, { sequence: 9n, nextHeader: IPV4, payload: packet4(random, 100, 'in') });
+    const shortest = suite.endsWith('sha256') ? 8 + 16 + 16 + 16 : 8 + 8 + 4 + 16;
     for (let length = 0; length < good.length; length++) {
       const changes = client.changes(() => client.receive(0, good.subarray(0, length)));
-      assert.equal(changes, length < 36 ? { 'rx-short': 1 } : { 'rx-auth': 1 }, `${length} bytes`);
+      assert.equal(changes, length < shortest ? { 'rx-short': 1 } : { 'rx-auth': 1 }, `${length} bytes`);
     }
     const longer = client.changes(() => client.receive(0, concat(good, Uint8Array.of(0))));
     assert.equal(longer, { 'rx-auth': 1 });
+  });
+}
+
+for (const suite of SUITES.filter(name => name.endsWith('sha256'))) {
+  test(`${suite}: with extended sequence numbers, no IV twice, no key left behind`, () => {
+    const random = generator(SEED);
+    const sa = { ...association(suite, random), esn: true };
+    const client = clientWith(sa);
+    const ivs = new Set<string>();
+    for (let sequence = 1n; sequence < 100n; sequence++) {
+      const outgoing = packet4(random, 100, 'out');
+      const [datagram = new Uint8Array()] = client.transmit(outgoing);
+      assert.equal(openEsp(sa, datagram), { sequence, payload: outgoing, nextHeader: IPV4 });
+      ivs.add(hex(datagram.subarray(8, 24)));
+      const payload = packet4(random, 100, 'in');
+      const incoming = sealEsp(sa, { sequence: sequence + 0x7000n, payload, nextHeader: IPV4 });
+      assert.equal(client.receive(0, incoming).device, [payload]);
+    }
+    assert.is(ivs.size, 99);
+    for (let at = 0; at + 16 <= sa.key.length; at += 16) {
+      assert.is(client.findInCore(sa.key.subarray(at, at + 16)), -1);
+    }
   });
 }
 

@@ -1,14 +1,9 @@
 // RFC 8439: the vectors of sections 2.3.2 to 2.8.2 and of appendix A.
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CoreAead, SUITES, type Suite } from '../support/aead.js';
 import { concat, hex, unhex } from '../support/bytes.js';
-
-const project = fileURLToPath(new URL('../../../', import.meta.url));
+import { compilePrimitives } from '../support/primitives.js';
 
 interface Primitives {
   memory: WebAssembly.Memory;
@@ -24,19 +19,7 @@ interface Primitives {
   poly1305(key: number, data: number, length: number, tag: number): void;
 }
 
-/** The parts of the ciphers, which the core does not export. */
-function compilePrimitives(): Primitives {
-  const out = join('.build', 'primitives.wasm');
-  execFileSync(
-    join('node_modules', '.bin', 'asc'),
-    ['assembly/testing.ts', '--target', 'release', '--outFile', out],
-    { cwd: project },
-  );
-  const module = new WebAssembly.Module(readFileSync(join(project, out)));
-  return new WebAssembly.Instance(module, {}).exports as unknown as Primitives;
-}
-
-const primitives = compilePrimitives();
+const primitives = compilePrimitives<Primitives>('rfc8439');
 const memory = new Uint8Array(primitives.memory.buffer);
 const KEY = 0x100000;
 const IV = KEY + 64;

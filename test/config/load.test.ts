@@ -55,7 +55,13 @@ test('a client configuration with everything in it', () => {
   assert.equal(config.gateways[0]?.address, { host: '198.51.100.10', port: 4500 });
   assert.equal(config.gateways[1]?.address, { host: '2001:db8::10', port: 4501 });
   assert.equal(config.gateways[1]?.ike, [{ encryption: 'aes256gcm16', prf: 'prfsha384', group: 'x25519' }]);
-  assert.equal(config.gateways[0]?.esp, ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16']);
+  assert.equal(config.gateways[0]?.esp, [
+    'chacha20poly1305',
+    'aes256gcm16',
+    'aes128gcm16',
+    'aes256-sha256',
+    'aes128-sha256',
+  ]);
   assert.is(config.relay?.fingerprint, `sha256:${FINGERPRINT}`);
   assert.equal(config.relay?.address, { host: '10.20.0.100', port: 7511 });
   assert.equal(config.failover.probe, { interval: 25, misses: 3 });

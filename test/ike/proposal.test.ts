@@ -137,6 +137,26 @@ test('key lengths must be the same, and unknown attributes rule a transform out'
   );
 });
 
+test('AES-CBC comes with its integrity algorithm, and is not chosen without', () => {
+  const suites: EspProposal[] = [{ suite: 'aes256-sha256' }, { suite: 'aes128-sha256' }];
+  const cbc = (keyLength: number): Transform => ({ type: 1, id: 12, keyLength });
+  const sha256: Transform = { type: 3, id: 12 };
+  assert.equal(offerEsp(suites, 0xc0ffee01).proposals, [
+    { number: 1, protocol: 3, spi: hex('c0ffee01'), transforms: [cbc(256), sha256, NO_ESN] },
+    { number: 2, protocol: 3, spi: hex('c0ffee01'), transforms: [cbc(128), sha256, NO_ESN] },
+  ]);
+  assert.is(
+    chooseEsp(esp([cbc(128), { type: 3, id: 2 }, sha256, NO_ESN]), suites)?.proposal.suite,
+    'aes128-sha256',
+  );
+  for (const integrity of [[], [{ type: 3, id: 0 }], [{ type: 3, id: 2 }]]) {
+    assert.is(chooseEsp(esp([cbc(128), ...integrity, NO_ESN]), suites), undefined);
+    notOffered(() => checkEspAnswer(esp([cbc(256), ...integrity, NO_ESN]), suites));
+  }
+  assert.is(chooseEsp(esp([{ type: 1, id: 12 }, sha256, NO_ESN]), suites), undefined);
+  assert.equal(checkEspAnswer(esp([NO_ESN, sha256, cbc(256)]), suites).proposal.suite, 'aes256-sha256');
+});
+
 test('ESP: without extended sequence numbers', () => {
   const suites: EspProposal[] = [{ suite: 'chacha20poly1305' }];
   assert.ok(chooseEsp(esp([ENCR_CHACHA, ESN, NO_ESN]), suites));

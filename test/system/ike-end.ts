@@ -7,12 +7,12 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { addressBytes } from '../../src/address.js';
-import type { ChildSa, EspSuite, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
+import type { ChildSa, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
 import { concat } from '../../src/ike/bytes.js';
-import { OpeningKey, SealingKey } from '../../src/ike/crypto/aead.js';
 import { createInitiator } from '../../src/ike/initiator.js';
 import { createResponder } from '../../src/ike/responder.js';
 import { Secret } from '../../src/secret.js';
+import { type EspSa, IPV4, openEsp, sealEsp } from '../reference/esp.js';
 
 export type IkeEndOptions = Omit<InitiatorOptions, 'psk'> & {
   psk: string;
@@ -31,14 +31,13 @@ export interface EspCounts {
 }
 
 const PING_MS = 10;
-const IPPROTO_IPIP = 4;
 const EMPTY_MARKER = new Uint8Array(4);
 
 interface Child {
   sa: ChildSa;
-  sealing: SealingKey;
-  opening: OpeningKey;
-  sequence: number;
+  outbound: EspSa;
+  inbound: EspSa;
+  sequence: bigint;
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as IkeEndOptions;
@@ -122,12 +121,12 @@ function carryOut(outputs: IkeOutput[]): void {
 }
 
 function install(sa: ChildSa, receiveOnly: boolean): void {
-  const key = (suite: EspSuite, secret: Secret) => new SealingKey(suite, secret, 1n);
+  const { suite } = sa;
   const child = {
     sa,
-    sealing: key(sa.suite, sa.outboundKey),
-    opening: new OpeningKey(sa.suite, sa.inboundKey),
-    sequence: 0,
+    outbound: { suite, spi: sa.outboundSpi, key: sa.outboundKey.reveal() },
+    inbound: { suite, spi: sa.inboundSpi, key: sa.inboundKey.reveal() },
+    sequence: 0n,
   };
   children.set(sa.inboundSpi, child);
   if (!receiveOnly) sending = child;
@@ -142,15 +141,9 @@ function ping(): void {
   const inner = options.serve === undefined ? address : options.target;
   const target = options.serve === undefined ? options.target : options.serve.address;
   if (sending === undefined || inner === undefined) return;
-  const { sa, sealing } = sending;
-  sending.sequence += 1;
-  const head = words(sa.outboundSpi, sending.sequence);
-  transmit(
-    concat(
-      head,
-      sealing.seal(head, concat(echoRequest(inner, target), Uint8Array.of(1, 2, 2, IPPROTO_IPIP))),
-    ),
-  );
+  sending.sequence += 1n;
+  const payload = echoRequest(inner, target);
+  transmit(sealEsp(sending.outbound, { sequence: sending.sequence, payload, nextHeader: IPV4 }));
   counts.sent += 1;
 }
 
@@ -162,7 +155,7 @@ function receiveEsp(datagram: Uint8Array): void {
     return;
   }
   try {
-    child.opening.open(datagram.subarray(0, 8), datagram.subarray(8));
+    openEsp(child.inbound, datagram);
     counts.received += 1;
   } catch {
     counts.refused += 1;
@@ -175,7 +168,7 @@ function words(...values: number[]): Uint8Array {
   return bytes;
 }
 
-/** An IPv4 packet, 28 bytes long; the padding of 2 bytes and the trailer make 32. */
+/** An IPv4 packet. */
 function echoRequest(from: string, to: string): Uint8Array {
   const ip = concat(words(0x4500001c, 0, 0x40010000), addressBytes(from), addressBytes(to));
   new DataView(ip.buffer).setUint16(10, checksum(ip));

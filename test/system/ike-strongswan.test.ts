@@ -188,6 +188,21 @@ test('connects with every group, cipher, prf and ESP suite, and ESP passes', () 
     }
   }));
 
+test('AES-CBC with HMAC-SHA2-256-128, where the gateway has nothing else', () =>
+  withCharon({}, async bench => {
+    for (const suite of ['aes256-sha256', 'aes128-sha256'] as const) {
+      await bench.charon.load(configuration({ espProposals: [suite] }));
+      const end = bench.end({ esp: ['chacha20poly1305', suite] });
+      assert.is((await end.output('child-up')).child.suite, suite);
+      await end.echoes();
+      end.write('rekey-child');
+      await end.output('child-up', 2);
+      await end.echoes();
+      await settle(end);
+      await end.stop();
+    }
+  }));
+
 test('rekeyings by us, of both kinds, under traffic', () =>
   withCharon({}, async bench => {
     const end = bench.end();

@@ -32,11 +32,16 @@ export interface IkeKeyInputs extends Nonces {
   sharedSecret: Secret;
 }
 
-/** Bytes of key and salt: RFC 7634 section 2, RFC 4106 section 8.1, RFC 5282 section 7.1. */
-const KEY_AND_SALT_SIZE: Record<EspSuite | IkeEncryption, number> = {
+/**
+ * Bytes of key and salt: RFC 7634 section 2, RFC 4106 section 8.1, RFC 5282 section 7.1; or of the keys for encryption and
+ * integrity, in this order: RFC 7296 section 2.17, RFC 4868 section 2.1.1.
+ */
+const KEY_SIZE: Record<EspSuite | IkeEncryption, number> = {
   chacha20poly1305: 36,
   aes256gcm16: 36,
   aes128gcm16: 20,
+  'aes256-sha256': 64,
+  'aes128-sha256': 48,
 };
 
 /** Section 2.14: SKEYSEED = prf(Ni | Nr, g^ir). */
@@ -56,7 +61,7 @@ export function deriveRekeyedIkeKeys(oldPrf: Prf, oldDerive: Secret, inputs: Ike
 function expand(inputs: IkeKeyInputs, skeyseed: Uint8Array): IkeKeys {
   const { prf, encryption, initiatorNonce, responderNonce, initiatorSpi, responderSpi } = inputs;
   const keySize = prfSize(prf);
-  const encryptionSize = KEY_AND_SALT_SIZE[encryption];
+  const encryptionSize = KEY_SIZE[encryption];
   const seed = concat(initiatorNonce, responderNonce, u64Bytes(initiatorSpi), u64Bytes(responderSpi));
   const stream = prfPlus(prf, skeyseed, seed, 3 * keySize + 2 * encryptionSize);
   skeyseed.fill(0);
@@ -86,7 +91,7 @@ export interface ChildKeyInputs extends Nonces {
 }
 
 export interface ChildKeys {
-  /** Key and salt for what the initiator of the exchange sends. */
+  /** Key and salt, or both keys, for what the initiator of the exchange sends. */
   initiator: Secret;
   responder: Secret;
 }
@@ -94,7 +99,7 @@ export interface ChildKeys {
 /** Section 2.17: KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr), the initiator's key first. */
 export function deriveChildKeys(inputs: ChildKeyInputs): ChildKeys {
   const { prf, derive, suite, initiatorNonce, responderNonce, sharedSecret } = inputs;
-  const size = KEY_AND_SALT_SIZE[suite];
+  const size = KEY_SIZE[suite];
   const seed = concat(sharedSecret?.reveal() ?? new Uint8Array(0), initiatorNonce, responderNonce);
   const keymat = prfPlus(prf, derive.reveal(), seed, 2 * size);
   seed.fill(0);
