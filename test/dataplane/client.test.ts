@@ -28,6 +28,9 @@ const CASES = 11;
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 /** Waits until the counter has at least this value. */
+/** Replies that a busy machine delays count too: ping goes on until it has all of them, or gives up. */
+const PATIENT = ['-w', '10'];
+
 function counted(side: Side, name: string, value: number): Promise<void> {
   return until(() => (side.plane.counters()[name] ?? 0) >= value);
 }
@@ -63,16 +66,20 @@ const isMessage = (datagram: Uint8Array, index: number) => Buffer.compare(datagr
 if (namespacesPossible()) {
   test('packets pass between two devices under every suite, and are counted', () =>
     withPair(async pair => {
+      let sent = 0;
       for (const suite of SUITES) {
         const [leftSpi, rightSpi] = await installChildren(pair, suite);
-        assert.match(ping(pair, '-c', '5', '-s', '1300'), '5 received', suite);
+        const printed = ping(pair, '-c', '5', ...PATIENT, '-s', '1300');
+        assert.match(printed, '5 received', suite);
+        sent += Number(/(\d+) packets transmitted/.exec(printed)?.[1]);
         pair.left.plane.removeChild(leftSpi);
         pair.right.plane.removeChild(rightSpi);
       }
       const counters = pair.left.plane.counters();
-      assert.is(counters['tx-packets'], SUITES.length * 5);
-      assert.is(counters['tx-bytes'], SUITES.length * 5 * 1328);
-      assert.is(counters['rx-packets'], SUITES.length * 5);
+      assert.is(counters['tx-packets'], sent);
+      assert.is(counters['tx-bytes'], sent * 1328);
+      const received = counters['rx-packets'] ?? 0;
+      assert.ok(received >= SUITES.length * 5 && received <= sent, `${received} of ${sent}`);
       assert.is(counters['rx-auth'], 0);
     }));
 
@@ -105,7 +112,7 @@ if (namespacesPossible()) {
       assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
       await counted(pair.left, 'tx-no-tunnel', 3);
       const [leftSpi] = await installChildren(pair, 'chacha20poly1305');
-      assert.match(ping(pair, '-c', '1'), '1 received');
+      assert.match(ping(pair, '-c', '1', ...PATIENT), '1 received');
       pair.left.plane.activate(undefined, 2);
       await settled(pair.left);
       assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
@@ -144,7 +151,7 @@ if (namespacesPossible()) {
     withPair(async pair => {
       const [leftSpi] = await installChildren(pair, 'chacha20poly1305');
       const rogue = rogueGateway(pair);
-      assert.match(ping(pair, '-c', '2'), '2 received');
+      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
       const before = process.memoryUsage.rss();
       const total = 100_000;
       const noise = randomBytes(70_000);
@@ -170,7 +177,7 @@ if (namespacesPossible()) {
       assert.ok((counters['rx-auth'] ?? 0) > 1000);
       assert.ok((counters['rx-unknown-spi'] ?? 0) > 1000);
       assert.is(counters['rx-packets'], 2);
-      assert.match(ping(pair, '-c', '5'), '5 received');
+      assert.match(ping(pair, '-c', '5', ...PATIENT), '5 received');
       assert.ok(process.memoryUsage.rss() - before < 100e6, 'memory stays bounded');
       assert.not(pair.left.reports.some(([kind]) => kind === 'failed'));
       close(rogue);
@@ -182,7 +189,7 @@ if (namespacesPossible()) {
       openPath(pair.left, pair.right, 1);
       for (let index = 0; index < 50; index++) pair.left.plane.sendIke(1, message(index));
       assert.equal(await pair.left.next('pathError'), ['pathError', 1, 'ECONNREFUSED']);
-      assert.match(ping(pair, '-c', '2'), '2 received');
+      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
       assert.ok(pair.left.reports.length < 10);
     }));
 
@@ -210,7 +217,7 @@ if (namespacesPossible()) {
       assert.throws(() => openPath(pair.left, pair.right, 3), /open already/);
       assert.throws(() => pair.left.plane.openPath(16, { address: '198.18.1.2', port: 1 }), /no path 16/);
       await installChildren(pair, 'chacha20poly1305');
-      assert.match(ping(pair, '-c', '2'), '2 received');
+      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
     }));
 
   test('a device that is removed is a failure, and stopping still works', async () => {
@@ -233,7 +240,7 @@ if (namespacesPossible()) {
     const before = openDescriptors();
     await withPair(async pair => {
       await installChildren(pair, 'aes256gcm16');
-      assert.match(ping(pair, '-c', '2'), '2 received');
+      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
       await pair.left.plane.stop();
     });
     await until(() => openDescriptors() === before);

@@ -114,7 +114,8 @@ async function withScene(
 }
 
 function ping(client: Side, address: string): void {
-  const printed = client.space.run('ping', '-n', '-c', '5', '-i', '0.01', '-s', '1200', address);
+  // Replies that a busy machine delays count too: ping goes on until it has all of them, or gives up.
+  const printed = client.space.run('ping', '-n', '-c', '5', '-w', '10', '-i', '0.01', '-s', '1200', address);
   assert.match(printed, '5 received');
 }
 
@@ -134,7 +135,7 @@ if (namespacesPossible()) {
       const received = await plane.activity();
       assert.equal(
         peers.map(peer => received.get(peer)),
-        [15, 15],
+        clients.map(client => client.plane.counters()['tx-packets']),
       );
     }));
 
