@@ -47,8 +47,9 @@ import {
 import {
   addEvent,
   addToControl,
-  addToDevice,
+  batchRenew,
   clearResults,
+  receiveDatagramLength,
   receiveLength,
   receiveSlot,
   receiveTruncated,
@@ -70,6 +71,7 @@ import {
 } from './client_state';
 import { add, count } from './counters';
 import { IKE_HEADER, isKeepalive, NON_ESP_MARKER, openInner } from './datagram';
+import { addToDevice, deviceClear, deviceFlush } from './device_out';
 import { windowAccept, windowCheck } from './duplicate';
 import { ESP_HEAD } from './esp';
 import {
@@ -93,17 +95,27 @@ import { rewriteDestination } from './rewrite';
 import { SA_PATH, saInbound } from './sa';
 
 /**
- * Takes the first `datagrams` of RX_MMSG, which came on the path's socket. Leaves packets in TO_DEVICE, IKE
+ * Takes what is in the first `datagrams` messages of RX_MMSG, which came on the path's socket. Leaves packets in TO_DEVICE, IKE
  * messages in TO_CONTROL, EVENTS and their numbers in RESULT. Returns the number of packets for the device.
  */
 export function clientReceive(path: u32, datagrams: u32): i32 {
   if (path >= <u32>PATH_MAX) return ERR_INDEX;
   if (datagrams > <u32>BATCH) return ERR_LENGTH;
   clearResults();
+  deviceClear();
   for (let i: u32 = 0; i < datagrams; i++) {
-    count(receiveTruncated(i) ? DROP_RX_TRUNCATED : receive(path, receiveSlot(i), receiveLength(i)));
+    if (receiveTruncated(i)) count(DROP_RX_TRUNCATED);
+    else receiveAll(path, receiveSlot(i), receiveLength(i), receiveDatagramLength(i));
   }
+  deviceFlush();
+  batchRenew(datagrams);
   return load<i32>(RESULT_TO_DEVICE);
+}
+
+/** Handles the datagrams of `size` bytes, the last one of what is left, in the `length` bytes at `p`. */
+function receiveAll(path: u32, p: usize, length: u32, size: u32): void {
+  for (; length > size; p += size, length -= size) count(receive(path, p, size));
+  count(receive(path, p, length));
 }
 
 /** Handles one datagram. Returns the counter that says what became of it. */

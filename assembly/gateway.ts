@@ -34,26 +34,26 @@ import {
   PEER_MAX,
   RESULT_TO_DEVICE,
   SA_SEQUENCE,
-  TX_LENGTHS,
-  TX_MMSG,
-  TX_NAMES,
 } from '../src/packet/abi';
 import {
   addEvent,
+  addMessage,
   addToControl,
-  addToDevice,
   batchInit,
   batchRenew,
+  clearMessages,
   clearResults,
+  messageCount,
+  receiveDatagramLength,
   receiveLength,
   receiveName,
   receiveSlot,
   receiveTruncated,
-  setMessage,
-  transmitSlot,
 } from './batch';
 import { add, count } from './counters';
 import { IKE_HEADER, isKeepalive, NON_ESP_MARKER, openInner } from './datagram';
+import { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
+import { addToDevice, deviceClear, deviceFlush } from './device_out';
 import { windowHighest } from './duplicate';
 import { ESP_HEAD, espSeal } from './esp';
 import {
@@ -101,7 +101,7 @@ export function gatewayInit(
 // --- From the network -----------------------------------------------------------------------------------------
 
 /**
- * Takes the first `datagrams` of RX_MMSG. Leaves packets in TO_DEVICE, IKE messages in TO_CONTROL (at most `inits` that
+ * Takes what is in the first `datagrams` messages of RX_MMSG. Leaves packets in TO_DEVICE, IKE messages in TO_CONTROL (at most `inits` that
  * begin an IKE SA, so that a flood of those does not keep out the others, and at most `others`), EVENTS and their
  * numbers in RESULT. The sender of the IKE message in slot i is in entry i of RX_NAMES. Returns the number of packets
  * for the device, or ERR_LENGTH for more than a batch.
@@ -111,14 +111,23 @@ export function gatewayReceive(datagrams: u32, inits: u32, others: u32): i32 {
   clearResults();
   initCredit = inits;
   credit = others;
+  deviceClear();
   for (let i: u32 = 0; i < datagrams; i++) {
-    count(receiveTruncated(i) ? DROP_RX_TRUNCATED : receive(i, receiveSlot(i), receiveLength(i)));
+    if (receiveTruncated(i)) count(DROP_RX_TRUNCATED);
+    else receiveAll(i, receiveSlot(i), receiveLength(i), receiveDatagramLength(i));
   }
+  deviceFlush();
   batchRenew(datagrams);
   return load<i32>(RESULT_TO_DEVICE);
 }
 
-/** Handles datagram `i`. Returns the counter that says what became of it. */
+/** Handles the datagrams of `size` bytes, the last one of what is left, in the `length` bytes of slot `i` at `p`. */
+function receiveAll(i: u32, p: usize, length: u32, size: u32): void {
+  for (; length > size; p += size, length -= size) count(receive(i, p, size));
+  count(receive(i, p, length));
+}
+
+/** Handles a datagram of slot `i`. Returns the counter that says what became of it. */
 function receive(i: u32, p: usize, length: u32): u32 {
   if (isKeepalive(p, length)) return COUNTER_KEEPALIVES;
   if (length < NON_ESP_MARKER) return DROP_RX_SHORT;
@@ -169,22 +178,24 @@ function follow(peer: usize, name: usize): void {
 // --- From the device ------------------------------------------------------------------------------------------
 
 /**
- * Seals the first `packets` packets in TX_SLOTS, whose lengths are in TX_LENGTHS. Returns the number of messages in
+ * Seals what is in the first `packets` slots of TX_SLOTS (or BIG_TX_SLOTS), whose lengths are in TX_LENGTHS. Returns the number of messages in
  * TX_MMSG, or ERR_LENGTH for more than a batch; the rest is dropped and counted.
  */
 export function gatewayTransmit(packets: u32): i32 {
   if (packets > <u32>BATCH) return ERR_LENGTH;
-  let messages: u32 = 0;
+  clearMessages();
+  deviceRewind();
   for (let i: u32 = 0; i < packets; i++) {
-    const drop = transmit(transmitSlot(i), load<u32>(<usize>TX_LENGTHS + (i << 2)), messages);
-    if (drop === 0) messages++;
-    else count(drop);
+    for (let p = deviceFirst(i); p !== 0; p = deviceNext()) {
+      const drop = transmit(p, deviceLength);
+      if (drop !== 0) count(drop);
+    }
   }
-  return messages;
+  return messageCount();
 }
 
-/** Makes the packet of `available` bytes at `p` message `index`. Returns the reason for a drop, 0 if there is none. */
-function transmit(p: usize, available: u32, index: u32): u32 {
+/** Makes a datagram of the packet of `available` bytes at `p`. Returns the reason for a drop, 0 if there is none. */
+function transmit(p: usize, available: u32): u32 {
   if (available > <u32>MAX_PACKET) return DROP_TX_TOO_BIG;
   const checked = checkPacket(p, available);
   if (checked < 0) return DROP_TX_MALFORMED;
@@ -198,10 +209,7 @@ function transmit(p: usize, available: u32, index: u32): u32 {
   clampMss(p, length, maxSegment);
   const sealed = espSeal(sa, p, length);
   if (sealed === 0) return DROP_TX_SEQUENCE_EXHAUSTED;
-  // A copy: until the message has left, the peer may move or end.
-  const name = <usize>TX_NAMES + index * NAME_SIZE;
-  memory.copy(name, peerName(peer), NAME_SIZE);
-  setMessage(TX_MMSG, index, index, p - ESP_HEAD, sealed, name);
+  addMessage(p - ESP_HEAD, sealed, peerName(peer));
   count(COUNTER_TX_PACKETS);
   add(COUNTER_TX_BYTES, length);
   return 0;

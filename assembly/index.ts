@@ -1,5 +1,6 @@
 /** The packet core's only export list. */
 export { aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
+export { batchOffloads, messageSplit } from './batch';
 export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
 export { clientReceive } from './client_receive';
 export {

@@ -44,18 +44,22 @@ import {
   RESULT_RAW,
   RESULT_REPLIES,
   SESSION_MAX,
-  TX_LENGTHS,
   TX_MMSG,
   TX_NAMES,
   TX_RAW_MMSG,
+  TX_RAW_NAMES,
 } from '../src/packet/abi';
 import {
   addEvent,
-  addToDevice,
+  addMessage,
   batchInit,
   batchRenew,
+  clearMessages,
   clearResults,
+  messageCount,
   next,
+  nextVector,
+  receiveDatagramLength,
   receiveLength,
   receiveName,
   receiveSlot,
@@ -64,6 +68,8 @@ import {
   transmitSlot,
 } from './batch';
 import { add, count } from './counters';
+import { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
+import { addToDevice, deviceClear, deviceFlush } from './device_out';
 import { windowAccept, windowCheck, windowHighest } from './duplicate';
 import { checkPacket, ipVersion, ipv4Destination, ipv4Source } from './ip';
 import { clampMss } from './mss';
@@ -95,6 +101,8 @@ import {
   sessionWindow,
 } from './sessions';
 
+/** A sockaddr_in to be copied; zero behind its first eight bytes. */
+const NAME: usize = memory.data(NAME_SIZE, 16);
 /** TCP's MSS, for IPv4, that fits the clients' tunnels. */
 let maxSegment: u32 = 0;
 
@@ -118,19 +126,29 @@ export function relayInit(baseLow: u32, baseHigh: u32, poolAddress: u32, poolPre
 export function relayReceive(datagrams: u32): i32 {
   if (datagrams > <u32>BATCH) return ERR_LENGTH;
   clearResults();
+  deviceClear();
   for (let i: u32 = 0; i < datagrams; i++) {
-    const reason = receiveDatagram(i);
-    if (reason !== 0) count(reason);
+    if (receiveTruncated(i)) count(DROP_RX_TRUNCATED);
+    else receiveAll(i, receiveSlot(i), receiveLength(i), receiveDatagramLength(i));
   }
+  deviceFlush();
   batchRenew(datagrams);
   return datagrams;
 }
 
-/** Handles datagram `i`. Returns why it was dropped, a counter, or zero. */
-function receiveDatagram(i: u32): u32 {
-  if (receiveTruncated(i)) return DROP_RX_TRUNCATED;
-  const h = receiveSlot(i);
-  const length = receiveLength(i);
+/** Handles the datagrams of `size` bytes, the last one of what is left, in the `length` bytes of slot `i` at `h`. */
+function receiveAll(i: u32, h: usize, length: u32, size: u32): void {
+  for (; length > size; h += size, length -= size) account(receiveDatagram(i, h, size));
+  account(receiveDatagram(i, h, length));
+}
+
+/** Counts what became of a packet, unless that is counted already. */
+function account(reason: u32): void {
+  if (reason !== 0) count(reason);
+}
+
+/** Handles a datagram of slot `i`. Returns why it was dropped, a counter, or zero. */
+function receiveDatagram(i: u32, h: usize, length: u32): u32 {
   if (length < <u32>RELAY_HEADER) return DROP_RELAY_SHORT;
   const session = sessionOf(relaySession(h));
   if (session === 0) return DROP_RELAY_SESSION;
@@ -196,10 +214,9 @@ function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
 export function relayReceiveIpip(packets: u32): i32 {
   if (packets > <u32>BATCH) return ERR_LENGTH;
   clearResults();
-  for (let i: u32 = 0; i < packets; i++) {
-    const reason = receiveIpip(i);
-    if (reason !== 0) count(reason);
-  }
+  deviceClear();
+  for (let i: u32 = 0; i < packets; i++) account(receiveIpip(i));
+  deviceFlush();
   batchRenew(packets);
   return packets;
 }
@@ -226,45 +243,43 @@ function receiveIpip(i: u32): u32 {
 // --- From the device ------------------------------------------------------------------------------------------
 
 /**
- * Handles `packets` packets of the device, in TX_SLOTS with their lengths in TX_LENGTHS. Returns the number of messages
- * for the data socket, in TX_MMSG, or ERR_LENGTH for more than a batch; those for the raw socket are RESULT_RAW in
+ * Handles what is in the first `packets` slots of TX_SLOTS (or BIG_TX_SLOTS), whose lengths are in TX_LENGTHS. Returns the
+ * number of messages for the data socket, in TX_MMSG, or ERR_LENGTH for more than a batch; those for the raw socket are RESULT_RAW in
  * TX_RAW_MMSG.
  */
 export function relayTransmit(packets: u32): i32 {
   if (packets > <u32>BATCH) return ERR_LENGTH;
   clearResults();
-  let messages: u32 = 0;
+  clearMessages();
+  deviceRewind();
   for (let i: u32 = 0; i < packets; i++) {
-    if (transmitPacket(i, messages)) messages++;
+    for (let p = deviceFirst(i); p !== 0; p = deviceNext()) account(transmitPacket(p, deviceLength));
   }
-  return messages;
+  return messageCount();
 }
 
-/** Handles packet `i`; true if it became message `at` of TX_MMSG. */
-function transmitPacket(i: u32, at: u32): bool {
-  const p = transmitSlot(i);
-  const available = load<u32>(TX_LENGTHS + (i << 2));
+/** Makes a message of the packet of `available` bytes at `p`. Returns the reason for a drop, 0 if there is none. */
+function transmitPacket(p: usize, available: u32): u32 {
   const length = checkPacket(p, available);
   const session: usize = length < 0 ? 0 : sessionOfLease(ipv4Destination(p));
   const reason = refusal(p, length, session);
-  if (reason !== 0) {
-    count(reason);
-    return false;
-  }
+  if (reason !== 0) return reason;
   clampMss(p, length, maxSegment);
   count(COUNTER_TX_PACKETS);
   add(COUNTER_TX_BYTES, length);
   const path = sessionPath(session);
   if (sessionMode(session) === RELAY_MODE_IPIP) {
-    const name = setName(i, path);
+    const at = next(RESULT_RAW);
+    const name = setName(TX_RAW_NAMES, at, path);
     // Zero, as raw(7) asks: a raw socket's address has no port.
     store<u16>(name, 0, 2);
-    setMessage(TX_RAW_MMSG, next(RESULT_RAW), i, p, length, name);
-    return false;
+    setMessage(TX_RAW_MMSG, at, nextVector(), p, length, name);
+    return 0;
   }
   const h = buildHeader(session, p, length, RELAY_DATA);
-  setMessage(TX_MMSG, at, i, h, length + RELAY_HEADER, setName(i, path));
-  return true;
+  store<u64>(NAME, path);
+  addMessage(h, length + RELAY_HEADER, NAME);
+  return 0;
 }
 
 /** Why a packet from the device goes nowhere: a DROP_TX_ counter, or zero. */
@@ -288,7 +303,14 @@ export function relayDrain(first: u32): i32 {
     const session = sessionAt(place);
     if (session === 0 || sessionPath(session) === 0) continue;
     const h = buildHeader(session, transmitSlot(messages), 0, RELAY_DRAIN);
-    setMessage(TX_MMSG, messages, messages, h, RELAY_HEADER, setName(messages, sessionPath(session)));
+    setMessage(
+      TX_MMSG,
+      messages,
+      messages,
+      h,
+      RELAY_HEADER,
+      setName(TX_NAMES, messages, sessionPath(session)),
+    );
     messages++;
   }
   store<u32>(RESULT_NEXT, place);
@@ -302,9 +324,9 @@ function buildHeader(session: usize, p: usize, length: u32, type: u32): usize {
   return relayHeader(p, length, type, sessionIndex(session), epoch, sequence, sessionSendKey(session));
 }
 
-/** Writes a sockaddr_in, whose first eight bytes are `path`, to entry `i` of TX_NAMES; returns its address. */
-function setName(i: u32, path: u64): usize {
-  const name = TX_NAMES + i * NAME_SIZE;
+/** Writes a sockaddr_in, whose first eight bytes are `path`, to entry `i` of the array `names`; returns its address. */
+function setName(names: usize, i: u32, path: u64): usize {
+  const name = names + i * NAME_SIZE;
   store<u64>(name, path);
   store<u64>(name, 0, 8);
   return name;

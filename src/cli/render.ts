@@ -5,7 +5,7 @@ import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { RelayServiceStatus } from '../relay/run.js';
 import type { RelayEvent } from '../relay/server-api.js';
 import { describeGateway } from './render-gateway.js';
-import { count, describeTraffic, formatDuration } from './text.js';
+import { count, describeOffloads, describeTraffic, formatDuration } from './text.js';
 
 export type AnyStatus = ConnectionStatus | RelayServiceStatus | GatewayServiceStatus;
 
@@ -92,6 +92,7 @@ function describeRelay(status: RelayServiceStatus): string {
       ({ client, lease, connected, mode, idleMs }) =>
         `  session   ${lease}  ${client}  ${mode ?? 'not resumed yet'}  ${connected ? 'connected' : `idle for ${formatDuration(idleMs)}`}`,
     ),
+    describeOffloads(status.offloads),
     ...describeTraffic(traffic),
   ].join('\n');
 }
@@ -109,7 +110,7 @@ function describeConnection(status: ConnectionStatus): string {
   }
   const width = Math.max(...status.gateways.map(gateway => gateway.name.length));
   for (const gateway of status.gateways) lines.push(`  gateway   ${describePath(gateway, width)}`);
-  lines.push(...describeTraffic(status.traffic));
+  lines.push(describeOffloads(status.offloads), ...describeTraffic(status.traffic));
   return lines.join('\n');
 }
 

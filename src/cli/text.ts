@@ -1,4 +1,5 @@
 /** Figures and times as text for people. */
+import type { Offloads } from '../dataplane/offloads.js';
 import type { Traffic } from '../packet/traffic.js';
 
 /** The time of day with milliseconds, in front of a line. */
@@ -6,6 +7,12 @@ export function stamp(now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const ms = String(now.getMilliseconds()).padStart(3, '0');
   return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}.${ms}`;
+}
+
+/** Which of the kernel's offloads are in use. */
+export function describeOffloads({ tcp, udp, send, receive }: Offloads): string {
+  const used = [tcp && 'TCP', udp && 'UDP', send && 'send', receive && 'receive'].filter(Boolean);
+  return `  offloads  ${used.length === 0 ? 'none' : used.join(', ')}`;
 }
 
 /** Traffic in two lines; below them the drops that happened. */

@@ -2,6 +2,7 @@
 import type { ClientConfig } from '../config/client.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { hopOutside, linkOf } from '../io/network.js';
+import { type DeviceOffloads, offloadsWanted } from '../io/offloads.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { type Encapsulation, innerMtu } from '../packet/mtu.js';
 import { parseAddress } from '../prefix.js';
@@ -32,7 +33,8 @@ export class Device {
 
   /** Creates the device and sets it up; with a relay, also the way to its control connection. */
   static async create(config: ClientConfig, changes: NetworkChanges, mtu: number): Promise<Device> {
-    const tun = await openTun({ name: config.tunnel.device, driver: config.tunnel.driver });
+    const { device: name, driver } = config.tunnel;
+    const tun = await openTun({ name, driver, offloads: offloadsWanted() });
     try {
       const device = new Device(tun, changes, config.tunnel.routes, mtu);
       await changes.setUp(mtu);
@@ -53,6 +55,10 @@ export class Device {
 
   get fd(): number {
     return this.#tun.fd;
+  }
+
+  get offloads(): DeviceOffloads {
+    return this.#tun.offloads;
   }
 
   /** What applications see. */

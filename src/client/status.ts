@@ -1,3 +1,4 @@
+import type { Offloads } from '../dataplane/offloads.js';
 import type { Traffic } from '../packet/traffic.js';
 
 /** What `vpnr status` shows of a connection: plain data, ready for JSON. */
@@ -28,5 +29,7 @@ export interface ConnectionStatus {
   switches: number;
   gateways: GatewayStatus[];
   relay: { address: string; mode: string; connected: boolean; lease: string | null } | null;
+  /** In use: packets of up to 64 KiB from and to the device; datagrams sent and received many at a time. */
+  offloads: Offloads;
   traffic: Traffic;
 }

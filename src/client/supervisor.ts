@@ -425,6 +425,7 @@ export class Supervisor {
       switches: this.#milestones.switches,
       gateways: this.#gateways.statuses(this.#policy),
       relay: this.#relay?.status ?? null,
+      offloads: plane.offloads(),
       traffic: trafficOf(plane.counters()),
     };
   }

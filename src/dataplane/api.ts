@@ -6,6 +6,7 @@
 import type { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
+import type { Offloads, Tun } from './offloads.js';
 
 export type RelayMode = 'clear' | 'ipip';
 
@@ -42,7 +43,7 @@ export interface ClientEvents {
 
 export interface ClientDataPlane {
   /** Uses the TUN descriptor until `stop` has resolved; the caller closes it. Resolves once packets can move. */
-  start(tun: { fd: number }, events: ClientEvents): Promise<void>;
+  start(tun: Tun, events: ClientEvents): Promise<void>;
   /** A fresh inbound SPI whose low bits are its place in the core's table. Throws when all are taken. */
   allocateSpi(): number;
   releaseSpi(spi: number): void;
@@ -78,6 +79,8 @@ export interface ClientDataPlane {
   probe(path: number, id: number): void;
   /** Counters by name, as in `counterNames`; a snapshot. */
   counters(): Record<string, number>;
+  /** Those in use. */
+  offloads(): Offloads;
   /** Ends the worker and closes the paths. */
   stop(): Promise<void>;
 }
@@ -112,7 +115,7 @@ export interface RelayDataPlane {
    * can move, with the data socket's address (the kernel chooses a `listen` port of 0).
    */
   start(
-    options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
+    options: { tun: Tun; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
     events: RelayEvents,
   ): Promise<{ local: Endpoint }>;
   /**
@@ -126,6 +129,8 @@ export interface RelayDataPlane {
   /** What is known of each of the given sessions that is installed; for expiry. */
   activity(indices: readonly number[]): Promise<Map<number, SessionActivity>>;
   counters(): Record<string, number>;
+  /** Those in use. */
+  offloads(): Offloads;
   stop(): Promise<void>;
 }
 
@@ -145,7 +150,7 @@ export interface GatewayDataPlane {
    * packets can move, with the socket's address (the kernel chooses a `listen` port of 0).
    */
   start(
-    options: { tun: { fd: number }; listen: Endpoint; pool: string; maxSegment: number },
+    options: { tun: Tun; listen: Endpoint; pool: string; maxSegment: number },
     events: GatewayPlaneEvents,
   ): Promise<{ local: Endpoint }>;
   /** As the client's. There are SA_MAX of them for all peers together. */
@@ -166,5 +171,7 @@ export interface GatewayDataPlane {
   /** Authentic packets received from each peer since it was added. */
   activity(): Promise<Map<number, number>>;
   counters(): Record<string, number>;
+  /** Those in use. */
+  offloads(): Offloads;
   stop(): Promise<void>;
 }

@@ -7,6 +7,8 @@ import {
   addressOf,
   EAGAIN,
   EINTR,
+  EINVAL,
+  EIO,
   EMSGSIZE,
   ENOBUFS,
   errno,
@@ -16,30 +18,52 @@ import {
   recvmmsg,
   sendmmsg,
   write,
+  writev,
 } from '../io/libc.js';
 import {
   BATCH,
+  BIG_RX_SLOTS,
+  BIG_SLOT_SIZE,
+  BIG_TX_SLOTS,
   COUNTERS,
   COUNTERS_MAX,
   DROP_RX_DEVICE_WRITE,
   DROP_TX_SEND,
   MAX_PACKET,
   MMSG_SIZE,
+  OFFLOAD_HEADER,
+  OFFLOAD_RECEIVE,
+  OFFLOAD_SEND,
   RESULT_TO_CONTROL,
   RESULT_TO_DEVICE,
   RX_MMSG,
   RX_SLOTS,
   SLOT_HEADROOM,
   SLOT_SIZE,
+  SUPER_MAX,
   TO_CONTROL,
   TO_DEVICE,
   TX_LENGTHS,
   TX_SLOTS,
+  TX_SPLIT_MMSG,
+  VNET_HEADER,
 } from '../packet/abi.js';
 import type { PacketCore } from '../packet/core.js';
 
 /** No descriptor. */
 export const NONE = -1;
+
+/** Bytes of super-packets, and packets to be cut off them, after which a batch is not filled further. */
+const SUPER_BYTES = 256 << 10;
+const SUPER_PACKETS = 1024;
+/** Messages that a batch of datagrams received together has at most: about as many bytes as another. */
+const TOGETHER_BATCH = 16;
+
+/** In a struct msghdr, u64: its iovecs, each of which is a datagram. */
+const MSG_DATAGRAMS = 24;
+/** In a struct virtio_net_hdr: u8 how to cut the packet up, zero for not at all; u16 the payload of each part. */
+const VNET_TYPE = 1;
+const VNET_SIZE = 4;
 
 export class BatchIo {
   readonly core: PacketCore;
@@ -71,8 +95,12 @@ export class BatchIo {
     if (low > 0xffff_ffff) this.#counters[counter * 2 + 1] = (this.#counters[counter * 2 + 1] ?? 0) + 1;
   }
 
-  /** Reads packets from the device into TX_SLOTS until there are no more or the batch is full; their number. */
+  /** Reads packets from the device into TX_SLOTS or BIG_TX_SLOTS until there are no more or the batch is full; their number. */
   readDevice(fd: number): number {
+    return (this.core.offloads & OFFLOAD_HEADER) !== 0 ? this.#readSuper(fd) : this.#readPlain(fd);
+  }
+
+  #readPlain(fd: number): number {
     let packets = 0;
     while (packets < BATCH) {
       const slot = this.base + TX_SLOTS + packets * SLOT_SIZE + SLOT_HEADROOM;
@@ -88,13 +116,34 @@ export class BatchIo {
     return packets;
   }
 
+  #readSuper(fd: number): number {
+    const { view } = this.core;
+    let packets = 0;
+    let bytes = 0;
+    for (let parts = 0; packets < BATCH && bytes < SUPER_BYTES && parts < SUPER_PACKETS; packets++) {
+      const slot = BIG_TX_SLOTS + packets * BIG_SLOT_SIZE + SLOT_HEADROOM - VNET_HEADER;
+      const size = read(fd, this.base + slot, SUPER_MAX + VNET_HEADER);
+      if (size < 0) {
+        const reason = errno();
+        if (reason !== EAGAIN && reason !== EINTR) throw deviceGone(reason);
+        break;
+      }
+      this.#lengths[packets] = size;
+      bytes += size;
+      parts +=
+        view.getUint8(slot + VNET_TYPE) === 0 ? 1 : size / (view.getUint16(slot + VNET_SIZE, true) + 1);
+    }
+    return packets;
+  }
+
   /** Writes the packets in TO_DEVICE. What the device does not take (it is down, say) is dropped. */
   writeDevice(fd: number): void {
     const packets = this.#toDeviceCount[0] ?? 0;
+    const put = (this.core.offloads & OFFLOAD_HEADER) !== 0 ? writev : write;
     for (let i = 0; i < packets; i++) {
       const address = this.#toDevice[i * 2] ?? 0;
       const length = this.#toDevice[i * 2 + 1] ?? 0;
-      if (write(fd, this.base + address, length) < 0) this.count(DROP_RX_DEVICE_WRITE, 1);
+      if (put(fd, this.base + address, length) < 0) this.count(DROP_RX_DEVICE_WRITE, 1);
     }
   }
 
@@ -110,18 +159,22 @@ export class BatchIo {
   *ikeMessages(): Generator<{ slot: number; datagram: Uint8Array<ArrayBuffer> }, void> {
     const { view, bytes } = this.core;
     const messages = this.#toControlCount[0] ?? 0;
+    const together = (this.core.offloads & OFFLOAD_RECEIVE) !== 0;
+    const slots = together ? BIG_RX_SLOTS : RX_SLOTS;
+    const slotSize = together ? BIG_SLOT_SIZE : SLOT_SIZE;
     for (let i = 0; i < messages; i++) {
       const address = view.getUint32(TO_CONTROL + i * 8, true);
       const length = view.getUint32(TO_CONTROL + i * 8 + 4, true);
-      const slot = Math.floor((address - RX_SLOTS) / SLOT_SIZE);
+      const slot = Math.floor((address - slots) / slotSize);
       yield { slot, datagram: bytes.slice(address, address + length) };
     }
   }
 
-  /** Receives a batch of datagrams into RX_SLOTS. Their number, or a negative errno of the socket. */
+  /** Receives a batch of messages into RX_SLOTS or BIG_RX_SLOTS. Their number, or a negative errno of the socket. */
   receive(fd: number): number {
-    const datagrams = recvmmsg(fd, this.base + RX_MMSG, BATCH, MSG_DONTWAIT, 0);
-    if (datagrams >= 0) return datagrams;
+    const most = (this.core.offloads & OFFLOAD_RECEIVE) !== 0 ? TOGETHER_BATCH : BATCH;
+    const messages = recvmmsg(fd, this.base + RX_MMSG, most, MSG_DONTWAIT, 0);
+    if (messages >= 0) return messages;
     const reason = errno();
     return reason === EAGAIN || reason === EINTR ? 0 : -reason;
   }
@@ -139,16 +192,19 @@ function deviceGone(reason: number): VpnrError {
  */
 export class BatchSender {
   readonly #io: BatchIo;
+  /** In the core's memory. */
   readonly #list: number;
   readonly #failed: (fd: number, reason: number) => void;
   #fd = NONE;
+  /** What is being sent: #list, or what its messages were split into. */
+  #sending = 0;
   #next = 0;
   #end = 0;
 
   /** `list`: of the array, in the core's memory. `failed` is told each errno that speaks of the path to the peer. */
   constructor(io: BatchIo, list: number, failed: (fd: number, reason: number) => void = () => {}) {
     this.#io = io;
-    this.#list = io.base + list;
+    this.#list = list;
     this.#failed = failed;
   }
 
@@ -160,6 +216,7 @@ export class BatchSender {
   /** Sends the first `messages` messages. Only when not blocked. */
   send(fd: number, messages: number): void {
     this.#fd = fd;
+    this.#sending = this.#list;
     this.#next = 0;
     this.#end = messages;
     this.resume();
@@ -168,8 +225,8 @@ export class BatchSender {
   resume(): void {
     let refused = false;
     while (this.#next < this.#end) {
-      const list = this.#list + this.#next * MMSG_SIZE;
-      const sent = sendmmsg(this.#fd, list, this.#end - this.#next, MSG_DONTWAIT);
+      const message = this.#sending + this.#next * MMSG_SIZE;
+      const sent = sendmmsg(this.#fd, this.#io.base + message, this.#end - this.#next, MSG_DONTWAIT);
       if (sent > 0) {
         this.#next += sent;
         refused = false;
@@ -177,6 +234,10 @@ export class BatchSender {
       }
       const reason = errno();
       if (reason === EAGAIN) return;
+      if (isRefusal(reason) && this.#datagrams(message) > 1) {
+        this.#split(reason);
+        continue;
+      }
       if (reason !== ENOBUFS && reason !== EMSGSIZE) {
         this.#failed(this.#fd, reason);
         // The first time it may be the error of an earlier datagram, which does not keep this one from being sent.
@@ -186,7 +247,7 @@ export class BatchSender {
         }
       }
       this.#next++;
-      this.#io.count(DROP_TX_SEND, 1);
+      this.#io.count(DROP_TX_SEND, this.#datagrams(message));
       refused = false;
     }
     this.#fd = NONE;
@@ -194,8 +255,30 @@ export class BatchSender {
 
   /** Drops the messages that wait. */
   abandon(): void {
-    this.#io.count(DROP_TX_SEND, this.#end - this.#next);
-    this.#next = this.#end;
+    for (; this.#next < this.#end; this.#next++) {
+      this.#io.count(DROP_TX_SEND, this.#datagrams(this.#sending + this.#next * MMSG_SIZE));
+    }
     this.#fd = NONE;
   }
+
+  #datagrams(message: number): number {
+    return this.#io.core.view.getUint32(message + MSG_DATAGRAMS, true);
+  }
+
+  /**
+   * Sends each datagram by itself from here on. EIO: the route's device cannot have them together, which is then not tried
+   * again. Otherwise they are too large for the route's MTU: by themselves they are fragmented.
+   */
+  #split(reason: number): void {
+    const { core } = this.#io;
+    if (reason === EIO) core.useOffloads(core.offloads & ~OFFLOAD_SEND);
+    this.#end = core.exports.messageSplit(this.#sending, this.#next, this.#end);
+    this.#next = 0;
+    this.#sending = TX_SPLIT_MMSG;
+  }
+}
+
+/** Whether the kernel may take, one by one, datagrams that it did not take together. */
+function isRefusal(reason: number): boolean {
+  return reason === EIO || reason === EINVAL || reason === EMSGSIZE;
 }

@@ -54,9 +54,12 @@ export class Channel<Command, Report> {
     return true;
   }
 
-  /** A function that shows the core's counters, as they are then, to the main thread. */
+  /** A function that shows the core's counters and offloads, as they are then, to the main thread. */
   publisher(core: PacketCore): () => void {
     const counters = new BigUint64Array(core.bytes.buffer, COUNTERS, COUNTERS_MAX);
-    return () => this.#shared.counters.set(counters);
+    return () => {
+      this.#shared.counters.set(counters);
+      this.#shared.offloads = core.offloads;
+    };
   }
 }

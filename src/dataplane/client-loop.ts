@@ -16,7 +16,7 @@ import {
   EVENTS,
   MMSG_SIZE,
   OK,
-  OWN_SLOT,
+  OWN_MESSAGE,
   PATH_MAX,
   RESULT_EVENTS,
   TX_MMSG,
@@ -48,7 +48,7 @@ export class ClientLoop {
   /** Descriptor of each path. */
   readonly #sockets = new Int32Array(PATH_MAX).fill(NONE);
   readonly #sender = new BatchSender(this.#io, TX_MMSG, (fd, reason) => this.#sendFailed(fd, reason));
-  readonly #ownSender = new BatchSender(this.#io, TX_MMSG + OWN_SLOT * MMSG_SIZE);
+  readonly #ownSender = new BatchSender(this.#io, TX_MMSG + OWN_MESSAGE * MMSG_SIZE);
   #activePath: number | undefined;
   #blockedSince = 0;
   /** When an error on each path was reported last. */
@@ -58,6 +58,7 @@ export class ClientLoop {
     this.#channel = channel;
     this.#tunFd = role.tunFd;
     this.#core.initClient(BigInt(this.#io.base));
+    this.#core.useOffloads(role.offloads);
     this.#poll.watch(WAKE, channel.wakeFd, POLLIN);
     this.#poll.watch(DEVICE, this.#tunFd, POLLIN);
   }

@@ -3,12 +3,14 @@ import { isIPv4 } from 'node:net';
 import { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
+import { offloadsWanted } from '../io/offloads.js';
 import { localEndpoint, openUdp, sendDatagram, sendIkeDatagram } from '../io/udp.js';
 import { PATH_MAX } from '../packet/abi.js';
 import type { ClientDataPlane, ClientEvents, RelayBinding } from './api.js';
 import { ChildTable } from './children.js';
 import { WorkerHost } from './host.js';
 import type { ClientCommand, ClientReport, CommonReport } from './messages.js';
+import { type Offloads, offloadBits, type Tun } from './offloads.js';
 import { takeBytes } from './secrets.js';
 import { EVENT_QUEUE } from './shared.js';
 
@@ -32,11 +34,11 @@ class ClientPlane implements ClientDataPlane {
   readonly #closing = new Set<number>();
   #keepalive: NodeJS.Timeout | undefined;
 
-  async start(tun: { fd: number }, events: ClientEvents): Promise<void> {
+  async start(tun: Tun, events: ClientEvents): Promise<void> {
     if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
     this.#events = events;
     this.#host = await WorkerHost.start<ClientCommand, Report>(
-      { name: 'client', tunFd: tun.fd },
+      { name: 'client', tunFd: tun.fd, offloads: offloadBits(tun) },
       { report: report => this.#receive(report), failed: error => events.failed(error) },
     );
   }
@@ -53,7 +55,8 @@ class ClientPlane implements ClientDataPlane {
     if (path < 0 || path >= PATH_MAX) throw new VpnrError('INTERNAL', `there is no path ${path}`);
     if (this.#sockets.has(path)) throw new VpnrError('INTERNAL', `path ${path} is open already`);
     const host = this.#running();
-    const fd = openUdp(local === undefined ? { remote: gateway } : { remote: gateway, local });
+    const together = offloadsWanted();
+    const fd = openUdp({ remote: gateway, together, ...(local !== undefined && { local }) });
     this.#sockets.set(path, fd);
     this.#keepalive ??= setInterval(() => this.#sendKeepalives(), KEEPALIVE_MS).unref();
     host.post({ type: 'open-path', path, fd });
@@ -134,6 +137,10 @@ class ClientPlane implements ClientDataPlane {
 
   counters(): Record<string, number> {
     return this.#running().counters();
+  }
+
+  offloads(): Offloads {
+    return this.#running().offloads();
   }
 
   async stop(): Promise<void> {

@@ -46,6 +46,7 @@ export class GatewayLoop {
     this.#tunFd = role.tunFd;
     this.#udpFd = role.udpFd;
     initServer(this.#io, 'gatewayInit', role);
+    this.#core.useOffloads(role.offloads);
     const socket = { fd: role.udpFd, sender: this.#sender, receive: (n: number) => this.#receive(n) };
     this.#loop = new ServerLoop(channel, this.#io, role.tunFd, {
       sockets: [socket],

@@ -2,6 +2,7 @@
 import { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
+import { offloadsWanted } from '../io/offloads.js';
 import { localEndpoint, openUdp, sendIkeDatagram } from '../io/udp.js';
 import { PEER_MAX } from '../packet/abi.js';
 import { formatAddress, parsePrefix } from '../prefix.js';
@@ -11,6 +12,7 @@ import { Enquiries } from './enquiries.js';
 import { WorkerHost } from './host.js';
 import { IndexPool } from './indices.js';
 import type { CommonReport, GatewayCommand, GatewayReport } from './messages.js';
+import { type Offloads, offloadBits, type Tun } from './offloads.js';
 import { EVENT_QUEUE } from './shared.js';
 
 type Report = Exclude<GatewayReport, CommonReport>;
@@ -29,7 +31,7 @@ class GatewayPlane implements GatewayDataPlane {
   readonly #enquiries = new Enquiries<[number, number]>();
 
   async start(
-    options: { tun: { fd: number }; listen: Endpoint; pool: string; maxSegment: number },
+    options: { tun: Tun; listen: Endpoint; pool: string; maxSegment: number },
     events: GatewayPlaneEvents,
   ): Promise<{ local: Endpoint }> {
     if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
@@ -37,10 +39,17 @@ class GatewayPlane implements GatewayDataPlane {
     const prefix = parsePrefix(options.pool);
     const pool = { address: formatAddress(prefix), length: prefix.length };
     try {
-      const udpFd = openUdp({ local: options.listen });
+      const udpFd = openUdp({ local: options.listen, together: offloadsWanted() });
       this.#socket = udpFd;
       this.#host = await WorkerHost.start<GatewayCommand, Report>(
-        { name: 'gateway', tunFd: options.tun.fd, udpFd, pool, maxSegment: options.maxSegment },
+        {
+          name: 'gateway',
+          tunFd: options.tun.fd,
+          offloads: offloadBits(options.tun),
+          udpFd,
+          pool,
+          maxSegment: options.maxSegment,
+        },
         { report: report => this.#receive(report), failed: error => this.#failed(error) },
       );
       return { local: localEndpoint(udpFd) };
@@ -107,6 +116,10 @@ class GatewayPlane implements GatewayDataPlane {
 
   counters(): Record<string, number> {
     return this.#running().counters();
+  }
+
+  offloads(): Offloads {
+    return this.#running().offloads();
   }
 
   async stop(): Promise<void> {

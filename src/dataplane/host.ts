@@ -4,6 +4,7 @@ import { toVpnrError, VpnrError } from '../errors.js';
 import { EventFd } from '../io/eventfd.js';
 import { counterIndices } from '../packet/counters.js';
 import { type CommonReport, restoreFailure, type StopCommand, type WorkerStart } from './messages.js';
+import { describeOffloads, type Offloads } from './offloads.js';
 import { SharedState } from './shared.js';
 
 export interface HostEvents<Report> {
@@ -84,6 +85,11 @@ export class WorkerHost<Command, Report extends { type: string }> {
     const result: Record<string, number> = {};
     for (const [name, index] of counterIndices) result[name] = Number(this.shared.counters[index]);
     return result;
+  }
+
+  /** In use, as of the worker's last turn. */
+  offloads(): Offloads {
+    return describeOffloads(this.shared.offloads);
   }
 
   /** Resolves once the worker has ended and uses no descriptor any more. */

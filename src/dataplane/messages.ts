@@ -131,6 +131,8 @@ export interface WorkerStart {
 export interface ClientRole {
   name: 'client';
   tunFd: number;
+  /** OFFLOAD_ bits. */
+  offloads: number;
 }
 
 export interface ServerSettings {
@@ -141,6 +143,8 @@ export interface ServerSettings {
 export interface RelayRole extends ServerSettings {
   name: 'relay';
   tunFd: number;
+  /** OFFLOAD_ bits. */
+  offloads: number;
   dataFd: number;
   /** For IP in IP. */
   rawFd: number | undefined;
@@ -149,6 +153,8 @@ export interface RelayRole extends ServerSettings {
 export interface GatewayRole extends ServerSettings {
   name: 'gateway';
   tunFd: number;
+  /** OFFLOAD_ bits. */
+  offloads: number;
   /** For IKE and ESP of all clients. */
   udpFd: number;
 }

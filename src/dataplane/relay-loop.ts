@@ -60,6 +60,7 @@ export class RelayLoop {
     this.#dataFd = role.dataFd;
     this.#rawFd = role.rawFd ?? NONE;
     initServer(this.#io, 'relayInit', role);
+    this.#core.useOffloads(role.offloads);
     const data = { fd: role.dataFd, sender: this.#dataSender, receive: (n: number) => this.#receive(n) };
     const raw = { fd: this.#rawFd, sender: this.#rawSender, receive: (n: number) => this.#receiveRaw(n) };
     const sockets: ServerSocket[] = role.rawFd === undefined ? [data] : [data, raw];

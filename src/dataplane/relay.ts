@@ -2,6 +2,7 @@
 import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
+import { offloadsWanted } from '../io/offloads.js';
 import { openIpip } from '../io/raw.js';
 import { localEndpoint, openUdp } from '../io/udp.js';
 import { SESSION_INDEX_MASK } from '../packet/abi.js';
@@ -10,6 +11,7 @@ import type { RelayDataPlane, RelayEvents, RelaySession, SessionActivity } from 
 import { Enquiries } from './enquiries.js';
 import { WorkerHost } from './host.js';
 import type { CommonReport, RelayCommand, RelayReport, SessionReport } from './messages.js';
+import { type Offloads, offloadBits, type Tun } from './offloads.js';
 import { takeBytes } from './secrets.js';
 import { EVENT_QUEUE } from './shared.js';
 
@@ -31,7 +33,7 @@ class RelayPlane implements RelayDataPlane {
   readonly #enquiries = new Enquiries<SessionReport>();
 
   async start(
-    options: { tun: { fd: number }; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
+    options: { tun: Tun; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
     events: RelayEvents,
   ): Promise<{ local: Endpoint }> {
     if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
@@ -40,10 +42,18 @@ class RelayPlane implements RelayDataPlane {
     this.#ipip = options.ipip;
     const pool = { address: formatAddress(this.#pool), length: this.#pool.length };
     try {
-      const dataFd = this.#own(openUdp({ local: options.listen }));
+      const dataFd = this.#own(openUdp({ local: options.listen, together: offloadsWanted() }));
       const rawFd = options.ipip ? this.#own(openIpip(options.listen.address)) : undefined;
       this.#host = await WorkerHost.start<RelayCommand, Report>(
-        { name: 'relay', tunFd: options.tun.fd, dataFd, rawFd, pool, maxSegment: options.maxSegment },
+        {
+          name: 'relay',
+          tunFd: options.tun.fd,
+          offloads: offloadBits(options.tun),
+          dataFd,
+          rawFd,
+          pool,
+          maxSegment: options.maxSegment,
+        },
         { report: report => this.#receive(report), failed: error => this.#failed(error) },
       );
       return { local: localEndpoint(dataFd) };
@@ -83,6 +93,10 @@ class RelayPlane implements RelayDataPlane {
 
   counters(): Record<string, number> {
     return this.#running().counters();
+  }
+
+  offloads(): Offloads {
+    return this.#running().offloads();
   }
 
   async stop(): Promise<void> {

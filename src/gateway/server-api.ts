@@ -1,5 +1,7 @@
 /** What a gateway is given, and what it tells. */
+
 import type { GatewayDataPlane } from '../dataplane/api.js';
+import type { Offloads } from '../dataplane/offloads.js';
 import type { ErrorCode, VpnrError } from '../errors.js';
 import type { Endpoint, EspSuite, IkeProposal, Lifetimes } from '../ike/api.js';
 import type { Secret } from '../secret.js';
@@ -72,4 +74,5 @@ export interface GatewayStatus {
   /** Since the start: failed authentications, half-open IKE SAs given up, IKE messages that belonged to nothing. */
   refused: { authentications: number; halfOpen: number; messages: number };
   counters: Record<string, number>;
+  offloads: Offloads;
 }

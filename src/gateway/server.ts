@@ -122,6 +122,7 @@ export class GatewayServer {
       cookies: this.#halfOpen.isUnderPressure,
       refused: { ...this.#refused },
       counters: this.#options.plane.counters(),
+      offloads: this.#options.plane.offloads(),
     };
   }
 

@@ -5,6 +5,7 @@ import type { VpnrError } from '../errors.js';
 import type { Endpoint, EspSuite, IkeProposal, Lifetimes } from '../ike/api.js';
 import { monotonicMs } from '../io/clock.js';
 import { linkOf, listAddresses } from '../io/network.js';
+import { offloadsWanted } from '../io/offloads.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import { parseAddress } from '../prefix.js';
@@ -67,7 +68,7 @@ export class GatewayService {
     let tun: TunDevice | undefined;
     const plane = createGatewayDataPlane();
     try {
-      tun = await openTun({ name: device });
+      tun = await openTun({ name: device, offloads: offloadsWanted() });
       const ownAddresses = (await listAddresses()).map(({ address }) => address);
       await host.setUp();
       let server: GatewayServer | undefined;

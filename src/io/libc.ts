@@ -22,6 +22,10 @@ export const read: Call<[fd: number, address: number, size: number]> = libc.func
 export const write: Call<[fd: number, address: number, size: number]> = libc.func(
   'long write(int, uintptr_t, size_t)',
 );
+/** `vectors`: an array of `count` struct iovec, at most 1024. */
+export const writev: Call<[fd: number, vectors: number, count: number]> = libc.func(
+  'long writev(int, uintptr_t, int)',
+);
 export const ioctl: Call<[fd: number, request: number, address: number]> = libc.func(
   'int ioctl(int, unsigned long, uintptr_t)',
 );
@@ -94,6 +98,7 @@ function constant(name: string): number {
 }
 export const EPERM = constant('EPERM');
 export const ENOENT = constant('ENOENT');
+export const EIO = constant('EIO');
 export const EINTR = constant('EINTR');
 export const ENXIO = constant('ENXIO');
 export const EAGAIN = constant('EAGAIN');

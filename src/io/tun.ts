@@ -19,14 +19,17 @@ import {
   open,
   systemCallError,
 } from './libc.js';
+import { type DeviceOffloads, NO_DEVICE_OFFLOADS, setDeviceOffloads } from './offloads.js';
 import { openTuntap2 } from './tuntap2.js';
 
-/** A network device whose packets this process reads and writes: one IP packet a read or write, nothing in front. */
+/** A network device whose packets this process reads and writes: one IP packet a read or write. */
 export interface TunDevice {
   /** The device's name, as chosen by the kernel if none was asked for. */
   readonly name: string;
   /** A non-blocking descriptor. */
   readonly fd: number;
+  /** What is in front of a packet, and how large it may be. */
+  readonly offloads: DeviceOffloads;
   /** Closes the descriptor; the device disappears with it. */
   close(): void;
 }
@@ -37,13 +40,15 @@ export interface TunOptions {
   /** At most 15 bytes. Without it the kernel chooses "tun0", "tun1", ... */
   name?: string;
   driver?: TunDriver;
+  /** Asks for all that the kernel has. Without it nothing is in front of a packet. */
+  offloads?: boolean;
 }
 
 /** Creates a TUN device, down and without addresses. Throws NO_TUN, NOT_ROOT, DEVICE_BUSY, DRIVER_NOT_INSTALLED. */
 export async function openTun(options: TunOptions = {}): Promise<TunDevice> {
   if (options.name !== undefined) checkName(options.name);
   if (options.driver === 'tuntap2') return openTuntap2(options.name);
-  return openDevice(IFF_TUN, options.name);
+  return openDevice(options.offloads === true ? IFF_TUN | IFF_VNET_HDR : IFF_TUN, options.name);
 }
 
 /** As `openTun`, a TAP device: a read or write is one Ethernet frame, checksums complete, of at most MTU + 14 bytes. */
@@ -65,6 +70,7 @@ const TUNSETCARRIER = 0x400454e2;
 const IFF_TUN = 0x1;
 const IFF_TAP = 0x2;
 const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
 /** struct ifreq: 16 bytes name, then a union; `ifr_flags` is its first u16. */
 const IFREQ_SIZE = 40;
 const IFREQ_FLAGS = 16;
@@ -89,10 +95,12 @@ function openDevice(kind: number, name = ''): TunDevice {
     request.bytes.set(new TextEncoder().encode(name));
     request.view.setUint16(IFREQ_FLAGS, kind | IFF_NO_PI, true);
     if (ioctl(fd, TUNSETIFF, request.address) < 0) throw createError(errno(), name);
+    const offloads = (kind & IFF_VNET_HDR) !== 0 ? setDeviceOffloads(fd) : NO_DEVICE_OFFLOADS;
     const end = request.bytes.indexOf(0);
     return {
       name: new TextDecoder().decode(request.bytes.subarray(0, end)),
       fd,
+      offloads,
       close: () => void check(close(fd), 'close'),
     };
   } catch (error) {

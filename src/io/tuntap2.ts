@@ -15,6 +15,7 @@ import {
   O_NONBLOCK,
   socket,
 } from './libc.js';
+import { NO_DEVICE_OFFLOADS } from './offloads.js';
 import { AF_INET } from './sockaddr.js';
 import type { TunDevice } from './tun.js';
 
@@ -40,7 +41,12 @@ export async function openTuntap2(
     const fd = device._fd;
     check(fcntl(fd, F_SETFL, check(fcntl(fd, F_GETFL, 0), 'fcntl') | O_NONBLOCK), 'fcntl');
     if (name !== undefined) rename(device.name, name);
-    return { name: name ?? device.name, fd, close: () => device.release() };
+    return {
+      name: name ?? device.name,
+      fd,
+      offloads: NO_DEVICE_OFFLOADS,
+      close: () => device.release(),
+    };
   } catch (error) {
     device.release();
     throw error;

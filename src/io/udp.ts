@@ -23,6 +23,7 @@ import {
   socket,
   systemCallError,
 } from './libc.js';
+import { setReceiveOffload } from './offloads.js';
 import {
   AF_INET,
   addressFamily,
@@ -67,6 +68,8 @@ export interface UdpOptions {
   local?: Endpoint;
   /** The only peer. ICMP errors then become socket errors, see `takeSocketError`. */
   remote?: Endpoint;
+  /** Datagrams of equal size may be received together (UDP_GRO), if the kernel can. */
+  together?: boolean;
 }
 
 /**
@@ -90,6 +93,7 @@ export function openUdp(options: UdpOptions): number {
       setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
     sizeBuffers(fd);
+    if (options.together === true) setReceiveOffload(fd);
     if (options.local !== undefined) bindSocket(fd, options.local);
     if (options.remote !== undefined) {
       // Without RECVERR a connected socket learns of "port unreachable" only, not of "host unreachable".

@@ -14,8 +14,36 @@ export const SLOT_SIZE = 10240;
 export const SLOT_HEADROOM = 256;
 /** Largest IP packet, in bytes, accepted from a device or a tunnel. */
 export const MAX_PACKET = 9216;
-/** Slot (and message) after the batch's own, for packets that the core itself originates: probes. */
+/** Slot after the batch's own, for packets that the core itself originates: probes. */
 export const OWN_SLOT = BATCH;
+/** Datagrams that one call can make of a batch or find in it, with offloads: a slot holds up to GROUP_MAX of them. */
+export const DATAGRAMS_MAX = 4096;
+/** Message after the batch's own, of OWN_SLOT. */
+export const OWN_MESSAGE = DATAGRAMS_MAX;
+
+// --- Offloads ------------------------------------------------------------------------------------------------
+
+/** The device's packets have a struct virtio_net_hdr in front, and may be super-packets. */
+export const OFFLOAD_HEADER = 1;
+/** The device takes super-packets of TCP, and of UDP. */
+export const OFFLOAD_TCP = 2;
+export const OFFLOAD_UDP = 4;
+/** Datagrams of equal size leave together in one message (UDP_SEGMENT). */
+export const OFFLOAD_SEND = 8;
+/** They are received together in one slot (UDP_GRO). */
+export const OFFLOAD_RECEIVE = 16;
+
+/** Bytes of struct virtio_net_hdr. */
+export const VNET_HEADER = 10;
+/** Bytes of a slot for super-packets or for datagrams received together; SLOT_HEADROOM as in the others. */
+export const BIG_SLOT_SIZE = 0x10400;
+/** Largest super-packet, and most bytes in one message. */
+export const SUPER_MAX = 65535;
+export const GROUP_BYTES = 65507;
+/** Datagrams in one message, packets in a super-packet for the device. */
+export const GROUP_MAX = 64;
+/** Largest datagram that is handled. */
+export const DATAGRAM_MAX = SLOT_SIZE - SLOT_HEADROOM;
 
 // --- Records of the operating system (64-bit Linux) ----------------------------------------------------------
 
@@ -39,21 +67,13 @@ export const LAYOUT_BASE = 0x100000;
 export const TX_SLOTS = 0x100000;
 /** Datagrams from the network, to be opened. */
 export const RX_SLOTS = 0x200000;
-/** u32 lengths of the packets in TX_SLOTS, set by JavaScript. */
+/** u32 lengths of the packets in TX_SLOTS or BIG_TX_SLOTS, vnet header included, set by JavaScript. */
 export const TX_LENGTHS = 0x300000;
-/** mmsghdr, iovec and sockaddr arrays, all filled by the core. BATCH + 1 of each. */
-export const TX_MMSG = 0x301000;
-export const TX_IOV = 0x303000;
-export const TX_NAMES = 0x304000;
+/** mmsghdr, iovec, sockaddr and control message arrays of a receive call, filled by the core. BATCH of each. */
 export const RX_MMSG = 0x306000;
 export const RX_IOV = 0x308000;
 export const RX_NAMES = 0x309000;
-/** Packets to write to the device after a receive call: u32 address, u32 length each. */
-export const TO_DEVICE = 0x30b000;
-/** IKE datagrams (without the non-ESP marker) after a receive call: u32 address, u32 length each. */
-export const TO_CONTROL = 0x30c000;
-/** Events of the last receive call, EVENT_SIZE bytes each. */
-export const EVENTS = 0x30d000;
+export const RX_CONTROLS = 0x30b000;
 export const EVENT_SIZE = 48;
 /** The last receive call's list lengths: u32 device packets, u32 control datagrams, u32 events, u32 datagrams to
  * send back (already in TX_MMSG). */
@@ -71,8 +91,6 @@ export const COUNTERS_MAX = 128;
 /** Arguments too big for registers, secrets included: whoever reads them wipes them. */
 export const SCRATCH = 0x311000;
 export const SCRATCH_SIZE = 0x1000;
-/** Relay server: a second mmsghdr array, of messages for the raw socket (IP in IP). */
-export const TX_RAW_MMSG = 0x312000;
 /** Where the tables of security associations start; those of the relay server start at SESSIONS. */
 export const TABLES = 0x320000;
 /** Records of outbound and inbound associations, SA_MAX of SA_RECORD_SIZE bytes each. */
@@ -86,6 +104,39 @@ export const SA_SEQUENCE = 704;
 export const SA_CONTEXTS = 0x600000;
 /** Gateway: records of its peers, PEER_MAX of PEER_SIZE bytes each. */
 export const PEERS = 0x3000000;
+
+// --- Memory of the batches beyond TX_SLOTS and RX_SLOTS, behind the tables ------------------------------------
+
+/** With OFFLOAD_HEADER in place of TX_SLOTS: BATCH slots of BIG_SLOT_SIZE; the vnet header ends at SLOT_HEADROOM. */
+export const BIG_TX_SLOTS = 0x9800000;
+/** With OFFLOAD_RECEIVE in place of RX_SLOTS. */
+export const BIG_RX_SLOTS = 0x9d00000;
+/** Packets that super-packets were cut into. */
+export const SEGMENTS = 0xa200000;
+export const SEGMENTS_END = 0xaa00000;
+/** mmsghdr, iovec, sockaddr and control message arrays of a transmit call: DATAGRAMS_MAX + 1 of each. */
+export const TX_MMSG = 0xaa00000;
+export const TX_IOV = 0xaa50000;
+export const TX_NAMES = 0xaa70000;
+export const TX_CONTROLS = 0xaaa0000;
+/** A struct cmsghdr with one u16 (UDP_SEGMENT) or int (UDP_GRO), and the bytes from one to the next. */
+export const CONTROL_SIZE = 24;
+/** Relay server: a second mmsghdr array, of messages for the raw socket (IP in IP). */
+export const TX_RAW_MMSG = 0xab00000;
+/** The sockaddrs of those. */
+export const TX_RAW_NAMES = 0xac20000;
+/** What messageSplit makes of a message: one for each of its datagrams. */
+export const TX_SPLIT_MMSG = 0xab50000;
+/**
+ * Packets to write to the device after a receive call: u32 address, u32 length each. With OFFLOAD_HEADER: u32 address and
+ * u32 number of the iovecs, in DEVICE_IOV, that are one packet with its vnet header.
+ */
+export const TO_DEVICE = 0xaba0000;
+export const DEVICE_IOV = 0xabb0000;
+/** IKE datagrams (without the non-ESP marker) after a receive call: u32 address, u32 length each. */
+export const TO_CONTROL = 0xabd0000;
+/** Events of the last receive call, EVENT_SIZE bytes each. */
+export const EVENTS = 0xabe0000;
 
 // --- Status codes: what an export returns, negative for an error ---------------------------------------------
 

@@ -87,6 +87,7 @@ export class PacketCore {
   /** All of the memory, which never moves or grows. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
+  #offloads = 0;
 
   constructor() {
     compiled ??= new WebAssembly.Module(readFileSync(new URL('../core.wasm', import.meta.url)));
@@ -103,6 +104,17 @@ export class PacketCore {
   /** Prepares for a client. `base`: the address of the memory in this process, for the system calls. */
   initClient(base: bigint): void {
     this.exports.clientInit(Number(base & 0xffff_ffffn), Number(base >> 32n));
+  }
+
+  /** The OFFLOAD_ bits in use. */
+  get offloads(): number {
+    return this.#offloads;
+  }
+
+  /** After the role's initialisation, which uses none. */
+  useOffloads(bits: number): void {
+    this.exports.batchOffloads(bits);
+    this.#offloads = bits;
   }
 
   /** Throws TS_UNACCEPTABLE if there are more selectors than the core keeps. */

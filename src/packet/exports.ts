@@ -18,6 +18,10 @@ export interface CoreExports {
   ): number;
   saRemove(direction: number, index: number): number;
 
+  // batches (assembly/batch.ts)
+  batchOffloads(used: number): void;
+  messageSplit(list: number, first: number, end: number): number;
+
   // the client (assembly/client_*.ts)
   clientInit(baseLow: number, baseHigh: number): void;
   clientAddress(slot: number, family: number): number;

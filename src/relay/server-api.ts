@@ -1,5 +1,7 @@
 /** What a relay server is given, and what it tells. */
+
 import type { RelayDataPlane } from '../dataplane/api.js';
+import type { Offloads } from '../dataplane/offloads.js';
 import type { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
@@ -63,4 +65,5 @@ export interface RelayStatus {
   connections: number;
   sessions: { client: string; lease: string; connected: boolean; mode: string | undefined; idleMs: number }[];
   counters: Record<string, number>;
+  offloads: Offloads;
 }

@@ -102,7 +102,13 @@ export class RelayServer {
       mode: installed?.mode,
       idleMs: connected ? 0 : now - lastActive,
     }));
-    return { connections: this.#gate.connections, sessions, counters: this.#options.dataPlane.counters() };
+    const { dataPlane } = this.#options;
+    return {
+      connections: this.#gate.connections,
+      sessions,
+      counters: dataPlane.counters(),
+      offloads: dataPlane.offloads(),
+    };
   }
 
   /** Asks all clients to leave. */

@@ -2,6 +2,7 @@
 import { createRelayDataPlane } from '../dataplane/relay.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
+import { offloadsWanted } from '../io/offloads.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import type { Secret } from '../secret.js';
@@ -52,7 +53,7 @@ export class RelayService {
     const host = await ServerHost.open(name, { device, pool, mtu }, runDirectory);
     let tun: TunDevice | undefined;
     try {
-      tun = await openTun({ name: device });
+      tun = await openTun({ name: device, offloads: offloadsWanted() });
       await host.setUp();
       const server = await RelayServer.start({
         ...options,

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addressBytes } from '../../src/address.js';
-import { EVENT_PROBE_REPLY, OK, OWN_SLOT } from '../../src/packet/abi.js';
+import { EVENT_PROBE_REPLY, OK, OWN_MESSAGE } from '../../src/packet/abi.js';
 import { emit } from '../reference/packets.js';
 import { TestClient } from '../support/client.js';
 import { randomPacket } from '../support/generate.js';
@@ -99,7 +99,7 @@ class World {
   /** A probe over a path and its answer. */
   probe(path: number, id: number): void {
     assert.is(this.client.core.exports.clientProbe(path, id, 7, 9), OK);
-    const { replies } = this.toServer(path, this.client.message(OWN_SLOT));
+    const { replies } = this.toServer(path, this.client.message(OWN_MESSAGE));
     const { events } = this.toClient(replies);
     assert.equal(events, [{ kind: EVENT_PROBE_REPLY, path, a: id, c: (9n << 32n) | 7n }]);
   }

@@ -7,7 +7,7 @@ import {
   EVENT_DRAIN,
   EVENT_PROBE_REPLY,
   OK,
-  OWN_SLOT,
+  OWN_MESSAGE,
   RELAY_DATA,
   RELAY_DRAIN,
   RELAY_PROBE,
@@ -320,7 +320,7 @@ test('a probe says what the relay needs; off the active path it carries an older
   );
   const probe = (on: Gateway, id: number) => {
     assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678), OK);
-    return relay.parse(on.open(client.message(OWN_SLOT)), on.virtual);
+    return relay.parse(on.open(client.message(OWN_MESSAGE)), on.virtual);
   };
   const body = (id: number) =>
     concat(Uint8Array.of(0, 0, 0, id), bytes64(0x1234_5678_9abc_def0n), bytes64(77n));

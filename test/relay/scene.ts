@@ -1,10 +1,12 @@
 /** A relay server on the loopback device, with a data plane that only takes notes, and clients of it. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RelayDataPlane, RelayEvents, RelaySession } from '../../src/dataplane/api.js';
+import type { Offloads } from '../../src/dataplane/offloads.js';
 import type { Endpoint } from '../../src/ike/api.js';
 import type { RelayControlOptions, RelayGrant } from '../../src/relay/attempt.js';
 import { RelayControl } from '../../src/relay/client.js';
@@ -50,6 +52,10 @@ export class FakeDataPlane implements RelayDataPlane {
 
   async activity(indices: readonly number[]): Promise<Map<number, { received: number; epoch: number }>> {
     return new Map(indices.map(index => [index, { received: this.received.get(index) ?? 0, epoch: 0 }]));
+  }
+
+  offloads(): Offloads {
+    return { tcp: false, udp: false, send: false, receive: false };
   }
 
   counters(): Record<string, number> {

@@ -5,6 +5,7 @@ import type { ClientDataPlane, ClientEvents } from '../../src/dataplane/api.js';
 import { createClientDataPlane } from '../../src/dataplane/client.js';
 import type { ChildSa, EspSuite, TrafficSelector } from '../../src/ike/api.js';
 import { monotonicMs } from '../../src/io/clock.js';
+import { offloadsWanted } from '../../src/io/offloads.js';
 import { openTun, type TunDevice } from '../../src/io/tun.js';
 import { Secret } from '../../src/secret.js';
 import { Namespace } from './namespace.js';
@@ -65,7 +66,7 @@ export class Side {
   }
 
   async start(mtu: number): Promise<void> {
-    this.device = await this.space.inside(() => openTun({ name: DEVICE }));
+    this.device = await this.space.inside(() => openTun({ name: DEVICE, offloads: offloadsWanted() }));
     this.space.ip('link', 'set', DEVICE, 'mtu', String(mtu), 'up');
     this.space.ip('address', 'add', `${this.inner}/24`, 'dev', DEVICE);
     await this.plane.start(this.device, this.events);
