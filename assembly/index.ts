@@ -15,6 +15,8 @@ export {
   clientUnbind,
 } from './client_state';
 export { clientProbe, clientTransmit } from './client_transmit';
+export { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
+export { addToDevice, deviceClear, deviceFlush } from './device_out';
 export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
 export { gatewayInit, gatewayReceive, gatewayTransmit } from './gateway';
 export {

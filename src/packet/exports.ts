@@ -22,6 +22,15 @@ export interface CoreExports {
   batchOffloads(used: number): void;
   messageSplit(list: number, first: number, end: number): number;
 
+  // packets from and to the device (assembly/device_in.ts, device_out.ts)
+  readonly deviceLength: { readonly value: number };
+  deviceRewind(): void;
+  deviceFirst(slot: number): number;
+  deviceNext(): number;
+  deviceClear(): void;
+  addToDevice(p: number, length: number): void;
+  deviceFlush(): void;
+
   // the client (assembly/client_*.ts)
   clientInit(baseLow: number, baseHigh: number): void;
   clientAddress(slot: number, family: number): number;
