@@ -108,13 +108,18 @@ export class RelayServer {
   /** Packets of the device. */
   transmit(...packets: Uint8Array[]): { udp: Datagram[]; raw: Datagram[]; counted: Record<string, number> } {
     const before = this.counters();
+    const udp = collect(this.core, this.transmitOnly(...packets));
+    const raw = collect(this.core, this.#u32(RESULT_RAW), TX_RAW_MMSG);
+    return { udp, raw, counted: this.#changes(before) };
+  }
+
+  /** As `transmit`, but leaves the messages, whose number it returns, where they are. */
+  transmitOnly(...packets: Uint8Array[]): number {
     packets.forEach((bytes, i) => {
       this.core.bytes.set(bytes, TX_SLOTS + i * SLOT_SIZE + SLOT_HEADROOM);
       this.core.view.setUint32(TX_LENGTHS + i * 4, bytes.length, true);
     });
-    const udp = collect(this.core, this.core.exports.relayTransmit(packets.length));
-    const raw = collect(this.core, this.#u32(RESULT_RAW), TX_RAW_MMSG);
-    return { udp, raw, counted: this.#changes(before) };
+    return this.core.exports.relayTransmit(packets.length);
   }
 
   drain(first: number): { messages: Datagram[]; next: number } {

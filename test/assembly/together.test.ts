@@ -1,0 +1,172 @@
+// Datagrams that are sent and received many at a time: the same ones, in the same order, as one at a time.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  BIG_RX_SLOTS,
+  BIG_SLOT_SIZE,
+  GROUP_BYTES,
+  GROUP_MAX,
+  MMSG_LENGTH,
+  MMSG_SIZE,
+  OFFLOAD_RECEIVE,
+  OFFLOAD_SEND,
+  RELAY_DATA,
+  RESULT_TO_DEVICE,
+  RX_CONTROLS,
+  RX_MMSG,
+  RX_NAMES,
+  SLOT_HEADROOM,
+  TO_DEVICE,
+  TX_MMSG,
+  TX_SPLIT_MMSG,
+} from '../../src/packet/abi.js';
+import { concat, hex, pick, randomInteger } from '../support/bytes.js';
+import { BASE, collect, sockaddr } from '../support/kernel.js';
+import { generator } from '../support/random.js';
+import { inner, type RelayServer, SERVER, session, setUp } from '../support/relay_server.js';
+
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
+const [LEFT, RIGHT] = ['192.0.2.1:7511', '192.0.2.2:7511'];
+
+interface Message {
+  datagrams: Uint8Array[];
+  segment: number | undefined;
+  peer: string;
+}
+
+/** What the kernel reads in message `i` of TX_MMSG. */
+function message({ core: { view, bytes } }: RelayServer, i: number): Message {
+  const at = TX_MMSG + i * MMSG_SIZE;
+  const pointer = (address: number) => Number(view.getBigUint64(address, true) - BASE);
+  const count = Number(view.getBigUint64(at + 24, true));
+  const datagrams = Array.from({ length: count }, (_, k) => {
+    const vector = pointer(at + 16) + k * 16;
+    return bytes.slice(pointer(vector), pointer(vector) + Number(view.getBigUint64(vector + 8, true)));
+  });
+  const name = pointer(at);
+  const peer = `${bytes.subarray(name + 4, name + 8).join('.')}:${view.getUint16(name + 2)}`;
+  if (view.getBigUint64(at + 40, true) === 0n) return { datagrams, segment: undefined, peer };
+  const control = pointer(at + 32);
+  assert.is(view.getBigUint64(control, true), 18n);
+  assert.is(view.getUint32(control + 8, true), SOL_UDP);
+  assert.is(view.getUint32(control + 12, true), UDP_SEGMENT);
+  return { datagrams, segment: view.getUint16(control + 16, true), peer };
+}
+
+/** Two sessions, each with its path, on a server with these offloads. */
+function scene(offloads: number) {
+  const one = setUp(session(1), session(2));
+  one.clients.forEach((client, i) => {
+    const bytes = client.packet(RELAY_DATA, inner(client.session.lease, SERVER));
+    one.server.receive({ bytes, peer: i === 0 ? LEFT : RIGHT });
+  });
+  one.server.core.useOffloads(offloads);
+  return one;
+}
+
+test('datagrams of equal size to one peer share a message, and stay the same', () => {
+  const random = generator(1);
+  const [plain, together] = [scene(0), scene(OFFLOAD_SEND)];
+  let shared = 0;
+  for (let round = 0; round < 60; round++) {
+    let size = randomInteger(random, 0, 1300);
+    const packets = Array.from({ length: 64 }, () => {
+      if (random() < 0.1) size = randomInteger(random, 0, pick(random, [100, 1300, 8000]));
+      const lease = random() < 0.05 ? session(2).lease : session(1).lease;
+      return inner(SERVER, lease, size);
+    });
+    const expected = plain.server.transmit(...packets).udp;
+    const count = together.server.transmitOnly(...packets);
+    const messages = Array.from({ length: count }, (_, i) => message(together.server, i));
+    assert.equal(
+      messages.flatMap(({ datagrams, peer }) => datagrams.map(bytes => `${peer} ${hex(bytes)}`)),
+      expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+    );
+    for (const { datagrams, segment } of messages) {
+      const lengths = datagrams.map(({ length }) => length);
+      if (segment === undefined) assert.is(lengths.length, 1);
+      else {
+        shared++;
+        assert.ok(lengths.length > 1 && lengths.length <= GROUP_MAX);
+        assert.ok(lengths.slice(0, -1).every(length => length === segment));
+        assert.ok((lengths.at(-1) as number) <= segment);
+        assert.ok(lengths.reduce((sum, length) => sum + length) <= GROUP_BYTES);
+      }
+    }
+    // As when the kernel refuses them.
+    const split = together.server.core.exports.messageSplit(TX_MMSG, 0, count);
+    const singles = collect(together.server.core, split, TX_SPLIT_MMSG);
+    assert.equal(
+      singles.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+      expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+    );
+  }
+  assert.ok(shared > 60);
+});
+
+/** recvmmsg with UDP_GRO: `whole` in slot `i`, in datagrams of `size` bytes. */
+function deliver({ core }: RelayServer, i: number, whole: Uint8Array, size: number | undefined): void {
+  const { bytes, view } = core;
+  const at = RX_MMSG + i * MMSG_SIZE;
+  bytes.set(whole, BIG_RX_SLOTS + i * BIG_SLOT_SIZE + SLOT_HEADROOM);
+  bytes.set(sockaddr(LEFT), RX_NAMES + i * 32);
+  view.setUint32(at + MMSG_LENGTH, whole.length, true);
+  view.setBigUint64(at + 40, size === undefined ? 0n : 24n, true);
+  if (size === undefined) return;
+  const control = Number(view.getBigUint64(at + 32, true) - BASE);
+  assert.is(control, RX_CONTROLS + i * 24);
+  view.setBigUint64(control, 20n, true);
+  view.setUint32(control + 8, SOL_UDP, true);
+  view.setUint32(control + 12, UDP_GRO, true);
+  view.setUint32(control + 16, size, true);
+}
+
+function toDevice({ core }: RelayServer): string[] {
+  return Array.from({ length: core.view.getUint32(RESULT_TO_DEVICE, true) }, (_, i) => {
+    const address = core.view.getUint32(TO_DEVICE + i * 8, true);
+    return hex(core.bytes.slice(address, address + core.view.getUint32(TO_DEVICE + i * 8 + 4, true)));
+  });
+}
+
+test('datagrams received together are each handled, the shorter last one too', () => {
+  const random = generator(2);
+  const { server, client } = scene(OFFLOAD_RECEIVE);
+  for (let round = 0; round < 40; round++) {
+    const size = randomInteger(random, 1, 900);
+    const number = randomInteger(random, 1, 60);
+    const expected = Array.from({ length: number }, (_, i) =>
+      inner(client.session.lease, SERVER, i === number - 1 ? randomInteger(random, 0, size) : size),
+    );
+    const datagrams = expected.map(packet => client.packet(RELAY_DATA, packet));
+    deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
+    const single = inner(client.session.lease, SERVER, 77);
+    deliver(server, 1, client.packet(RELAY_DATA, single), undefined);
+    server.core.exports.relayReceive(2);
+    assert.equal(toDevice(server), [...expected, single].map(hex));
+  }
+});
+
+test('of datagrams received together, those that are no good are dropped alone', () => {
+  const { server, client } = scene(OFFLOAD_RECEIVE);
+  const packets = Array.from({ length: 8 }, () => inner(client.session.lease, SERVER, 100));
+  const datagrams = packets.map(packet => client.packet(RELAY_DATA, packet));
+  (datagrams[3] as Uint8Array)[30] = 0xee;
+  deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
+  server.core.exports.relayReceive(1);
+  assert.equal(toDevice(server), packets.filter((_, i) => i !== 3).map(hex));
+});
+
+test('no size in the control message makes the core trap', () => {
+  const random = generator(3);
+  const { server } = scene(OFFLOAD_RECEIVE);
+  for (let round = 0; round < 500; round++) {
+    const whole = new Uint8Array(randomInteger(random, 0, 65_507));
+    deliver(server, 0, whole, pick(random, [0, 1, 2, 100, 65_535, 0x7fff_ffff, 0xffff_ffff]));
+    server.core.exports.relayReceive(1);
+    assert.equal(toDevice(server), []);
+  }
+});
+
+test.run();
