@@ -1,5 +1,7 @@
 // A gateway's control side without sockets: a data plane that only remembers, clients that are IKE sessions, one clock.
+
 import type { GatewayDataPlane } from '../../src/dataplane/api.js';
+import type { Offloads } from '../../src/dataplane/offloads.js';
 import { GatewayServer } from '../../src/gateway/server.js';
 import type { GatewayEvent, GatewayServerOptions } from '../../src/gateway/server-api.js';
 import type { ChildSa, Endpoint, IkeOutput, IkeProposal, InitiatorOptions } from '../../src/ike/api.js';
@@ -88,6 +90,10 @@ export class FakePlane implements GatewayDataPlane {
 
   async activity(): Promise<Map<number, number>> {
     return new Map([...this.peers].map(([index, { received }]) => [index, received]));
+  }
+
+  offloads(): Offloads {
+    return { tcp: false, udp: false, send: false, receive: false };
   }
 
   counters(): Record<string, number> {
