@@ -12,6 +12,8 @@ const GRACE_MS = 10_000;
 const wanted = process.argv.slice(2).filter(arg => !arg.startsWith('-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const running = new Set();
+/** What failed and why, told once more at the end, where it is found. */
+const failures = [];
 
 /** Runs a step that is no test; its failure fails the run. */
 function step(name, run) {
@@ -26,7 +28,12 @@ function step(name, run) {
   console.log(`${problem === undefined ? 'ok  ' : 'FAIL'} ${name}  ${seconds} s`);
   if (problem === undefined) return;
   totals.failed += 1;
-  console.log(String(problem).trimEnd().replace(/^/gm, '     '));
+  failures.push(`${name}\n${indent(String(problem).trimEnd())}`);
+  console.log(failures.at(-1));
+}
+
+function indent(text) {
+  return text.replace(/^(?=.)/gm, '     ');
 }
 
 /** As `npm run SCRIPT`, quiet when it succeeds. */
@@ -87,10 +94,17 @@ function record(file, { output, code, signal, seconds }) {
   // Why tests were skipped, and the figures that tests tell.
   for (const [line] of output.matchAll(/^# .*$/gm)) console.log(`     ${line}`);
   if (bad) {
-    if (signal !== null) console.log(`     ended by ${signal} after ${seconds.toFixed(0)} s`);
-    else if (found === 0) console.log('     reported no test');
-    console.log(output.replace(/^/gm, '     '));
+    console.log(indent(output));
+    failures.push(`${file}\n${indent(reasonOf({ output, code, signal, seconds, found }))}`);
   }
+}
+
+/** Why a file counts as failed: what uvu says of the tests that did, or how the process ended. */
+function reasonOf({ output, code, signal, seconds, found }) {
+  if (signal !== null) return `ended by ${signal} after ${seconds.toFixed(0)} s`;
+  if (found === 0) return `reported no test, exit status ${code}`;
+  const told = output.match(/^ {3}FAIL {2}"[\s\S]*?(?=^ {2}Total:)/m)?.[0];
+  return told?.replace(/\n{2,}/g, '\n').trimEnd() ?? `exit status ${code}`;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -117,5 +131,6 @@ if (totals.passed === 0) {
   console.log('no test ran');
   totals.failed += 1;
 }
+if (failures.length > 0) console.log(`\nfailed:\n${failures.join('\n')}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
