@@ -44,11 +44,15 @@ export interface TunOptions {
   offloads?: boolean;
 }
 
-/** Creates a TUN device, down and without addresses. Throws NO_TUN, NOT_ROOT, DEVICE_BUSY, DRIVER_NOT_INSTALLED. */
-export async function openTun(options: TunOptions = {}): Promise<TunDevice> {
+/**
+ * Creates a TUN device, down and without addresses. Throws NO_TUN, NOT_ROOT, DEVICE_BUSY, DRIVER_NOT_INSTALLED. `control`:
+ * the system call that asks the kernel.
+ */
+export async function openTun(options: TunOptions = {}, control: typeof ioctl = ioctl): Promise<TunDevice> {
   if (options.name !== undefined) checkName(options.name);
   if (options.driver === 'tuntap2') return openTuntap2(options.name);
-  return openDevice(options.offloads === true ? IFF_TUN | IFF_VNET_HDR : IFF_TUN, options.name);
+  const kind = options.offloads === true ? IFF_TUN | IFF_VNET_HDR : IFF_TUN;
+  return openDevice(kind, options.name, control);
 }
 
 /** As `openTun`, a TAP device: a read or write is one Ethernet frame, checksums complete, of at most MTU + 14 bytes. */
@@ -66,6 +70,7 @@ export function setCarrier(device: TunDevice, on: boolean): void {
 
 const CLONE_DEVICE = '/dev/net/tun';
 const TUNSETIFF = 0x400454ca;
+const TUNGETFEATURES = 0x800454cf;
 const TUNSETCARRIER = 0x400454e2;
 const IFF_TUN = 0x1;
 const IFF_TAP = 0x2;
@@ -87,26 +92,38 @@ function checkName(name: string): void {
   }
 }
 
-function openDevice(kind: number, name = ''): TunDevice {
+function openDevice(kind: number, name = '', control: typeof ioctl = ioctl): TunDevice {
   const fd = open(CLONE_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(errno());
   try {
     const request = new NativeMemory(IFREQ_SIZE);
-    request.bytes.set(new TextEncoder().encode(name));
-    request.view.setUint16(IFREQ_FLAGS, kind | IFF_NO_PI, true);
-    if (ioctl(fd, TUNSETIFF, request.address) < 0) throw createError(errno(), name);
-    const offloads = (kind & IFF_VNET_HDR) !== 0 ? setDeviceOffloads(fd) : NO_DEVICE_OFFLOADS;
+    const create = (flags: number) => {
+      request.bytes.fill(0);
+      request.bytes.set(new TextEncoder().encode(name));
+      request.view.setUint16(IFREQ_FLAGS, flags | IFF_NO_PI, true);
+      return control(fd, TUNSETIFF, request.address) >= 0;
+    };
+    // A kernel without the header ignores the flag, or refuses it like a name that a device of another kind has.
+    const withHeader =
+      (kind & IFF_VNET_HDR) !== 0 && (features(fd, control) & IFF_VNET_HDR) !== 0 && create(kind);
+    if (!withHeader && !create(kind & ~IFF_VNET_HDR)) throw createError(errno(), name);
     const end = request.bytes.indexOf(0);
     return {
       name: new TextDecoder().decode(request.bytes.subarray(0, end)),
       fd,
-      offloads,
+      offloads: withHeader ? setDeviceOffloads(fd) : NO_DEVICE_OFFLOADS,
       close: () => void check(close(fd), 'close'),
     };
   } catch (error) {
     close(fd);
     throw error;
   }
+}
+
+/** The IFF_ flags that the kernel knows; none if it does not even know the question (before Linux 2.6.27). */
+function features(fd: number, control: typeof ioctl): number {
+  const argument = new NativeMemory(4);
+  return control(fd, TUNGETFEATURES, argument.address) < 0 ? 0 : argument.view.getUint32(0, true);
 }
 
 function openError(reason: number): VpnrError {

@@ -1,11 +1,21 @@
+import koffi from 'koffi';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VpnrError } from '../../src/errors.js';
-import { EAGAIN, errno, NativeMemory, read, write } from '../../src/io/libc.js';
+import { EAGAIN, errno, ioctl, NativeMemory, read, write } from '../../src/io/libc.js';
 import { POLLIN, PollSet } from '../../src/io/poll.js';
 import { openTun } from '../../src/io/tun.js';
 import { openTuntap2 } from '../../src/io/tuntap2.js';
 import { Namespace, namespacesPossible } from '../support/namespace.js';
+
+const TUNSETIFF = 0x400454ca;
+const TUNGETFEATURES = 0x800454cf;
+const IFF_VNET_HDR = 0x4000;
+
+/** Whether the struct ifreq there asks for the header. */
+function hasHeaderFlag(ifreq: number): boolean {
+  return (koffi.decode(ifreq, 16, 'uint16_t') & IFF_VNET_HDR) !== 0;
+}
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
@@ -74,6 +84,38 @@ if (namespacesPossible()) {
     space.remove();
   });
 
+  test('a kernel without the header in front of packets gives a device without offloads', async () => {
+    const space = new Namespace('vpnr-dp');
+    const kernels: Record<string, typeof ioctl> = {
+      'that refuses the flag': (fd, request, address) => {
+        // An address that nobody has: EFAULT.
+        return ioctl(fd, request, request === TUNSETIFF && hasHeaderFlag(address) ? 0 : address);
+      },
+      'that ignores the flag': (fd, request, address) => {
+        assert.not(request === TUNSETIFF && hasHeaderFlag(address), 'it was asked all the same');
+        const result = ioctl(fd, request, address);
+        if (request === TUNGETFEATURES) koffi.encode(address, 'uint32_t', 0x1003);
+        return result;
+      },
+      'that does not tell': (fd, request, address) => {
+        return ioctl(fd, request === TUNGETFEATURES ? 0 : request, address);
+      },
+    };
+    for (const [kind, control] of Object.entries(kernels)) {
+      const tun = await space.inside(() => openTun({ name: 'vpnrtest', offloads: true }, control));
+      assert.is(tun.name, 'vpnrtest', kind);
+      assert.equal(tun.offloads, { header: false, tcp: false, udp: false }, kind);
+      // A name that another device has is still told apart.
+      const again = space.inside(() => openTun({ name: 'vpnrtest', offloads: true }, control));
+      assert.is(await codeOf(again), 'DEVICE_BUSY', kind);
+      tun.close();
+    }
+    const tun = await space.inside(() => openTun({ name: 'vpnrtest', offloads: true }));
+    assert.is(tun.offloads.header, true);
+    tun.close();
+    space.remove();
+  });
+
   test('the tuntap2 driver takes over the package device under the asked name', async () => {
     const space = new Namespace('vpnr-dp');
     const kernel = await space.inside(() => openTun());
@@ -96,7 +138,7 @@ if (namespacesPossible()) {
     space.remove();
   });
 } else {
-  console.log('# skipped 3: not root, or no /dev/net/tun');
+  console.log('# skipped 4: not root, or no /dev/net/tun');
 }
 
 /** Turns an ICMP echo request into its reply, in place: the checksums stay right but for the type's difference. */
