@@ -1,33 +1,34 @@
 // Datagrams that are sent and received many at a time: the same ones, in the same order, as one at a time.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addressBytes } from '../../src/address.js';
 import {
-  BIG_RX_SLOTS,
-  BIG_SLOT_SIZE,
   GROUP_BYTES,
   GROUP_MAX,
-  MMSG_LENGTH,
   MMSG_SIZE,
+  NAME_SIZE,
   OFFLOAD_RECEIVE,
   OFFLOAD_SEND,
   RELAY_DATA,
   RESULT_TO_DEVICE,
-  RX_CONTROLS,
-  RX_MMSG,
   RX_NAMES,
-  SLOT_HEADROOM,
   TO_DEVICE,
   TX_MMSG,
   TX_SPLIT_MMSG,
 } from '../../src/packet/abi.js';
-import { concat, hex, pick, randomInteger } from '../support/bytes.js';
-import { BASE, collect, sockaddr } from '../support/kernel.js';
+import type { PacketCore } from '../../src/packet/core.js';
+import { type EspSa, IPV4, keyLength, SUITES, sealEsp } from '../reference/esp.js';
+import { emit } from '../reference/packets.js';
+import { concat, hex, pick, randomBytes, randomInteger } from '../support/bytes.js';
+import { TestClient } from '../support/client.js';
+import { BASE, collect, deliverTogether, sockaddr } from '../support/kernel.js';
 import { generator } from '../support/random.js';
 import { inner, type RelayServer, SERVER, session, setUp } from '../support/relay_server.js';
 
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
-const UDP_GRO = 104;
+/** RFC 3692. */
+const EXPERIMENTAL = 253;
 const [LEFT, RIGHT] = ['192.0.2.1:7511', '192.0.2.2:7511'];
 
 interface Message {
@@ -106,24 +107,12 @@ test('datagrams of equal size to one peer share a message, and stay the same', (
   assert.ok(shared > 60);
 });
 
-/** recvmmsg with UDP_GRO: `whole` in slot `i`, in datagrams of `size` bytes. */
 function deliver({ core }: RelayServer, i: number, whole: Uint8Array, size: number | undefined): void {
-  const { bytes, view } = core;
-  const at = RX_MMSG + i * MMSG_SIZE;
-  bytes.set(whole, BIG_RX_SLOTS + i * BIG_SLOT_SIZE + SLOT_HEADROOM);
-  bytes.set(sockaddr(LEFT), RX_NAMES + i * 32);
-  view.setUint32(at + MMSG_LENGTH, whole.length, true);
-  view.setBigUint64(at + 40, size === undefined ? 0n : 24n, true);
-  if (size === undefined) return;
-  const control = Number(view.getBigUint64(at + 32, true) - BASE);
-  assert.is(control, RX_CONTROLS + i * 24);
-  view.setBigUint64(control, 20n, true);
-  view.setUint32(control + 8, SOL_UDP, true);
-  view.setUint32(control + 12, UDP_GRO, true);
-  view.setUint32(control + 16, size, true);
+  core.bytes.set(sockaddr(LEFT), RX_NAMES + i * NAME_SIZE);
+  deliverTogether(core, i, whole, size);
 }
 
-function toDevice({ core }: RelayServer): string[] {
+function toDevice({ core }: { core: PacketCore }): string[] {
   return Array.from({ length: core.view.getUint32(RESULT_TO_DEVICE, true) }, (_, i) => {
     const address = core.view.getUint32(TO_DEVICE + i * 8, true);
     return hex(core.bytes.slice(address, address + core.view.getUint32(TO_DEVICE + i * 8 + 4, true)));
@@ -157,6 +146,41 @@ test('of datagrams received together, those that are no good are dropped alone',
   server.core.exports.relayReceive(1);
   assert.equal(toDevice(server), packets.filter((_, i) => i !== 3).map(hex));
 });
+
+for (const suite of SUITES) {
+  test(`${suite}: ESP packets received together are opened like single ones`, () => {
+    const random = generator(4);
+    const sa: EspSa = { suite, spi: 0xc0de_0001, key: randomBytes(random, keyLength(suite)) };
+    const client = new TestClient();
+    client.core.setDeviceAddresses('10.61.0.7');
+    client.core.setVirtualAddresses(0, '10.61.0.7');
+    client.install('in', sa);
+    client.core.useOffloads(OFFLOAD_RECEIVE);
+    const [source, destination] = ['10.20.0.9', '10.61.0.7'].map(addressBytes) as [Uint8Array, Uint8Array];
+    let sequence = 0n;
+    for (let round = 0; round < 60; round++) {
+      // Two slots, the second of which begins a sequence of other sizes.
+      const expected: string[] = [];
+      for (const slot of [0, 1]) {
+        const size = randomInteger(random, 0, pick(random, [40, 200, 1400]));
+        const number = randomInteger(random, 2, Math.min(64, Math.floor(60_000 / (size + 90))));
+        const damaged = random() < 0.3 ? randomInteger(random, 0, number - 1) : -1;
+        const datagrams = Array.from({ length: number }, (_, i) => {
+          const transport = randomBytes(random, i === number - 1 ? randomInteger(random, 0, size) : size);
+          const payload = emit({ source, destination, protocol: EXPERIMENTAL, transport });
+          sequence += 1n;
+          const datagram = sealEsp(sa, { sequence, nextHeader: IPV4, payload });
+          if (i !== damaged) expected.push(hex(payload));
+          else (datagram[datagram.length >> 1] as number) ^= 1;
+          return datagram;
+        });
+        deliverTogether(client.core, slot, concat(...datagrams), (datagrams[0] as Uint8Array).length);
+      }
+      client.core.exports.clientReceive(0, 2);
+      assert.equal(toDevice(client), expected, `round ${round}`);
+    }
+  });
+}
 
 test('no size in the control message makes the core trap', () => {
   const random = generator(3);

@@ -1,7 +1,19 @@
 // What the kernel does with the core's message arrays, followed pointer by pointer: recvmmsg and sendmmsg without
 // sockets.
 import { addressBytes, formatAddress } from '../../src/address.js';
-import { MMSG_FLAGS, MMSG_LENGTH, MMSG_SIZE, MSG_TRUNC, RX_MMSG, TX_MMSG } from '../../src/packet/abi.js';
+import {
+  BIG_RX_SLOTS,
+  BIG_SLOT_SIZE,
+  CONTROL_SIZE,
+  MMSG_FLAGS,
+  MMSG_LENGTH,
+  MMSG_SIZE,
+  MSG_TRUNC,
+  RX_CONTROLS,
+  RX_MMSG,
+  SLOT_HEADROOM,
+  TX_MMSG,
+} from '../../src/packet/abi.js';
 import type { PacketCore } from '../../src/packet/core.js';
 
 export interface Datagram {
@@ -64,6 +76,32 @@ export function deliver(core: PacketCore, datagrams: readonly Datagram[]): void 
     core.view.setUint32(message + MMSG_FLAGS, bytes.length > room ? MSG_TRUNC : 0, true);
     core.view.setUint32(message + MMSG_LENGTH, Math.min(bytes.length, room), true);
   });
+}
+
+const SOL_UDP = 17;
+const UDP_GRO = 104;
+
+/**
+ * recvmmsg with UDP_GRO: `whole` in slot `i`, in datagrams of `size` bytes, as the control message says; undefined: there is
+ * none.
+ */
+export function deliverTogether(
+  { bytes, view }: PacketCore,
+  i: number,
+  whole: Uint8Array,
+  size: number | undefined,
+): void {
+  const message = RX_MMSG + i * MMSG_SIZE;
+  bytes.set(whole, BIG_RX_SLOTS + i * BIG_SLOT_SIZE + SLOT_HEADROOM);
+  view.setUint32(message + MMSG_FLAGS, 0, true);
+  view.setUint32(message + MMSG_LENGTH, whole.length, true);
+  view.setBigUint64(message + 40, size === undefined ? 0n : BigInt(CONTROL_SIZE), true);
+  if (size === undefined) return;
+  const control = RX_CONTROLS + i * CONTROL_SIZE;
+  view.setBigUint64(control, 20n, true);
+  view.setUint32(control + 8, SOL_UDP, true);
+  view.setUint32(control + 12, UDP_GRO, true);
+  view.setUint32(control + 16, size, true);
 }
 
 /** sendmmsg: what `count` messages of an array say. */
