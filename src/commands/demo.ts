@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 import { INTERRUPTED, untilStopped, VpnrCommand } from '../cli/base.js';
 import { describeEvent } from '../cli/render.js';
@@ -10,6 +10,8 @@ import { DEMO_FAULTS, type DemoFault, GATEWAY_KINDS, type GatewayKind } from '..
 import { VpnrError } from '../errors.js';
 import { labObstacle, ownProgram, strongSwanObstacle } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
+import { mustBeWritable } from '../report/file.js';
+import { coloursAllowed } from '../report/paint.js';
 
 export default class Demo extends VpnrCommand {
   static override summary = 'See it work: a small internet on this machine, and a gateway that fails.';
@@ -80,22 +82,9 @@ export default class Demo extends VpnrCommand {
 
   #view(title: string): DemoView {
     if (this.jsonEnabled()) return { show: () => {}, end: () => {} };
-    // https://no-color.org: any value but the empty one.
-    const colours = !process.env.NO_COLOR && process.env.TERM !== 'dumb';
     return process.stdout.isTTY && process.env.TERM !== 'dumb'
-      ? liveView(process.stdout, title, colours)
+      ? liveView(process.stdout, title, coloursAllowed())
       : lineView(line => this.log(line));
-  }
-}
-
-/** Says so before the demonstration, not after it. */
-function mustBeWritable(file: string): void {
-  try {
-    closeSync(openSync(file, 'a'));
-  } catch (error) {
-    throw new VpnrError('USAGE', `the report cannot be written: ${(error as Error).message}`, {
-      remedy: 'name a file in a folder that exists and that you may write to',
-    });
   }
 }
 

@@ -1,4 +1,5 @@
 /** The result as one self-contained HTML page. */
+import { escapeText, htmlPage, round } from '../report/html.js';
 import { scaleFor } from './plot.js';
 import type { Moment, Recording } from './recording.js';
 import { type DemoResult, describeResult } from './result.js';
@@ -18,29 +19,14 @@ const COLOURS: Record<GatewayName, string> = { tokyo: '#1f77b4', yokohama: '#2ca
 const FAULT_COLOUR = '#d62728';
 
 const STYLE = `
-  :root { color-scheme: light dark; }
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-  h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-  svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 12px; }
   .grid { stroke: currentColor; stroke-opacity: .15; } .axis { stroke: currentColor; stroke-opacity: .6; }
-  table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: left; vertical-align: top; }
-  td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
   tr.fault td { color: ${FAULT_COLOUR}; font-weight: bold; } tr.recovery td { font-weight: bold; }
-  tr.preparation td { opacity: .7; } .mark { display: inline-block; width: .8em; height: .8em; margin-right: .5em; }
-  pre { white-space: pre-wrap; }`;
+  tr.preparation td { opacity: .7; } .mark { display: inline-block; width: .8em; height: .8em; margin-right: .5em; }`;
 
 export function writePage(result: DemoResult, recording: Recording): string {
   const { kind, fault, gateways } = result;
   const title = `vpnr: a TCP download ${result.survived ? 'survives' : 'does not survive'} the failure of its gateway`;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escapeText(title)}</title>
-<style>${STYLE}
-</style>
-<h1>${escapeText(title)}</h1>
-<pre>${escapeText(describeResult(result).join('\n'))}</pre>
+  const body = `<pre>${escapeText(describeResult(result).join('\n'))}</pre>
 ${drawPlot(recording)}
 ${drawPauses(result)}
 <h2>Gateways</h2>
@@ -60,9 +46,8 @@ ${recording.moments.map(drawRow).join('\n')}
 </table>
 <p>Fault: ${escapeText(fault)}. Gateways: ${kind === 'vpnr' ? 'vpnr gateway' : 'strongSwan'}. Client, gateways, relay and server ran on one machine, in
 network namespaces; the lines to the gateways had the round trips of the paper, 100 Mbit/s each. The paper: Matsuhashi, Shinagawa, Ishii,
-Hirooka, Kato: Transparent VPN failure recovery with virtualization. Future Generation Computer Systems, 2012.</p>
-</html>
-`;
+Hirooka, Kato: Transparent VPN failure recovery with virtualization. Future Generation Computer Systems, 2012.</p>`;
+  return htmlPage({ title, body, style: STYLE });
 }
 
 function drawPlot(recording: Recording): string {
@@ -142,18 +127,4 @@ ${rows.join('\n')}
 
 function drawRow({ ms, text, kind }: Moment): string {
   return `<tr class="${kind}"><td class="figure">${(ms / 1000).toFixed(3)} s</td><td>${escapeText(text)}</td></tr>`;
-}
-
-const round = (value: number) => Math.round(value * 10) / 10;
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeText(text: string): string {
-  return text.replace(/[&<>"']/g, character => ENTITIES[character] ?? '');
 }

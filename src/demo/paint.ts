@@ -1,4 +1,4 @@
-/** Colours for terminals (ECMA-48 SGR), or none. */
+import { type Paint as AnyPaint, painter as anyPainter } from '../report/paint.js';
 import type { GatewayName } from './stage.js';
 
 export type Colour = GatewayName | 'failure' | 'faint' | 'strong';
@@ -12,10 +12,8 @@ const CODES: Record<Colour, string> = {
   strong: '1',
 };
 
-export type Paint = (text: string, colour: Colour | undefined) => string;
+export type Paint = AnyPaint<Colour>;
 
-/** Text as it is where colours are not wanted (https://no-color.org). */
 export function painter(colours: boolean): Paint {
-  return (text, colour) =>
-    !colours || colour === undefined || text === '' ? text : `\x1b[${CODES[colour]}m${text}\x1b[0m`;
+  return anyPainter(CODES, colours);
 }

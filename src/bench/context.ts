@@ -1,0 +1,17 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Progress } from './progress.js';
+
+/** What every benchmark is given. */
+export interface BenchContext {
+  /** Aborted on Ctrl-C: the benchmark removes what it has made and throws. */
+  signal: AbortSignal;
+  progress: Progress;
+  /** A rough result in a few seconds: fewer and shorter rounds. */
+  quick: boolean;
+}
+
+/** Lets signals and timers through between two pieces of work that do not wait; throws when the benchmark is to end. */
+export async function breathe({ signal }: Pick<BenchContext, 'signal'>): Promise<void> {
+  await setImmediate();
+  signal.throwIfAborted();
+}

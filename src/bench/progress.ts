@@ -1,0 +1,51 @@
+/** How far a benchmark is, on standard error, so that standard output stays the result alone. */
+import type { WriteStream } from 'node:tty';
+
+export interface Progress {
+  /** What is being measured now; `done` of `total` steps are behind us. */
+  step(text: string, done: number, total: number): void;
+  /** Leaves the terminal as it was. */
+  end(): void;
+}
+
+const FRAME_MS = 100;
+const BAR_WIDTH = 24;
+const CLEAR_REST = '\x1b[K';
+
+export const silence: Progress = { step() {}, end() {} };
+
+/** On a terminal one line that is written anew; elsewhere a line for each step, or nothing beside JSON. */
+export function progressOn(
+  stream: Pick<WriteStream, 'isTTY' | 'columns' | 'write'>,
+  options: { json: boolean; now?: () => number },
+): Progress {
+  if (stream.isTTY) return updatingLine(stream, options.now ?? (() => performance.now()));
+  if (options.json) return silence;
+  let last = '';
+  return {
+    step(text) {
+      if (text !== last) stream.write(`${text}\n`);
+      last = text;
+    },
+    end() {},
+  };
+}
+
+function updatingLine(stream: Pick<WriteStream, 'columns' | 'write'>, now: () => number): Progress {
+  let drawn = Number.NEGATIVE_INFINITY;
+  return {
+    step(text, done, total) {
+      const time = now();
+      if (time - drawn < FRAME_MS) return;
+      drawn = time;
+      const filled = Math.round((Math.min(done, total) / Math.max(total, 1)) * BAR_WIDTH);
+      const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
+      const line = `${bar} ${text}`;
+      const width = (stream.columns || 80) - 1;
+      stream.write(`\r${line.slice(0, width)}${CLEAR_REST}`);
+    },
+    end() {
+      stream.write(`\r${CLEAR_REST}`);
+    },
+  };
+}
