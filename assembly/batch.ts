@@ -311,7 +311,7 @@ export function addEvent(kind: u32, index: u32, a: u32, b: u32, c: u64, d: u64):
   return entry;
 }
 
-/** The list length at `counter`, which grows by one. */
+/** The u32 at `counter`, a list's length for one, which grows by one. */
 export function next(counter: usize): u32 {
   const value = load<u32>(counter);
   store<u32>(counter, value + 1);

@@ -43,12 +43,14 @@ import {
   RELAY_PROBE_BODY,
   RELAY_PROBE_REPLY,
   RESULT_TO_DEVICE,
+  TRAFFIC_RECEIVED,
 } from '../src/packet/abi';
 import {
   addEvent,
   addToControl,
   batchRenew,
   clearResults,
+  next,
   receiveDatagramLength,
   receiveLength,
   receiveSlot,
@@ -215,5 +217,6 @@ function deliver(p: usize, length: u32, slot: u32): u32 {
   clampMss(p, length, maxSegment);
   addToDevice(p, length);
   add(COUNTER_RX_BYTES, length);
+  if (slot === ADDRESS_DEVICE) next(TRAFFIC_RECEIVED);
   return COUNTER_RX_PACKETS;
 }

@@ -32,9 +32,10 @@ import {
   RELAY_MODE_NONE,
   RELAY_PROBE,
   RELAY_PROBE_BODY,
+  TRAFFIC_SENT,
   TX_MMSG,
 } from '../src/packet/abi';
-import { addMessage, clearMessages, messageCount, setMessage, transmitSlot } from './batch';
+import { addMessage, clearMessages, messageCount, next, setMessage, transmitSlot } from './batch';
 import {
   activePath,
   addressAt,
@@ -122,6 +123,7 @@ function transmit(p: usize, available: u32): u32 {
   if (drop === 0) {
     count(COUNTER_TX_PACKETS);
     add(COUNTER_TX_BYTES, length);
+    if (!isControl) next(TRAFFIC_SENT);
   }
   return drop;
 }

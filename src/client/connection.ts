@@ -103,6 +103,7 @@ function eventsFor(supervisor: Supervisor): ClientEvents {
     ike: (path, datagram) => supervisor.receiveIke(path, datagram),
     probeReply: (path, id, roundTripMs) => supervisor.probeReply(path, id, roundTripMs),
     drain: () => supervisor.drain(),
+    traffic: () => supervisor.traffic(),
     // Anyone on the way can send an ICMP error: probes and IKE decide, at their own pace.
     pathError: () => {},
     failed: error => supervisor.fail(error),

@@ -21,7 +21,6 @@ import { RelayLink } from './relay-link.js';
 import type { GatewayResolver } from './resolver.js';
 import type { ConnectionStatus } from './status.js';
 import { failoverTiming } from './timing.js';
-import { TrafficWatch } from './traffic-watch.js';
 import { Tunnel } from './tunnel.js';
 
 export interface SupervisorOptions {
@@ -51,7 +50,6 @@ export class Supervisor {
   #stopped = false;
   #waiting = false;
   readonly #ikeProbe = new IkeProbe();
-  readonly #trafficWatch: TrafficWatch;
   readonly #addressing: Addressing;
   #reject: (error: VpnrError) => void = () => {};
   /** Rejects when the connection cannot go on. */
@@ -66,7 +64,6 @@ export class Supervisor {
     this.failure.catch(() => {});
     this.#milestones = new Milestones(options.emit);
     this.#addressing = new Addressing(options);
-    this.#trafficWatch = new TrafficWatch(options.plane, () => this.#trafficMoved());
     this.#policy = new ColdFailover(config.gateways.length, failoverTiming(config), Math.random);
     this.#gateways = new GatewayRecords(config.gateways);
     this.#relay = this.#createRelayLink();
@@ -79,7 +76,6 @@ export class Supervisor {
       plane.setRelay({ address, port });
     }
     this.#addressing.begin();
-    this.#trafficWatch.start();
     this.#apply(this.#policy.start(monotonicMs()));
   }
 
@@ -87,7 +83,6 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#alarm.clear();
-    this.#trafficWatch.stop();
     await this.#relay?.close();
     this.#gateways.closeTunnels();
   }
@@ -108,6 +103,12 @@ export class Supervisor {
   /** The relay leaves: its control connection will end, and is opened again when it is back. */
   drain(): void {
     if (!this.#stopped) this.#policy.relayAway(monotonicMs());
+  }
+
+  traffic(): void {
+    if (this.#stopped) return;
+    this.#policy.traffic(monotonicMs());
+    this.#alarm.set(this.#policy.nextTimer());
   }
 
   fail(error: unknown): void {
@@ -402,11 +403,6 @@ export class Supervisor {
       message: error.message,
       ms: Math.round(monotonicMs() - record.startedAt),
     });
-  }
-
-  #trafficMoved(): void {
-    this.#policy.traffic(monotonicMs());
-    this.#alarm.set(this.#policy.nextTimer());
   }
 
   status(): ConnectionStatus {

@@ -33,6 +33,11 @@ export interface ClientEvents {
   /** The relay asked us to leave it. */
   drain(): void;
   /**
+   * Packets of applications move: told at once when they begin to, and then every 50 ms while they do. `sent` and `received`
+   * so far, modulo 2^32; probes, keepalives and the relay's control connection are no traffic.
+   */
+  traffic(sent: number, received: number): void;
+  /**
    * The kernel reported an error for a path's socket, by its errno name: "ECONNREFUSED" or "EHOSTUNREACH" for an ICMP
    * error, "ENETUNREACH" for a missing route. At most ten a second; a hint only, as anyone can forge ICMP.
    */

@@ -27,6 +27,7 @@ import { BatchIo, BatchSender, NONE } from './batch.js';
 import type { Channel } from './channel.js';
 import type { ClientCommand, ClientReport, ClientRole } from './messages.js';
 import { EVENT_QUEUE } from './shared.js';
+import { TrafficReporter } from './traffic.js';
 
 /** Longest wait for something to do: a process that ends in haste waits no longer for this thread. */
 const IDLE_MS = 1000;
@@ -66,6 +67,9 @@ export class ClientLoop {
   /** Returns when the main thread says so. */
   run(): void {
     const publish = this.#channel.publisher(this.#core);
+    const traffic = new TrafficReporter(this.#core, (sent, received) => {
+      this.#channel.postTo(EVENT_QUEUE, { type: 'traffic', sent, received });
+    });
     for (;;) {
       this.#poll.wait(this.#sender.blockedOn === NONE ? IDLE_MS : BLOCKED_MS);
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
@@ -75,6 +79,7 @@ export class ClientLoop {
         if (this.#poll.ready(FIRST_PATH + path) !== 0) this.#receive(path);
       }
       publish();
+      traffic.look();
     }
   }
 

@@ -180,6 +180,10 @@ class ClientPlane implements ClientDataPlane {
         shared.take(EVENT_QUEUE);
         this.#events?.drain();
         return;
+      case 'traffic':
+        shared.take(EVENT_QUEUE);
+        this.#events?.traffic(report.sent, report.received);
+        return;
       case 'path-error':
         shared.take(EVENT_QUEUE);
         this.#events?.pathError(report.path, report.code);

@@ -104,6 +104,7 @@ export type ClientReport =
   | { type: 'ike'; path: number; datagram: Uint8Array }
   | { type: 'probe-reply'; path: number; id: number; roundTripMs: number }
   | { type: 'drain' }
+  | { type: 'traffic'; sent: number; received: number }
   | { type: 'path-error'; path: number; code: string };
 
 export type RelayReport =

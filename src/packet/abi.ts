@@ -85,6 +85,9 @@ export const RESULT_REPLIES = RESULT + 12;
 /** Relay server: messages of the last transmit call in TX_RAW_MMSG; where the next drain call goes on. */
 export const RESULT_RAW = RESULT + 16;
 export const RESULT_NEXT = RESULT + 20;
+/** Client, u32 each: packets of applications so far, modulo 2^32, sent and received; not the relay's control connection's. */
+export const TRAFFIC_SENT = RESULT + 64;
+export const TRAFFIC_RECEIVED = RESULT + 68;
 /** u64 counters, indexed by the COUNTER_ constants. */
 export const COUNTERS = 0x310000;
 export const COUNTERS_MAX = 128;

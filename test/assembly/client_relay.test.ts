@@ -13,6 +13,8 @@ import {
   RELAY_PROBE,
   RELAY_PROBE_REPLY,
   SCRATCH,
+  TRAFFIC_RECEIVED,
+  TRAFFIC_SENT,
 } from '../../src/packet/abi.js';
 import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, randomBytes } from '../support/bytes.js';
@@ -112,6 +114,22 @@ for (const mode of MODES) {
     const answer = datagram({ source: SERVER, destination: relay.lease });
     const back = mode === 'clear' ? relay.send(virtual, RELAY_DATA, answer) : relay.sendIpip(virtual, answer);
     assert.equal(client.receive(0, gateway.seal(back)).device, [answer]);
+  });
+
+  test(`${mode}: traffic is what applications send and receive`, () => {
+    const { client, gateway, relay, virtual } = setUp(mode);
+    const traffic = () => [TRAFFIC_SENT, TRAFFIC_RECEIVED].map(at => client.core.view.getUint32(at, true));
+    const control = { protocol: TCP, transport: PORTS_ONLY };
+    client.transmit(emit({ source: CONTROL, destination: RELAY, ...control }));
+    client.receive(0, gateway.seal(emit({ source: RELAY, destination: virtual, ...control })));
+    client.core.exports.clientProbe(0, 1, 0, 0);
+    assert.equal(traffic(), [0, 0]);
+    client.transmit(datagram(), datagram());
+    assert.equal(traffic(), [2, 0]);
+    const inner = datagram({ source: SERVER, destination: relay.lease });
+    const outer = mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+    client.receive(0, gateway.seal(outer));
+    assert.equal(traffic(), [2, 1]);
   });
 
   test(`${mode}: the control connection goes beside the relay's encapsulation`, () => {

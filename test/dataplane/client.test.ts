@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { createClientDataPlane } from '../../src/dataplane/client.js';
 import { REPORTS_MAX } from '../../src/dataplane/shared.js';
 import { VpnrError } from '../../src/errors.js';
+import { monotonicMs } from '../../src/io/clock.js';
 import { close } from '../../src/io/libc.js';
 import { openUdp, sendDatagram } from '../../src/io/udp.js';
 import { namespacesPossible } from '../support/namespace.js';
@@ -24,7 +25,7 @@ import {
   until,
 } from '../support/planes.js';
 
-const CASES = 11;
+const CASES = 12;
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 /** Waits until the counter has at least this value. */
@@ -81,6 +82,24 @@ if (namespacesPossible()) {
       const received = counters['rx-packets'] ?? 0;
       assert.ok(received >= SUITES.length * 5 && received <= sent, `${received} of ${sent}`);
       assert.is(counters['rx-auth'], 0);
+    }));
+
+  test('traffic is told when it begins, not more often than useful, and not in its absence', () =>
+    withPair(async pair => {
+      await installChildren(pair, 'chacha20poly1305');
+      const { left } = pair;
+      const told = () => left.reports.filter(([kind]) => kind === 'traffic');
+      assert.equal(told(), []);
+      const began = monotonicMs();
+      ping(pair, '-c', '20', ...PATIENT);
+      const [, sent, received] = await left.next('traffic');
+      assert.ok(sent >= 1 && received <= 20, `${sent} and ${received}`);
+      await settled(left);
+      assert.ok(told().length <= (monotonicMs() - began) / 50 + 1, `${told().length} times`);
+      const before = told().length;
+      left.plane.sendIke(0, message(0));
+      await pair.right.next('ike');
+      assert.is(told().length, before);
     }));
 
   test('rekeying again and again loses nothing', () =>

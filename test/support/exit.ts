@@ -9,6 +9,7 @@ await createClientDataPlane().start(device, {
   ike() {},
   probeReply() {},
   drain() {},
+  traffic() {},
   pathError() {},
   failed() {},
 });

@@ -47,6 +47,7 @@ export class Side {
     ike: (...args) => this.#report(['ike', ...args]),
     probeReply: (...args) => this.#report(['probeReply', ...args]),
     drain: () => this.#report(['drain']),
+    traffic: (...args) => this.#report(['traffic', ...args]),
     pathError: (...args) => this.#report(['pathError', ...args]),
     failed: (...args) => this.#report(['failed', ...args]),
   };
