@@ -18,6 +18,7 @@ export { clientProbe, clientTransmit } from './client_transmit';
 export { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
 export { addToDevice, deviceClear, deviceFlush } from './device_out';
 export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
+export { espOpen, espSeal } from './esp';
 export { gatewayInit, gatewayReceive, gatewayTransmit } from './gateway';
 export {
   gatewayPeerInstall,

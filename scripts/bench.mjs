@@ -1,22 +1,37 @@
-// Measures: `node scripts/bench.mjs NAME ...` builds everything and runs bench/NAME.ts; without a name it says which there are.
+// Measures. `node scripts/bench.mjs [crypto | relay | tunnel] [OPTION ...]` builds and runs `vpnr bench ...`, all of them without
+// a name; `node scripts/bench.mjs kernel NAME ...` runs bench/NAME.ts, a part of the packet core measured alone.
 import { spawnSync } from 'node:child_process';
-import { basename, join } from 'node:path';
-import { filesBelow, root, transpile } from './compile.mjs';
+import { basename, dirname, join } from 'node:path';
+import { buildDist, filesBelow, root, transpile } from './compile.mjs';
 
-const available = filesBelow('bench', '.ts').map(file => basename(file, '.ts'));
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter(name => !available.includes(name));
+const BENCHMARKS = filesBelow('src/commands/bench', '.ts').map(file => basename(file, '.ts'));
+const KERNELS = filesBelow('bench', '.ts')
+  .filter(file => dirname(file) === 'bench')
+  .map(file => basename(file, '.ts'));
 
-if (wanted.length === 0 || unknown.length > 0) {
-  if (unknown.length > 0) console.error(`no benchmark ${unknown.join(', ')}`);
-  console.error(`usage: node scripts/bench.mjs NAME ...    of ${available.join(', ')}`);
-  process.exitCode = 2;
-} else {
+function run(script, args) {
+  const { status } = spawnSync(process.execPath, [join(root, script), ...args], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = status ?? 1;
+}
+
+function benchmarks(names, options) {
+  buildDist();
+  for (const name of names) run('dist/cli.js', ['bench', name, ...options]);
+}
+
+function kernels(names) {
   transpile();
-  for (const name of wanted) {
-    const { status } = spawnSync(process.execPath, [join(root, '.build', 'bench', `${name}.js`)], {
-      stdio: 'inherit',
-    });
-    if (status !== 0) process.exitCode = 1;
-  }
+  for (const name of names) run(join('.build', 'bench', `${name}.js`), []);
+}
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || name.startsWith('-')) benchmarks(BENCHMARKS, process.argv.slice(2));
+else if (BENCHMARKS.includes(name)) benchmarks([name], rest);
+else if (name === 'kernel' && rest.every(kernel => KERNELS.includes(kernel)))
+  kernels(rest.length === 0 ? KERNELS : rest);
+else {
+  console.error('usage: npm run bench                          all of the benchmarks');
+  console.error(`       npm run bench -- NAME [OPTION ...]     of ${BENCHMARKS.join(', ')}`);
+  console.error(`       npm run bench -- kernel [NAME ...]     of ${KERNELS.join(', ')}`);
+  process.exitCode = 2;
 }

@@ -31,30 +31,42 @@ export abstract class BenchCommand extends VpnrCommand {
    * interrupted.
    */
   protected async measure<Json>(
-    { quick, report }: BenchFlags,
+    flags: BenchFlags,
     run: (context: BenchContext) => Promise<Outcome<Json>>,
   ): Promise<Json | undefined> {
+    const { report } = flags;
     if (report !== undefined) mustBeWritable(report);
-    const progress = progressOn(process.stderr, { json: this.jsonEnabled() });
-    let outcome: Outcome<Json> | undefined;
-    await untilStopped(async signal => {
-      try {
-        outcome = await run({ signal, progress, quick });
-      } catch (error) {
-        if (!signal.aborted || signal.reason instanceof Error) throw error;
-      } finally {
-        progress.end();
-      }
-    });
-    if (outcome === undefined) {
-      this.logToStderr('interrupted');
-      process.exitCode = INTERRUPTED;
-      return undefined;
-    }
+    const outcome = await this.watch(flags, run);
+    if (outcome === undefined) return undefined;
     const { benchmark, json } = outcome;
     if (report !== undefined) writeFileSync(report, benchmarkPage(benchmark));
     this.log(drawBenchmark(benchmark, process.stdout.isTTY === true && coloursAllowed()).join('\n'));
     return json;
+  }
+
+  /** Runs what shows its progress and ends on Ctrl-C; undefined, with the exit status set, when it was interrupted. */
+  protected async watch<Result>(
+    { quick }: Pick<BenchFlags, 'quick'>,
+    run: (context: BenchContext) => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const progress = progressOn(process.stderr, { json: this.jsonEnabled() });
+    let result: Result | undefined;
+    let interrupted = false;
+    await untilStopped(async signal => {
+      try {
+        result = await run({ signal, progress, quick });
+      } catch (error) {
+        if (!signal.aborted || signal.reason instanceof Error) throw error;
+        interrupted = true;
+      } finally {
+        progress.end();
+      }
+    });
+    if (interrupted) {
+      this.logToStderr('interrupted');
+      process.exitCode = INTERRUPTED;
+    }
+    return result;
   }
 
   /**

@@ -83,6 +83,10 @@ export interface CoreExports {
   aeadWipe(context: number): void;
   sipHash24(key: number, data: number, length: number): bigint;
 
+  // ESP (assembly/esp.ts)
+  espOpen(sa: number, esp: number, length: number): number;
+  espSeal(sa: number, packet: number, length: number): number;
+
   // packets (assembly/checksum.ts, duplicate.ts, ip.ts, mss.ts, rewrite.ts)
   checksum(p: number, length: number): number;
   fold(sum: bigint): number;

@@ -6,8 +6,8 @@ import { EXAMPLE } from './example.js';
 
 test('figures have three digits that count, or their whole part', () => {
   assert.equal(
-    [0, 0.01234, 0.1, 1.2345, 12.345, 123.45, 1234.5, -2.5].map(value => figure(value)),
-    ['0.00', '0.0123', '0.100', '1.23', '12.3', '123', '1,235', '-2.50'],
+    [0, 0.01234, 0.1, 0.9996, 1.2345, 12.345, 123.45, 1234.5, -2.5].map(value => figure(value)),
+    ['0.00', '0.0123', '0.100', '1.00', '1.23', '12.3', '123', '1,235', '-2.50'],
   );
   assert.is(figure(1.2345, 1), '1.2');
 });
