@@ -83,7 +83,7 @@ export class GatewayServer {
     }
     const session = this.#bySpi.get(header.initiator ? header.responderSpi : header.initiatorSpi);
     if (session === undefined) this.#refuse(from, datagram, unknownSpiAnswer(header));
-    else this.#call(session, from, now => session.ike.receive(datagram, now));
+    else this.#call(session, from, now => session.ike.receive(datagram, now, from));
   }
 
   /** The data plane heard the peer from another address. */
@@ -141,7 +141,7 @@ export class GatewayServer {
     const key = `${formatEndpoint(from)} ${header.initiatorSpi}`;
     const known = this.#halfOpen.get(key);
     if (known !== undefined) {
-      this.#call(known, from, now => known.ike.receive(datagram, now));
+      this.#call(known, from, now => known.ike.receive(datagram, now, from));
       return;
     }
     if (header.exchange !== ExchangeType.IKE_SA_INIT || header.response || !header.initiator) {
@@ -153,7 +153,7 @@ export class GatewayServer {
       return;
     }
     const session = this.#makeSession(key, from);
-    this.#call(session, from, now => session.ike.receive(datagram, now));
+    this.#call(session, from, now => session.ike.receive(datagram, now, from));
     // It may have been refused, or asked for a cookie: then nothing is kept.
     if (session.ike.state !== 'connecting') return;
     const displaced = this.#halfOpen.add(key, session);
@@ -183,6 +183,7 @@ export class GatewayServer {
     );
     const session: ClientSession = new ClientSession(key, from, responder, plane, {
       established: output => this.#established(session, output),
+      moved: remote => this.#move(session, remote, true),
       closed: output => this.#closed(session, output),
     });
     return session;
@@ -326,7 +327,8 @@ export class GatewayServer {
 
   #heard(session: ClientSession, from: Endpoint, now: number): void {
     session.lastHeard = now;
-    this.#move(session, from, true);
+    // With MOBIKE it says so when it has moved; its other messages may try a way out (RFC 4555 section 3.8).
+    if (!session.ike.mobike) this.#move(session, from, true);
   }
 
   /** `byIke`: so that the data plane does not know it. */

@@ -1,6 +1,7 @@
 /** One client's session: its IKE SA, its place in the data plane and its security associations there. */
 import type { GatewayDataPlane } from '../dataplane/api.js';
 import type { Endpoint, IkeOutput } from '../ike/api.js';
+import { isResponse } from '../ike/message.js';
 import type { Session } from '../ike/session.js';
 
 type Output<Type extends IkeOutput['type']> = Extract<IkeOutput, { type: Type }>;
@@ -8,6 +9,8 @@ type Output<Type extends IkeOutput['type']> = Extract<IkeOutput, { type: Type }>
 export interface ClientSessionEvents {
   /** It is authentic. What had its identity before is to be gone when this returns. */
   established(output: Output<'established'>): void;
+  /** It said where it is to be reached from now on. */
+  moved(remote: Endpoint): void;
   closed(output: Output<'closed'>): void;
 }
 
@@ -16,7 +19,7 @@ export class ClientSession {
   /** Where its first datagram came from. */
   readonly address: string;
   readonly key: string;
-  /** Where requests of ours go. */
+  /** Where requests of ours go; responses go where the request came from. */
   remote: Endpoint;
   /** The identity that it has claimed in the call that is being carried out. */
   claimed: string | undefined;
@@ -56,7 +59,7 @@ export class ClientSession {
     return this.#closed;
   }
 
-  /** Carries out what a call of the IKE session wants. `to`: where datagrams go. */
+  /** Carries out what a call of the IKE session wants. `to`: where the datagram came from that is answered. */
   carryOut(outputs: readonly IkeOutput[], to: Endpoint): void {
     for (const output of outputs) {
       if (this.#closed) return;
@@ -76,7 +79,7 @@ export class ClientSession {
   #carryOut(output: IkeOutput, to: Endpoint): void {
     switch (output.type) {
       case 'send':
-        this.#plane.sendIke(to, output.datagram);
+        this.#plane.sendIke(isResponse(output.datagram) ? to : this.remote, output.datagram);
         return;
       case 'established':
         this.identity = output.peerIdentity;
@@ -99,12 +102,17 @@ export class ClientSession {
       case 'ike-rekeyed':
         this.rekeys.ike += 1;
         return;
+      case 'peer-moved':
+        this.#events.moved(output.remote);
+        return;
       case 'closed':
         this.#leavePlane();
         this.#events.closed(output);
         return;
       case 'alive':
       case 'ignored':
+      case 'addresses-updated':
+      case 'addresses-refused':
         return;
     }
   }

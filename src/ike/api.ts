@@ -62,6 +62,8 @@ export interface InitiatorOptions {
   /** Largest IKE datagram sent before RFC 7383 fragments are used. */
   fragmentSize?: number;
   timing?: Partial<RetransmitTiming>;
+  /** False: this end does not speak of MOBIKE (RFC 4555). */
+  mobike?: boolean;
 }
 
 export interface ResponderOptions {
@@ -81,6 +83,8 @@ export interface ResponderOptions {
   remote: Endpoint;
   fragmentSize?: number;
   timing?: Partial<RetransmitTiming>;
+  /** False: this end does not speak of MOBIKE (RFC 4555). */
+  mobike?: boolean;
   limits?: Partial<SessionLimits>;
   /** Answers IKE_SA_INIT with a cookie, and keeps no state, while `required` says so (RFC 7296 section 2.6). */
   cookies?: { issuer: CookieIssuer; required(): boolean };
@@ -152,6 +156,12 @@ export type IkeOutput =
   /** Neither send nor receive on it any more. */
   | { type: 'child-down'; inboundSpi: number; outboundSpi: number }
   | { type: 'ike-rekeyed' }
+  /** As initiator: the gateway reaches us, IKE and ESP alike, where `moved` said. */
+  | { type: 'addresses-updated' }
+  /** As initiator: the gateway does not accept where we have moved. Its associations stay with the address of before. */
+  | { type: 'addresses-refused'; message: string }
+  /** As responder: the client is reached here from now on, with what is in this list behind it and ESP alike. */
+  | { type: 'peer-moved'; remote: Endpoint }
   /** The peer answered a request: it is alive. Round trip only if the request was sent once (Karn). */
   | { type: 'alive'; roundTripMs?: number }
   /** Something arrived that was ignored; for counters, never for decisions. */
@@ -166,17 +176,28 @@ export type IkeOutput =
 export interface IkeSession {
   /** Begins: returns what to send. An initiator only. */
   start(now: number): IkeOutput[];
-  /** A datagram from the peer, without the non-ESP marker. Kept by nobody after the call. */
-  receive(datagram: Uint8Array, now: number): IkeOutput[];
+  /**
+   * A datagram from the peer, without the non-ESP marker. Kept by nobody after the call. `from` is where it came from,
+   * absent: where the peer is known to be. Responses in the outputs go there; requests go to the peer's own address.
+   */
+  receive(datagram: Uint8Array, now: number, from?: Endpoint): IkeOutput[];
   /** The time came that `nextTimer` named (calling it earlier is harmless). */
   tick(now: number): IkeOutput[];
   /** When `tick` is wanted next, or undefined. */
   nextTimer(): number | undefined;
   /** Liveness check (RFC 7296 section 2.4): an empty INFORMATIONAL, unless a request is already under way. */
   probe(now: number): IkeOutput[];
+  /**
+   * As initiator: what is sent from now on comes from another address, `local` or, behind a NAT, what the NAT makes of
+   * it. To be called when it can be sent from there. With `mobike`, the gateway is told until it answers:
+   * `addresses-updated` or `addresses-refused` follows, or `closed`. Without, the gateway may follow by itself, or not.
+   */
+  moved(local: Endpoint, now: number): IkeOutput[];
   rekeyIke(now: number): IkeOutput[];
   rekeyChild(now: number): IkeOutput[];
   /** Sends DELETE for the IKE SA, and ends. The datagram is sent once: nobody waits for the answer. */
   close(now: number): IkeOutput[];
+  /** Whether it is established and both ends support MOBIKE (RFC 4555). */
+  readonly mobike: boolean;
   readonly state: 'idle' | 'connecting' | 'established' | 'closed';
 }

@@ -177,7 +177,7 @@ export class Candidate {
     return isSupported ? this.#context.settings.fragmentSize : undefined;
   }
 
-  /** Section 1.2: IDi, IDr, AUTH, CP, SA, TSi, TSr. */
+  /** Section 1.2: IDi, IDr, AUTH, CP, SA, TSi, TSr; notifications. */
   #authRequest(): Payload[] {
     const { identity, peerIdentity, psk, wantedAddress, esp } = this.#options;
     const id = identityPayload('IDi', identity);
@@ -201,6 +201,7 @@ export class Candidate {
       ),
       { type: 'TSi', selectors: [...this.#localSelectors] },
       { type: 'TSr', selectors: [...this.#remoteSelectors] },
+      ...(this.#options.mobike === false ? [] : [notification(NotifyType.MOBIKE_SUPPORTED)]),
     ];
   }
 
@@ -281,6 +282,8 @@ export class Candidate {
       localSelectors,
       remoteSelectors,
     });
+    this.#sa.mapping = findNotify(response.message.payloads, NotifyType.NAT_DETECTION_DESTINATION_IP)?.data;
+    const isMobile = findNotify(payloads, NotifyType.MOBIKE_SUPPORTED) !== undefined;
     return {
       type: 'established',
       sa: this.#sa,
@@ -289,6 +292,7 @@ export class Candidate {
       peerIdentity: this.#options.peerIdentity,
       configuration,
       initialContact: false,
+      mobike: isMobile && this.#options.mobike !== false,
       response: [],
     };
   }

@@ -1,4 +1,5 @@
 import type {
+  Endpoint,
   EspSuite,
   IkeEnvironment,
   IkeOutput,
@@ -35,11 +36,22 @@ export class Context {
   readonly random = (size: number): Uint8Array => this.env.random(size);
   /** Of the call that is being carried out. */
   now = 0;
+  /** Our address, the peer's, and the one that the datagram came from that is being received. */
+  local: Endpoint;
+  remote: Endpoint;
+  from: Endpoint;
   #outputs: IkeOutput[] = [];
 
-  constructor(settings: Settings, env: IkeEnvironment) {
+  constructor(
+    settings: Settings,
+    env: IkeEnvironment,
+    { local, remote }: { local: Endpoint; remote: Endpoint },
+  ) {
     this.settings = settings;
     this.env = env;
+    this.local = local;
+    this.remote = remote;
+    this.from = remote;
   }
 
   emit(output: IkeOutput): void {

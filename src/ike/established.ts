@@ -6,6 +6,7 @@ import { failureOf } from './failure.js';
 import type { IkeSa } from './ike-sa.js';
 import { answerInformational, DELETE_IKE_SA, DeleteChild, Liveness } from './informational.js';
 import type { Message, ParsedHeader } from './message.js';
+import { Mobility } from './mobike.js';
 import { notification } from './payloads/notify.js';
 import { findNotify, findPayload, type Payload } from './payloads/payload.js';
 import { answerChild, RekeyChild } from './rekey-child.js';
@@ -40,6 +41,8 @@ export class Established {
   readonly context: Context;
   readonly children: Children;
   readonly selectors: Selectors;
+  /** Undefined when one of the ends does not support MOBIKE. */
+  readonly mobility: Mobility | undefined;
   /** The group of a key exchange of its own that the peer wants when a child is rekeyed. */
   childGroup: DhGroup | undefined;
   rekeyIkeAt: number;
@@ -50,12 +53,18 @@ export class Established {
   readonly #queue: Task[] = [];
   #closed = false;
 
-  constructor(context: Context, sa: IkeSa, children: Children, selectors: Selectors) {
+  constructor(
+    context: Context,
+    sa: IkeSa,
+    children: Children,
+    { selectors, mobike }: { selectors: Selectors; mobike: boolean },
+  ) {
     this.context = context;
     this.children = children;
     this.selectors = selectors;
     this.#current = sa;
     this.#sas.add(sa);
+    this.mobility = mobike ? new Mobility(this) : undefined;
     this.rekeyIkeAt = context.softEnd(context.settings.lifetimes.ikeMs);
   }
 
@@ -110,13 +119,19 @@ export class Established {
 
   probe(): void {
     if (this.#current.exchange.open !== undefined || this.#queue.length > 0) return;
-    this.#queue.push(new Liveness());
+    this.#queue.push(new Liveness(this.mobility));
+    this.#next();
+  }
+
+  /** Our address has changed. */
+  moved(): void {
+    this.mobility?.announce();
     this.#next();
   }
 
   rekeyIke(): void {
     this.rekeyIkeAt = Number.POSITIVE_INFINITY;
-    if (!this.#isUnderWay(task => task instanceof RekeyIke)) this.#queue.push(new RekeyIke(this));
+    if (!this.isUnderWay(task => task instanceof RekeyIke)) this.#queue.push(new RekeyIke(this));
     this.#next();
   }
 
@@ -124,7 +139,7 @@ export class Established {
     const child = this.children.main;
     if (child === undefined) return;
     child.rekeyAt = Number.POSITIVE_INFINITY;
-    const isRekeyed = this.#isUnderWay(task => task instanceof RekeyChild && task.child === child);
+    const isRekeyed = this.isUnderWay(task => task instanceof RekeyChild && task.child === child);
     if (!isRekeyed) this.#queue.push(new RekeyChild(this, child));
     this.#next();
   }
@@ -148,6 +163,21 @@ export class Established {
   /** Puts a task in front of those that wait; it begins at the end of the call. */
   enqueueFirst(task: Task): void {
     this.#queue.unshift(task);
+  }
+
+  /** Whether such a task waits, or is open on the IKE SA in use. */
+  isUnderWay(predicate: (task: Task) => boolean): boolean {
+    const open = this.#current.exchange.open?.task;
+    return this.#queue.some(predicate) || (open !== undefined && predicate(open));
+  }
+
+  /** Sends again at once what waits for its response. */
+  hurry(): void {
+    for (const { exchange } of this.#sas) {
+      if (exchange.open === undefined) continue;
+      exchange.open.retransmission.restart(this.context.now);
+      this.context.send(exchange.open.datagrams);
+    }
   }
 
   /** Begins a task on an IKE SA other than the one in use. */
@@ -216,11 +246,6 @@ export class Established {
   #find(header: ParsedHeader): IkeSa | undefined {
     for (const sa of this.#sas) if (sa.matches(header)) return sa;
     return undefined;
-  }
-
-  #isUnderWay(predicate: (task: Task) => boolean): boolean {
-    const open = this.#current.exchange.open?.task;
-    return this.#queue.some(predicate) || (open !== undefined && predicate(open));
   }
 
   #receiveResponse(sa: IkeSa, datagram: Uint8Array, header: ParsedHeader): void {

@@ -26,6 +26,13 @@ export class Retransmission {
     return this.#transmissions;
   }
 
+  /** Sent once more, by another way, on which patience begins anew. */
+  restart(now: number): void {
+    this.#transmissions = 2;
+    this.#waitMs = this.#timing.firstMs;
+    this.#dueAt = now + this.#waitMs;
+  }
+
   /** To be called when due: whether to send once more. False when the tries are used up. */
   again(now: number): boolean {
     if (this.#transmissions >= this.#timing.tries) return false;

@@ -14,6 +14,8 @@ export type Outcome =
       peerIdentity: string;
       configuration: AssignedConfiguration;
       initialContact: boolean;
+      /** Both ends support RFC 4555. */
+      mobike: boolean;
       /** Still to be sent, once the child can receive. */
       response: readonly Uint8Array[];
     }

@@ -35,6 +35,8 @@ export class IkeSa {
   readonly proposal: IkeProposal;
   readonly keys: IkeKeys;
   fragmentSize: number | undefined;
+  /** What the peer sent last as NAT_DETECTION_DESTINATION_IP: it changes with the address that the peer sees us at. */
+  mapping: Uint8Array | undefined;
   readonly exchange: Exchange<Task>;
   /** When it is dropped without a word; undefined for the one in use. */
   endsAt: number | undefined;

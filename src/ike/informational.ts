@@ -4,21 +4,29 @@ import { ExchangeType, NotifyType, ProtocolId } from './constants.js';
 import type { Established } from './established.js';
 import { failureOf } from './failure.js';
 import type { IkeSa } from './ike-sa.js';
+import type { Mobility } from './mobike.js';
 import type { DeletePayload } from './payloads/delete.js';
 import { findNotify, type Payload } from './payloads/payload.js';
 import type { Task } from './task.js';
 
 export const DELETE_IKE_SA: DeletePayload = { type: 'D', protocol: ProtocolId.IKE, spis: [] };
 
-/** An empty request; any answer to it proves that the peer lives. */
+/** A request that is empty, but for a question of MOBIKE's; any answer to it proves that the peer lives. */
 export class Liveness implements Task {
   readonly subject = 'liveness';
+  readonly #mobility: Mobility | undefined;
 
-  request(): { exchange: number; payloads: Payload[] } {
-    return { exchange: ExchangeType.INFORMATIONAL, payloads: [] };
+  constructor(mobility: Mobility | undefined) {
+    this.#mobility = mobility;
   }
 
-  response(): void {}
+  request(sa: IkeSa): { exchange: number; payloads: Payload[] } {
+    return { exchange: ExchangeType.INFORMATIONAL, payloads: this.#mobility?.enquiry(sa) ?? [] };
+  }
+
+  response(payloads: readonly Payload[], sa: IkeSa): void {
+    this.#mobility?.answered(payloads, sa);
+  }
 }
 
 /** Deletes a child whose state is `closing`. */
@@ -79,7 +87,8 @@ export function answerInformational(
   const spis = deletes
     .filter(({ protocol }) => protocol === ProtocolId.ESP)
     .flatMap(payload => deleteChildren(established, payload.spis));
-  return { payloads: spis.length === 0 ? [] : [{ type: 'D', protocol: ProtocolId.ESP, spis }] };
+  const deleted: Payload[] = spis.length === 0 ? [] : [{ type: 'D', protocol: ProtocolId.ESP, spis }];
+  return { payloads: [...deleted, ...(established.mobility?.answer(payloads, sa) ?? [])] };
 }
 
 /** Deletes the children that the peer deletes. Gives our SPIs of those that we are not deleting already. */

@@ -19,7 +19,7 @@ import { errorNotify, type Failure, failureOf } from './failure.js';
 import type { Handshake, Outcome } from './handshake.js';
 import { groupInNotify, keyPayload } from './key-exchange.js';
 import { emitMessage, type ParsedHeader, parseMessage } from './message.js';
-import { natDetectionHash } from './nat.js';
+import { NOWHERE, natDetection } from './nat.js';
 import { type NotifyPayload, notification } from './payloads/notify.js';
 import { findNotify, type Payload } from './payloads/payload.js';
 import { groupId, offerIke } from './proposal.js';
@@ -327,13 +327,7 @@ class Attempt {
       offerIke(ike),
       keyPayload(keyExchange),
       { type: 'Nonce', data: this.#nonce },
-      // The hash of no address at all: whatever the gateway compares it with, it takes us to be behind a NAT and uses
-      // UDP encapsulation, the only kind spoken here.
-      notification(
-        NotifyType.NAT_DETECTION_SOURCE_IP,
-        natDetectionHash(this.spi, 0n, { address: '0.0.0.0', port: 0 }),
-      ),
-      notification(NotifyType.NAT_DETECTION_DESTINATION_IP, natDetectionHash(this.spi, 0n, remote)),
+      ...natDetection({ initiatorSpi: this.spi, responderSpi: 0n }, { source: NOWHERE, destination: remote }),
       notification(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED),
     ];
   }

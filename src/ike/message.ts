@@ -25,6 +25,7 @@ export interface ParsedHeader extends Header {
   firstPayload: number;
 }
 
+const FLAGS_OFFSET = 19;
 const LENGTH_OFFSET = 24;
 
 /**
@@ -54,6 +55,11 @@ export function parseHeader(datagram: Uint8Array): ParsedHeader {
     response: (flags & HeaderFlag.RESPONSE) !== 0,
     messageId,
   };
+}
+
+/** Whether a message of ours is a response. */
+export function isResponse(datagram: Uint8Array): boolean {
+  return ((datagram[FLAGS_OFFSET] ?? 0) & HeaderFlag.RESPONSE) !== 0;
 }
 
 /** Parses a message; an Encrypted payload in it stays sealed (see crypto/protected.ts). Throws `IkeSyntaxError`. */

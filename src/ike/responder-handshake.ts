@@ -17,7 +17,8 @@ import type { Handshake, Outcome } from './handshake.js';
 import { IkeSa } from './ike-sa.js';
 import { keyPayload, wrongGroup } from './key-exchange.js';
 import { emitMessage, type Message, type ParsedHeader, parseMessage } from './message.js';
-import { natDetectionHash } from './nat.js';
+import { isTranslated } from './mobike.js';
+import { natDetection } from './nat.js';
 import type { AuthPayload } from './payloads/auth.js';
 import { type IdPayload, identityPayload, identityText, isIdentity } from './payloads/id.js';
 import { notification } from './payloads/notify.js';
@@ -185,11 +186,7 @@ export class ResponderHandshake implements Handshake {
       choice.answer(),
       keyPayload(keyExchange),
       { type: 'Nonce', data: responderNonce },
-      notification(NotifyType.NAT_DETECTION_SOURCE_IP, natDetectionHash(initiatorSpi, responderSpi, local)),
-      notification(
-        NotifyType.NAT_DETECTION_DESTINATION_IP,
-        natDetectionHash(initiatorSpi, responderSpi, remote),
-      ),
+      ...natDetection({ initiatorSpi, responderSpi }, { source: local, destination: remote }),
       ...(canFragment ? [notification(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     ]);
     this.#halfOpen.add({
@@ -292,6 +289,10 @@ export class ResponderHandshake implements Handshake {
       this.#answer(sa, [notification(NotifyType.AUTHENTICATION_FAILED)]);
       return;
     }
+    if (isTranslated(this.#context, payloads)) {
+      this.#answer(sa, [notification(NotifyType.UNEXPECTED_NAT_DETECTED)]);
+      return;
+    }
     this.#accept(half, sa, payloads, identity, psk);
   }
 
@@ -310,7 +311,13 @@ export class ResponderHandshake implements Handshake {
       }),
     ];
     const created = this.#createChild(half, sa, payloads, identity);
-    const response = sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, [...proof, ...created.payloads]);
+    const mobike =
+      this.#options.mobike !== false && findNotify(payloads, NotifyType.MOBIKE_SUPPORTED) !== undefined;
+    const response = sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, [
+      ...proof,
+      ...created.payloads,
+      ...(mobike ? [notification(NotifyType.MOBIKE_SUPPORTED)] : []),
+    ]);
     this.outcome = {
       type: 'established',
       sa,
@@ -319,6 +326,7 @@ export class ResponderHandshake implements Handshake {
       peerIdentity: identity,
       configuration: created.configuration,
       initialContact: findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined,
+      mobike,
       response,
     };
   }

@@ -4,6 +4,7 @@
 // peer learns of it (`send`), that sending moves (`child-up`, `child-send`) before the child that was used is deleted
 // (`send`), and that a child goes down (`child-down`) after all of that. `closed` is the last output of a session.
 import type {
+  Endpoint,
   IkeEnvironment,
   IkeOutput,
   IkeSession,
@@ -47,6 +48,10 @@ export class Session implements IkeSession {
     return this.#established?.spis ?? this.#handshake?.spis ?? [];
   }
 
+  get mobike(): boolean {
+    return this.#established?.mobility !== undefined;
+  }
+
   /** New messages since it was established that proved to be the peer's: no forgeries, no repetitions. */
   get heard(): number {
     return this.#established?.heard ?? 0;
@@ -58,8 +63,9 @@ export class Session implements IkeSession {
     return this.#call(now, () => this.#handshake?.start());
   }
 
-  receive(datagram: Uint8Array, now: number): IkeOutput[] {
+  receive(datagram: Uint8Array, now: number, from?: Endpoint): IkeOutput[] {
     if (this.#state === 'closed') return [];
+    this.#context.from = from ?? this.#context.remote;
     return this.#call(now, () => {
       try {
         const header = parseHeader(datagram);
@@ -88,6 +94,11 @@ export class Session implements IkeSession {
 
   probe(now: number): IkeOutput[] {
     return this.#call(now, () => this.#established?.probe());
+  }
+
+  moved(local: Endpoint, now: number): IkeOutput[] {
+    this.#context.local = local;
+    return this.#call(now, () => this.#established?.moved());
   }
 
   rekeyIke(now: number): IkeOutput[] {
@@ -124,7 +135,7 @@ export class Session implements IkeSession {
       this.#context.emit({ type: 'closed', byPeer: false, code, message });
       return;
     }
-    const { sa, child, selectors, peerIdentity, configuration, initialContact, response } = outcome;
+    const { sa, child, selectors, mobike, peerIdentity, configuration, initialContact, response } = outcome;
     this.#state = 'established';
     this.#agreed = outcome;
     this.#context.emit({
@@ -137,7 +148,7 @@ export class Session implements IkeSession {
     const children = new Children(this.#context);
     if (child !== undefined) children.add(child, 'main');
     this.#context.send(response);
-    this.#established = new Established(this.#context, sa, children, selectors);
+    this.#established = new Established(this.#context, sa, children, { selectors, mobike });
   }
 
   #end(): void {
@@ -159,5 +170,5 @@ export function makeContext(
   const timing: RetransmitTiming = { ...DEFAULT_TIMING, ...options.timing };
   const { ike, esp, lifetimes, fragmentSize = DEFAULT_FRAGMENT_SIZE } = options;
   const limits = { ...DEFAULT_LIMITS, ...('limits' in options ? options.limits : {}) };
-  return new Context({ ike, esp, lifetimes, timing, limits, fragmentSize, peer }, env);
+  return new Context({ ike, esp, lifetimes, timing, limits, fragmentSize, peer }, env, options);
 }

@@ -1,6 +1,6 @@
 // A peer by hand: it holds the other half of an IKE SA and sends whatever a test wants, in any order.
 import * as assert from 'uvu/assert';
-import type { ChildSa, IkeOutput, IkeProposal } from '../../src/ike/api.js';
+import type { ChildSa, Endpoint, IkeOutput, IkeProposal } from '../../src/ike/api.js';
 import { Children } from '../../src/ike/children.js';
 import { ExchangeType } from '../../src/ike/constants.js';
 import { Context, DEFAULT_LIMITS } from '../../src/ike/context.js';
@@ -12,7 +12,7 @@ import { type Message, parseHeader } from '../../src/ike/message.js';
 import type { Payload } from '../../src/ike/payloads/payload.js';
 import { anySelector } from '../../src/ike/selectors.js';
 import { Secret } from '../../src/secret.js';
-import { Random } from './simulation.js';
+import { LOCAL, Random, REMOTE } from './simulation.js';
 
 export const PROPOSAL: IkeProposal = { encryption: 'chacha20poly1305', prf: 'prfsha256', group: 'x25519' };
 export const P256: IkeProposal = { ...PROPOSAL, group: 'ecp256' };
@@ -45,6 +45,13 @@ function halves(): { ours: IkeSa; theirs: IkeSa } {
   return { ours: half(true), theirs: half(false) };
 }
 
+export interface RawPeerOptions {
+  seed?: number;
+  /** Of the session under test, in the first IKE SA. */
+  role?: 'initiator' | 'responder';
+  mobike?: boolean;
+}
+
 /** An established session with one child, and the peer that a test plays. */
 export class RawPeer {
   now = 1000;
@@ -58,7 +65,7 @@ export class RawPeer {
   #nextId = 0;
   #sent: Uint8Array[] = [];
 
-  constructor(seed = 1) {
+  constructor({ seed = 1, role = 'initiator', mobike = false }: RawPeerOptions = {}) {
     const random = new Random(seed);
     const { ours, theirs } = halves();
     this.sa = theirs;
@@ -70,7 +77,7 @@ export class RawPeer {
         timing: DEFAULT_TIMING,
         limits: DEFAULT_LIMITS,
         fragmentSize: 1200,
-        peer: 'gateway',
+        peer: role === 'initiator' ? 'gateway' : 'client',
       },
       {
         random: size => random.bytes(size),
@@ -83,12 +90,13 @@ export class RawPeer {
           this.reserved.splice(this.reserved.indexOf(spi), 1);
         },
       },
+      { local: LOCAL, remote: REMOTE },
     );
     this.context.now = this.now;
     const children = new Children(this.context);
     const selectors = { localSelectors: [anySelector(4)], remoteSelectors: [anySelector(4)] };
     children.add(firstChild(selectors), 'main');
-    this.established = new Established(this.context, ours, children, selectors);
+    this.established = new Established(this.context, ours, children, { selectors, mobike });
     this.take();
     this.outputs.length = 0;
   }
@@ -105,6 +113,11 @@ export class RawPeer {
     this.outputs.push(...outputs);
     for (const output of outputs) if (output.type === 'send') this.#sent.push(output.datagram);
     return outputs;
+  }
+
+  /** Lets datagrams come from another address from now on. */
+  comeFrom(from: Endpoint): void {
+    this.context.from = from;
   }
 
   receive(...datagrams: readonly Uint8Array[]): IkeOutput[] {

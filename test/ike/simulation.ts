@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import type {
   ChildSa,
+  Endpoint,
   IkeEnvironment,
   IkeOutput,
   IkeSession,
@@ -9,6 +10,7 @@ import type {
   ResponderOptions,
 } from '../../src/ike/api.js';
 import { createInitiator } from '../../src/ike/initiator.js';
+import { isResponse } from '../../src/ike/message.js';
 import { createResponder } from '../../src/ike/responder.js';
 import { Secret } from '../../src/secret.js';
 import { toHex } from './support.js';
@@ -77,9 +79,22 @@ export class End {
   readonly reserved = new Set<number>();
   readonly sent: Uint8Array[] = [];
   peer: End | undefined;
+  /** Where it receives; what goes elsewhere is lost. */
+  at: Endpoint;
+  /** As the other end sees it, through a NAT. What goes to `at` then is lost. */
+  seenAt: Endpoint | undefined;
+  /** Where its requests go. */
+  remote: Endpoint;
 
-  constructor(name: string, random: Random, make: (env: IkeEnvironment) => IkeSession) {
+  constructor(
+    name: string,
+    random: Random,
+    make: (env: IkeEnvironment) => IkeSession,
+    [at, remote]: [Endpoint, Endpoint] = [LOCAL, REMOTE],
+  ) {
     this.name = name;
+    this.at = at;
+    this.remote = remote;
     this.session = make({
       random: size => random.bytes(size),
       allocateSpi: () => {
@@ -127,9 +142,13 @@ export class End {
 }
 
 type Event = { at: number; to: End } & (
-  | { type: 'ike'; datagram: Uint8Array }
+  | { type: 'ike'; datagram: Uint8Array; source: Endpoint; destination: Endpoint }
   | { type: 'esp'; packet: EspPacket; from: End }
 );
+
+function nameOf({ address, port }: Endpoint): string {
+  return `${address} ${port}`;
+}
 
 export class Simulation {
   now = 1000;
@@ -141,6 +160,8 @@ export class Simulation {
   espReceived = 0;
   #events: Event[] = [];
   #trafficAt = 0;
+  /** Where the request came from that is being answered. */
+  #answering: Endpoint | undefined;
 
   constructor(seed: number, faults: Faults = CALM) {
     this.random = new Random(seed);
@@ -158,6 +179,7 @@ export class Simulation {
     const outputs = action(end.session, this.now);
     for (const output of outputs) {
       end.outputs.push(output);
+      if (output.type === 'peer-moved') end.remote = output.remote;
       if (output.type === 'send') this.#transmit(end, output.datagram);
       else if (output.type === 'child-up') end.up(output.child, output.receiveOnly === true);
       else if (output.type === 'child-send') end.send(output.inboundSpi);
@@ -174,7 +196,7 @@ export class Simulation {
 
   /** Delivers a datagram of nobody in particular. */
   inject(to: End, datagram: Uint8Array): IkeOutput[] {
-    return this.call(to, (session, now) => session.receive(datagram, now));
+    return this.call(to, (session, now) => session.receive(datagram, now, to.remote));
   }
 
   /** An ESP packet from each of the ends, unless that was just now. */
@@ -227,11 +249,13 @@ export class Simulation {
     from.sent.push(datagram.slice());
     const to = from.peer;
     if (to === undefined) return;
+    const source = from.seenAt ?? from.at;
+    const destination = (isResponse(datagram) ? this.#answering : undefined) ?? from.remote;
     for (const one of this.tap?.(from, datagram) ?? [datagram]) {
       const copies = this.random.next() < this.faults.doubling ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
         if (this.random.next() >= this.faults.loss)
-          this.#schedule({ type: 'ike', datagram: one.slice(), to });
+          this.#schedule({ type: 'ike', datagram: one.slice(), to, source, destination });
       }
     }
   }
@@ -246,7 +270,11 @@ export class Simulation {
 
   #deliver(event: Event): void {
     if (event.type === 'ike') {
-      this.call(event.to, (session, now) => session.receive(event.datagram, now));
+      const { to, datagram, source, destination } = event;
+      if (nameOf(destination) !== nameOf(to.seenAt ?? to.at)) return;
+      this.#answering = source;
+      this.call(to, (session, now) => session.receive(datagram, now, source));
+      this.#answering = undefined;
       return;
     }
     // After the end of either session there is nothing left to be continuous.
@@ -261,8 +289,8 @@ export class Simulation {
   }
 }
 
-const LOCAL = { address: '192.0.2.1', port: 4500 };
-const REMOTE = { address: '198.51.100.1', port: 4500 };
+export const LOCAL = { address: '192.0.2.1', port: 4500 };
+export const REMOTE = { address: '198.51.100.1', port: 4500 };
 
 export function initiatorOptions(more: Partial<InitiatorOptions> = {}): InitiatorOptions {
   return {
@@ -306,7 +334,8 @@ export function pair(
 ): { client: End; gateway: End } {
   const { random } = simulation;
   const client = new End('client', random, env => createInitiator(initiatorOptions(initiator), env));
-  const gateway = new End('gateway', random, env => createResponder(responderOptions(responder), env));
+  const respond = (env: IkeEnvironment) => createResponder(responderOptions(responder), env);
+  const gateway = new End('gateway', random, respond, [REMOTE, LOCAL]);
   simulation.join(client, gateway);
   return { client, gateway };
 }
