@@ -49,6 +49,8 @@ export class Established {
   /** New authentic messages of the peer. */
   heard = 0;
   #current: IkeSa;
+  /** What the IKE SA in use took over from, as long as the peer may not know that it did. */
+  #predecessor: IkeSa | undefined;
   readonly #sas = new Set<IkeSa>();
   readonly #queue: Task[] = [];
   #closed = false;
@@ -70,6 +72,11 @@ export class Established {
 
   get current(): IkeSa {
     return this.#current;
+  }
+
+  /** The IKE SA of before, while the peer may know no other. */
+  get predecessor(): IkeSa | undefined {
+    return this.#predecessor;
   }
 
   get isClosed(): boolean {
@@ -199,6 +206,7 @@ export class Established {
   }
 
   removeSa(sa: IkeSa): void {
+    if (sa === this.#predecessor) this.#predecessor = undefined;
     if (this.#sas.delete(sa)) sa.wipe();
   }
 
@@ -206,6 +214,7 @@ export class Established {
   succeed(old: IkeSa, sa: IkeSa): void {
     this.addSa(sa);
     this.#current = sa;
+    this.#predecessor = old;
     sa.endsAt = undefined;
     this.leaveBehind(old);
     this.rekeyIkeAt = this.context.softEnd(this.context.settings.lifetimes.ikeMs);
@@ -229,6 +238,7 @@ export class Established {
       // The peer holds its own rekeying for the one that stands: ours is forgotten (section 2.25.2).
       this.succeed(sa, collision.sa);
     }
+    if (sa === this.#predecessor) this.#predecessor = undefined;
     sa.exchange.end()?.task.dropped?.();
     this.leaveBehind(sa);
     for (const { exchange } of this.#sas) {
@@ -293,6 +303,7 @@ export class Established {
     try {
       const message = sa.open(datagram, header);
       if (message !== undefined) this.heard += 1;
+      if (message !== undefined && sa === this.#current) this.#predecessor = undefined;
       return message;
     } catch (error) {
       if (!(error instanceof IkeSyntaxError)) throw error;

@@ -30,6 +30,8 @@ export class Mobility {
   readonly #isInitiator: boolean;
   /** Counts the changes of our address that the gateway is to learn of. */
   #changes = 0;
+  /** The last of them that it has answered. */
+  #answered = 0;
 
   constructor(established: Established) {
     this.#established = established;
@@ -47,7 +49,7 @@ export class Mobility {
     if (!this.#isInitiator) return;
     this.#changes += 1;
     this.#established.hurry();
-    this.#enqueueUpdate();
+    this.#tell();
   }
 
   /** Added to a liveness check: how does the gateway see us (section 3.8)? */
@@ -69,9 +71,15 @@ export class Mobility {
     sa.mapping = findNotify(payloads, NotifyType.NAT_DETECTION_DESTINATION_IP)?.data ?? sa.mapping;
   }
 
-  #enqueueUpdate(): void {
-    const isWanted = !this.#established.isUnderWay(task => task instanceof UpdateAddresses);
-    if (isWanted) this.#established.enqueueFirst(new UpdateAddresses(this));
+  #tell(): void {
+    const established = this.#established;
+    const isUnderWay = established.isUnderWay(task => task instanceof UpdateAddresses);
+    if (!isUnderWay) established.enqueueFirst(new UpdateAddresses(this));
+    // The gateway asks for the response that makes the IKE SA in use known to it where we no longer are.
+    const { predecessor } = established;
+    if (predecessor !== undefined && predecessor.exchange.open === undefined) {
+      established.begin(predecessor, new UpdateAddresses(this));
+    }
   }
 
   /** The payloads of an update, and which change of our address it tells. */
@@ -85,14 +93,19 @@ export class Mobility {
     const error = errorNotify(payloads);
     this.#remember(payloads, sa);
     // It may have seen the request at any of the addresses that this was sent from (section 3.6).
-    if (change !== this.#changes) this.#enqueueUpdate();
-    else if (error === undefined) this.#context.emit({ type: 'addresses-updated' });
+    if (change !== this.#changes) {
+      this.#tell();
+      return;
+    }
+    if (this.#answered === change) return;
+    this.#answered = change;
+    if (error === undefined) this.#context.emit({ type: 'addresses-updated' });
     else this.#context.emit({ type: 'addresses-refused', message: refusalText(error.notify) });
   }
 
   /** The IKE SA that carried an update ended before the response. */
   updateDropped(): void {
-    if (!this.#established.isClosed) this.#enqueueUpdate();
+    if (!this.#established.isClosed && this.#answered !== this.#changes) this.#tell();
   }
 
   // --- As either

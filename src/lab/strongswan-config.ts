@@ -30,6 +30,8 @@ export interface GatewayOptions extends GatewayIdentity {
   dpdSeconds?: number;
   /** Packets; charon's 32 when absent. */
   replayWindow?: number;
+  /** False: without MOBIKE. */
+  mobike?: boolean;
 }
 
 export const IKE_PROPOSALS = ['chacha20poly1305-prfsha256-curve25519', 'aes256gcm16-prfsha256-curve25519'];
@@ -54,6 +56,7 @@ export function gatewayConfiguration(options: GatewayOptions): Block {
     proposals: (options.ikeProposals ?? IKE_PROPOSALS).join(','),
     encap: 'yes',
     fragmentation: 'yes',
+    ...(options.mobike === false ? { mobike: 'no' } : {}),
     pools: 'clients',
     // A client that comes back after its own failure is not held up by the association it has lost.
     unique: 'replace',

@@ -119,9 +119,9 @@ test('a silent client is asked, and given up when it does not answer', async () 
   assert.is(quiet?.find('closed'), undefined);
 });
 
-test('requests go where the client was heard last, by ESP or by IKE', async () => {
+test('requests go where the client was heard last, by ESP or, without MOBIKE, by IKE', async () => {
   const scene = new Scene();
-  const client = scene.client('client1').connect();
+  const client = scene.client('client1', 2, { mobike: false }).connect();
   const [[index, peer] = [0, undefined]] = scene.plane.peers;
   const moved = { address: '203.0.113.5', port: 61_000 };
   client.at = moved;
@@ -140,6 +140,27 @@ test('requests go where the client was heard last, by ESP or by IKE', async () =
   assert.ok(sent?.type === 'send');
   scene.server.receive({ address: '203.0.113.66', port: 666 }, sent.datagram);
   assert.is(scene.server.status().clients[0]?.from, '203.0.113.6:1024');
+});
+
+test('with MOBIKE a client moves when it says so, and its other messages are answered where they came from', () => {
+  const scene = new Scene();
+  const client = scene.client('client1').connect();
+  const [[, peer] = []] = scene.plane.peers;
+  const home = client.at;
+  client.at = { address: '203.0.113.5', port: 61_000 };
+  const heard = client.outputs.length;
+  client.act(now => client.session.rekeyChild(now));
+  assert.ok(client.outputs.slice(heard).some(({ type }) => type === 'child-up'));
+  assert.equal(peer?.remote, home);
+  assert.equal(scene.take('client-moved'), []);
+  client.act(now => client.session.moved(client.at, now));
+  assert.ok(client.find('addresses-updated'));
+  assert.equal(peer?.remote, client.at);
+  assert.equal(
+    scene.take('client-moved').map(({ from }) => from),
+    ['203.0.113.5:61000'],
+  );
+  assert.equal(scene.strays, []);
 });
 
 test('a wrong key, an unknown client and an empty pool are refused as the RFC says', async () => {

@@ -7,9 +7,10 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
 import { addressBytes } from '../../src/address.js';
-import type { ChildSa, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
+import type { ChildSa, Endpoint, IkeOutput, InitiatorOptions } from '../../src/ike/api.js';
 import { concat } from '../../src/ike/bytes.js';
 import { createInitiator } from '../../src/ike/initiator.js';
+import { isResponse } from '../../src/ike/message.js';
 import { createResponder } from '../../src/ike/responder.js';
 import { Secret } from '../../src/secret.js';
 import { type EspSa, IPV4, openEsp, sealEsp } from '../reference/esp.js';
@@ -68,17 +69,33 @@ const session =
         env,
       );
 
-const socket = createSocket('udp4');
-socket.on('message', datagram => {
-  if (datagram.length > 4 && datagram.readUInt32BE() === 0) {
-    carryOut(session.receive(new Uint8Array(datagram.subarray(4)), performance.now()));
-  } else if (datagram.length > 8) {
-    receiveEsp(new Uint8Array(datagram));
-  }
-});
-socket.bind(options.local.port, options.local.address, () => {
+let { remote } = options;
+let socket = open(options.local, () => {
   if (options.serve === undefined) carryOut(session.start(performance.now()));
 });
+
+function open(local: Endpoint, ready: () => void) {
+  const made = createSocket('udp4');
+  made.on('message', (datagram, { address: sender, port }) => {
+    if (datagram.length > 4 && datagram.readUInt32BE() === 0) {
+      const from = { address: sender, port };
+      carryOut(session.receive(new Uint8Array(datagram.subarray(4)), performance.now(), from), from);
+    } else if (datagram.length > 8) {
+      receiveEsp(new Uint8Array(datagram));
+    }
+  });
+  return made.bind(local.port, local.address, ready);
+}
+
+/** Goes on at another address, and says so unless it is to be found out. */
+function move(local: Endpoint, quietly: boolean): void {
+  const before = socket;
+  socket = open(local, () => {
+    before.close();
+    if (!quietly) carryOut(session.moved(local, performance.now()));
+  });
+}
+
 createInterface(process.stdin).on('line', command);
 setInterval(() => {
   if (!paused) ping();
@@ -86,7 +103,9 @@ setInterval(() => {
 
 function command(line: string): void {
   const now = performance.now();
-  if (line === 'rekey-child') carryOut(session.rekeyChild(now));
+  const [word, address = '', port] = line.split(' ');
+  if (word === 'move' || word === 'slip') move({ address, port: Number(port) }, word === 'slip');
+  else if (line === 'rekey-child') carryOut(session.rekeyChild(now));
   else if (line === 'rekey-ike') carryOut(session.rekeyIke(now));
   else if (line === 'probe') carryOut(session.probe(now));
   else if (line === 'close') carryOut(session.close(now));
@@ -99,13 +118,16 @@ function report(line: object): void {
   console.log(JSON.stringify(line));
 }
 
-function transmit(datagram: Uint8Array): void {
-  socket.send(datagram, options.remote.port, options.remote.address);
+function transmit(datagram: Uint8Array, to = remote): void {
+  socket.send(datagram, to.port, to.address);
 }
 
-function carryOut(outputs: IkeOutput[]): void {
+/** `from`: where the datagram came from that these answer. */
+function carryOut(outputs: IkeOutput[], from = remote): void {
   for (const output of outputs) {
-    if (output.type === 'send') transmit(concat(EMPTY_MARKER, output.datagram));
+    if (output.type === 'send') {
+      transmit(concat(EMPTY_MARKER, output.datagram), isResponse(output.datagram) ? from : remote);
+    } else if (output.type === 'peer-moved') remote = output.remote;
     else if (output.type === 'child-up') install(output.child, output.receiveOnly === true);
     else if (output.type === 'child-send') sending = children.get(output.inboundSpi);
     else if (output.type === 'child-down') remove(output.inboundSpi);

@@ -1,7 +1,7 @@
 // IKE sessions with strongSwan, over UDP in network namespaces.
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import type { DhGroup, EspSuite, IkeOutput, IkeProposal } from '../../src/ike/api.js';
+import type { DhGroup, Endpoint, EspSuite, IkeOutput, IkeProposal } from '../../src/ike/api.js';
 import {
   gatewayConfiguration,
   type Lab,
@@ -22,7 +22,7 @@ const PROGRAM = fileURLToPath(new URL('./ike-end.js', import.meta.url));
 const PLAN: LabPlan = {
   networks: ['outside', 'inside'],
   hosts: {
-    client: { links: { outside: { addresses: ['192.0.2.1/24'] } } },
+    client: { links: { outside: { addresses: ['192.0.2.1/24', '192.0.2.11/24'] } } },
     gateway: {
       links: {
         outside: { addresses: ['192.0.2.2/24'] },
@@ -97,6 +97,11 @@ class End {
   /** Waits until there were `count` outputs of a type; gives the last of them. */
   async output<T extends IkeOutput['type']>(type: T, count = 1): Promise<Extract<IkeOutput, { type: T }>> {
     return until(`${count} outputs "${type}"`, 20_000, () => this.outputs(type)[count - 1]);
+  }
+
+  /** Goes on at another address. `quietly`: as if a NAT had done it. */
+  move({ address, port }: Endpoint, quietly = false): void {
+    this.#process.write(`${quietly ? 'slip' : 'move'} ${address} ${port}\n`);
   }
 
   write(command: 'rekey-child' | 'rekey-ike' | 'probe' | 'close' | 'pause' | 'resume'): void {
@@ -224,12 +229,12 @@ test('rekeyings by us, of both kinds, under traffic', () =>
 const MAX_LOST = 3;
 
 /** The echo requests sent so far were answered, under the right keys. */
-async function settle(end: End): Promise<void> {
+async function settle(end: End, maxLost = MAX_LOST): Promise<void> {
   end.write('pause');
   let counts = await end.counts();
   const isSettled = async () => {
     counts = await end.counts();
-    return counts.sent - counts.received <= MAX_LOST || undefined;
+    return counts.sent - counts.received <= maxLost || undefined;
   };
   await until('the echo replies', 5000, isSettled).catch(() => assert.unreachable(JSON.stringify(counts)));
   figures(`${counts.sent} echo requests, ${counts.received} replies`);
@@ -310,6 +315,55 @@ test('another group than the first that we offer', () =>
     await end.stop();
   }));
 
+test('MOBIKE: the client goes to another port, to another address and back, under traffic', () =>
+  withCharon({}, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    const places = [
+      { address: '192.0.2.1', port: 4501 },
+      { address: '192.0.2.11', port: 4500 },
+      { address: '192.0.2.1', port: 4500 },
+    ];
+    for (const [index, place] of places.entries()) {
+      end.move(place);
+      await end.output('addresses-updated', index + 1);
+      await end.echoes();
+      const associations = await bench.charon.associations();
+      assert.match(associations, `${place.address}[${place.port}]`);
+      end.write('rekey-child');
+      await end.output('child-up', index + 2);
+      await end.echoes();
+    }
+    // The gateway, too, begins its exchanges where we are now.
+    await bench.charon.swanctl('--rekey', '--ike', 'client-1');
+    await end.output('ike-rekeyed');
+    await settle(end, MAX_LOST * (places.length + 1));
+    assert.is(end.outputs('closed').length, 0);
+    await end.stop();
+  }));
+
+test('MOBIKE: another mapping of a NAT is found out by a liveness check', () =>
+  withCharon({}, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    end.move({ address: '192.0.2.11', port: 40_000 }, true);
+    end.write('probe');
+    await end.output('addresses-updated');
+    await end.echoes();
+    await end.stop();
+  }));
+
+test('without MOBIKE at the gateway nothing is announced', () =>
+  withCharon({ mobike: false }, async bench => {
+    const end = bench.end();
+    await end.echoes();
+    end.move({ address: '192.0.2.11', port: 4500 });
+    end.write('probe');
+    await end.output('alive');
+    assert.is(end.outputs('addresses-updated').length, 0);
+    await end.stop();
+  }));
+
 test('liveness both ways, and the end by the gateway', () =>
   withCharon({ dpdSeconds: 1 }, async bench => {
     const end = bench.end();
@@ -338,7 +392,7 @@ test('our DELETE ends it at the gateway', () =>
     );
   }));
 
-test('as responder: strongSwan connects to us, and both sides rekey', () =>
+test('as responder: strongSwan connects to us, both sides rekey, and it goes to another address', () =>
   withLab(PLAN, async lab => {
     const charon = new StrongSwan(lab.host('gateway'), {
       swanctl: roadWarriorConfiguration({
@@ -374,6 +428,11 @@ test('as responder: strongSwan connects to us, and both sides rekey', () =>
       await end.echoes();
     }
     await settle(end);
+    const { name } = lab.host('gateway').link('outside');
+    await lab.host('gateway').run(['ip', 'address', 'del', '192.0.2.2/24', 'dev', name]);
+    await lab.host('gateway').run(['ip', 'address', 'add', '192.0.2.22/24', 'dev', name]);
+    assert.is((await end.output('peer-moved')).remote.address, '192.0.2.22');
+    await end.echoes();
     await charon.swanctl('--terminate', '--ike', ROAD_WARRIOR);
     assert.is((await end.output('closed')).byPeer, true);
   }));
