@@ -5,14 +5,15 @@
 // holds one bit of each of the 128 state bytes, SubBytes is a circuit of ANDs and XORs, and ShiftRows and MixColumns
 // move whole bytes, the same way in each vector.
 //
-// ShiftRows is not carried out: after round r the bytes stand where ShiftRows, done r times, would have taken them from.
-// The bytes that MixColumns adds then stand elsewhere in each round, but four times ShiftRows is nothing, so there are
-// four ways; the round keys are moved once, and the ciphertext at the end (the "fixslicing" of Adomnicai and Peyrin, 2020).
+// What ShiftRows moves is not in its place before the end: see aes_rounds.ts.
 
+import { aesRounds } from './aes_rounds';
 import { wipe } from './bytes';
 
 /** Bytes of a bit-sliced state or round key: eight blocks. */
 export const AES_GROUP: u32 = 128;
+/** More rounds than there are: for rounds of which none is the last. */
+export const AES_NEVER: u32 = 99;
 /** Bytes of the round keys of AES-256, bit-sliced. */
 export const AES_ROUND_KEYS: u32 = 15 * AES_GROUP;
 
@@ -22,7 +23,7 @@ const BLOCK = memory.data(16, 16);
 const WORD = memory.data(128, 16);
 /** Two round keys that change nothing. */
 const NO_KEYS = memory.data(256, 16);
-// As the functions below0 to opposite1 have them, for decryption.
+// As the functions below and opposite of aes_rounds.ts have them, for decryption.
 const BELOW = memory.data<u8>([
   1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0,
   9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8,
@@ -30,8 +31,6 @@ const BELOW = memory.data<u8>([
 const OPPOSITE = memory.data<u8>([
   2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
 ]);
-/** More rounds than there are: for rounds of which none is the last. */
-const NEVER: u32 = 99;
 
 /** Expands a key of `words` 32-bit words (4 or 8) to `words + 7` bit-sliced round keys (FIPS 197, section 5.2). */
 export function aesExpandKey(roundKeys: usize, key: usize, words: u32): void {
@@ -65,7 +64,7 @@ export function aesExpandKey(roundKeys: usize, key: usize, words: u32): void {
 function substituteWord(word: u32): u32 {
   v128.store(BLOCK, i32x4.splat(word));
   aesSlice(WORD, BLOCK);
-  rounds(WORD, NO_KEYS, 1, 1, 1);
+  aesRounds(WORD, 1, NO_KEYS, 1, 1, 1);
   aesUnslice(WORD, WORD, NO_KEYS);
   const substituted = load<u32>(WORD) ^ 0x63636363;
   wipe(WORD, AES_GROUP);
@@ -75,17 +74,7 @@ function substituteWord(word: u32): u32 {
 /** Encrypts a bit-sliced state of eight blocks in place in `last` rounds, 10 or 14 (FIPS 197, section 5.1). */
 export function aesEncrypt(state: usize, roundKeys: usize, last: u32): void {
   aesXor(state, state, roundKeys);
-  rounds(state, roundKeys, 1, NEVER, last);
-}
-
-/** The first round of aesEncrypt without the round keys: of a state to which the first one was added. */
-export function aesFirstRound(state: usize): void {
-  rounds(state, NO_KEYS, 1, 1, NEVER);
-}
-
-/** The rounds of aesEncrypt after the first one. */
-export function aesOtherRounds(state: usize, roundKeys: usize, last: u32): void {
-  rounds(state, roundKeys, 2, NEVER, last);
+  aesRounds(state, 1, roundKeys, 1, AES_NEVER, last);
 }
 
 /** Stores the XOR of two bit-sliced states. */
@@ -184,7 +173,7 @@ export function aesDecrypt(target: usize, source: usize, roundKeys: usize, last:
   aesXor(WORD, WORD, key);
   for (let round = last - 1; ; round--) {
     inverseAffine(WORD);
-    rounds(WORD, NO_KEYS, 1, 1, 1);
+    aesRounds(WORD, 1, NO_KEYS, 1, 1, 1);
     inverseAffine(WORD);
     key -= AES_GROUP;
     aesXor(WORD, WORD, key);
@@ -277,295 +266,4 @@ function moved(x: v128, places: usize): v128 {
 
 function shiftRows(block: v128): v128 {
   return i8x16.swizzle(block, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11));
-}
-
-/**
- * Carries out rounds `round` to `end` on a state to which the keys of the round before were added. Round `last`, if it comes
- * to it, is the last one: it has no MixColumns, and nothing comes after it.
- */
-function rounds(state: usize, roundKeys: usize, round: u32, end: u32, last: u32): void {
-  // As in the circuit's paper x0 and s0 are the highest bits: they are vector 7 of a state.
-  let x0 = v128.load(state, 112);
-  let x1 = v128.load(state, 96);
-  let x2 = v128.load(state, 80);
-  let x3 = v128.load(state, 64);
-  let x4 = v128.load(state, 48);
-  let x5 = v128.load(state, 32);
-  let x6 = v128.load(state, 16);
-  let x7 = v128.load(state);
-  for (; ; round++) {
-    // SubBytes without its constant: the circuit of Boyar and Peralta, "A new combinational logic minimization technique
-    // with applications to cryptology" (2009), 32 ANDs and 79 XORs.
-    // top linear layer
-    const y14 = v128.xor(x3, x5);
-    const y13 = v128.xor(x0, x6);
-    const y9 = v128.xor(x0, x3);
-    const y8 = v128.xor(x0, x5);
-    const t0 = v128.xor(x1, x2);
-    const y1 = v128.xor(t0, x7);
-    const y4 = v128.xor(y1, x3);
-    const y12 = v128.xor(y13, y14);
-    const y2 = v128.xor(y1, x0);
-    const y5 = v128.xor(y1, x6);
-    const y3 = v128.xor(y5, y8);
-    const t1 = v128.xor(x4, y12);
-    const y15 = v128.xor(t1, x5);
-    const y20 = v128.xor(t1, x1);
-    const y6 = v128.xor(y15, x7);
-    const y10 = v128.xor(y15, t0);
-    const y11 = v128.xor(y20, y9);
-    const y7 = v128.xor(x7, y11);
-    const y17 = v128.xor(y10, y11);
-    const y19 = v128.xor(y10, y8);
-    const y16 = v128.xor(t0, y11);
-    const y21 = v128.xor(y13, y16);
-    const y18 = v128.xor(x0, y16);
-    // inversion in GF(2^8) by way of GF(2^4)
-    const t2 = v128.and(y12, y15);
-    const t4 = v128.xor(v128.and(y3, y6), t2);
-    const t6 = v128.xor(v128.and(y4, x7), t2);
-    const t7 = v128.and(y13, y16);
-    const t9 = v128.xor(v128.and(y5, y1), t7);
-    const t11 = v128.xor(v128.and(y2, y7), t7);
-    const t12 = v128.and(y9, y11);
-    const t14 = v128.xor(v128.and(y14, y17), t12);
-    const t16 = v128.xor(v128.and(y8, y10), t12);
-    const t21 = v128.xor(v128.xor(t4, t14), y20);
-    const t22 = v128.xor(v128.xor(t6, t16), y19);
-    const t23 = v128.xor(v128.xor(t9, t14), y21);
-    const t24 = v128.xor(v128.xor(t11, t16), y18);
-    const t25 = v128.xor(t21, t22);
-    const t26 = v128.and(t21, t23);
-    const t27 = v128.xor(t24, t26);
-    const t29 = v128.xor(v128.and(t25, t27), t22);
-    const t30 = v128.xor(t23, t24);
-    const t31 = v128.xor(t22, t26);
-    const t33 = v128.xor(v128.and(t31, t30), t24);
-    const t34 = v128.xor(t23, t33);
-    const t35 = v128.xor(t27, t33);
-    const t36 = v128.and(t24, t35);
-    const t37 = v128.xor(t36, t34);
-    const t38 = v128.xor(t27, t36);
-    const t40 = v128.xor(t25, v128.and(t29, t38));
-    const t41 = v128.xor(t40, t37);
-    const t42 = v128.xor(t29, t33);
-    const t43 = v128.xor(t29, t40);
-    const t44 = v128.xor(t33, t37);
-    const t45 = v128.xor(t42, t41);
-    const z0 = v128.and(t44, y15);
-    const z1 = v128.and(t37, y6);
-    const z2 = v128.and(t33, x7);
-    const z3 = v128.and(t43, y16);
-    const z4 = v128.and(t40, y1);
-    const z5 = v128.and(t29, y7);
-    const z6 = v128.and(t42, y11);
-    const z7 = v128.and(t45, y17);
-    const z8 = v128.and(t41, y10);
-    const z9 = v128.and(t44, y12);
-    const z10 = v128.and(t37, y3);
-    const z11 = v128.and(t33, y4);
-    const z12 = v128.and(t43, y13);
-    const z13 = v128.and(t40, y5);
-    const z14 = v128.and(t29, y2);
-    const z15 = v128.and(t42, y9);
-    const z16 = v128.and(t45, y14);
-    const z17 = v128.and(t41, y8);
-    // bottom linear layer
-    const t46 = v128.xor(z15, z16);
-    const t47 = v128.xor(z10, z11);
-    const t48 = v128.xor(z5, z13);
-    const t49 = v128.xor(z9, z10);
-    const t50 = v128.xor(z2, z12);
-    const t51 = v128.xor(z2, z5);
-    const t52 = v128.xor(z7, z8);
-    const t53 = v128.xor(z0, z3);
-    const t54 = v128.xor(z6, z7);
-    const t55 = v128.xor(z16, z17);
-    const t56 = v128.xor(z12, t48);
-    const t57 = v128.xor(t50, t53);
-    const t58 = v128.xor(z4, t46);
-    const t59 = v128.xor(z3, t54);
-    const t60 = v128.xor(t46, t57);
-    const t61 = v128.xor(z14, t57);
-    const t62 = v128.xor(t52, t58);
-    const t63 = v128.xor(t49, t58);
-    const t64 = v128.xor(z4, t59);
-    const t65 = v128.xor(t61, t62);
-    const t66 = v128.xor(z1, t63);
-    const t67 = v128.xor(t64, t65);
-    const s3 = v128.xor(t53, t66);
-    const s0 = v128.xor(t59, t63);
-    const s1 = v128.xor(t64, s3);
-    const s2 = v128.xor(t55, t67);
-    const s4 = v128.xor(t51, t66);
-    const s5 = v128.xor(t47, t65);
-    const s6 = v128.xor(t56, t62);
-    const s7 = v128.xor(t48, t60);
-    const key = roundKeys + round * AES_GROUP;
-    if (round === last) {
-      v128.store(state, v128.xor(s0, v128.load(key, 112)), 112);
-      v128.store(state, v128.xor(s1, v128.load(key, 96)), 96);
-      v128.store(state, v128.xor(s2, v128.load(key, 80)), 80);
-      v128.store(state, v128.xor(s3, v128.load(key, 64)), 64);
-      v128.store(state, v128.xor(s4, v128.load(key, 48)), 48);
-      v128.store(state, v128.xor(s5, v128.load(key, 32)), 32);
-      v128.store(state, v128.xor(s6, v128.load(key, 16)), 16);
-      v128.store(state, v128.xor(s7, v128.load(key)));
-      return;
-    }
-    // MixColumns: from the bytes a, b, c, d of a column comes 2 (a + b) + b + (c + d) in the place of a. Let m be a + b;
-    // c + d is m two places on, and doubling moves m one bit up and adds 0x1b where bit 7 (m0) was set.
-    switch (round & 3) {
-      case 0: {
-        const b0 = below0(s0);
-        const m0 = v128.xor(s0, b0);
-        const b1 = below0(s1);
-        const m1 = v128.xor(s1, b1);
-        const b2 = below0(s2);
-        const m2 = v128.xor(s2, b2);
-        const b3 = below0(s3);
-        const m3 = v128.xor(s3, b3);
-        const b4 = below0(s4);
-        const m4 = v128.xor(s4, b4);
-        const b5 = below0(s5);
-        const m5 = v128.xor(s5, b5);
-        const b6 = below0(s6);
-        const m6 = v128.xor(s6, b6);
-        const b7 = below0(s7);
-        const m7 = v128.xor(s7, b7);
-        x0 = mixed(m1, b0, opposite0(m0), v128.load(key, 112));
-        x1 = mixed(m2, b1, opposite0(m1), v128.load(key, 96));
-        x2 = mixed(m3, b2, opposite0(m2), v128.load(key, 80));
-        x3 = mixed(v128.xor(m4, m0), b3, opposite0(m3), v128.load(key, 64));
-        x4 = mixed(v128.xor(m5, m0), b4, opposite0(m4), v128.load(key, 48));
-        x5 = mixed(m6, b5, opposite0(m5), v128.load(key, 32));
-        x6 = mixed(v128.xor(m7, m0), b6, opposite0(m6), v128.load(key, 16));
-        x7 = mixed(m0, b7, opposite0(m7), v128.load(key));
-        break;
-      }
-      case 1: {
-        const b0 = below1(s0);
-        const m0 = v128.xor(s0, b0);
-        const b1 = below1(s1);
-        const m1 = v128.xor(s1, b1);
-        const b2 = below1(s2);
-        const m2 = v128.xor(s2, b2);
-        const b3 = below1(s3);
-        const m3 = v128.xor(s3, b3);
-        const b4 = below1(s4);
-        const m4 = v128.xor(s4, b4);
-        const b5 = below1(s5);
-        const m5 = v128.xor(s5, b5);
-        const b6 = below1(s6);
-        const m6 = v128.xor(s6, b6);
-        const b7 = below1(s7);
-        const m7 = v128.xor(s7, b7);
-        x0 = mixed(m1, b0, opposite1(m0), v128.load(key, 112));
-        x1 = mixed(m2, b1, opposite1(m1), v128.load(key, 96));
-        x2 = mixed(m3, b2, opposite1(m2), v128.load(key, 80));
-        x3 = mixed(v128.xor(m4, m0), b3, opposite1(m3), v128.load(key, 64));
-        x4 = mixed(v128.xor(m5, m0), b4, opposite1(m4), v128.load(key, 48));
-        x5 = mixed(m6, b5, opposite1(m5), v128.load(key, 32));
-        x6 = mixed(v128.xor(m7, m0), b6, opposite1(m6), v128.load(key, 16));
-        x7 = mixed(m0, b7, opposite1(m7), v128.load(key));
-        break;
-      }
-      case 2: {
-        const b0 = below2(s0);
-        const m0 = v128.xor(s0, b0);
-        const b1 = below2(s1);
-        const m1 = v128.xor(s1, b1);
-        const b2 = below2(s2);
-        const m2 = v128.xor(s2, b2);
-        const b3 = below2(s3);
-        const m3 = v128.xor(s3, b3);
-        const b4 = below2(s4);
-        const m4 = v128.xor(s4, b4);
-        const b5 = below2(s5);
-        const m5 = v128.xor(s5, b5);
-        const b6 = below2(s6);
-        const m6 = v128.xor(s6, b6);
-        const b7 = below2(s7);
-        const m7 = v128.xor(s7, b7);
-        x0 = mixed(m1, b0, opposite0(m0), v128.load(key, 112));
-        x1 = mixed(m2, b1, opposite0(m1), v128.load(key, 96));
-        x2 = mixed(m3, b2, opposite0(m2), v128.load(key, 80));
-        x3 = mixed(v128.xor(m4, m0), b3, opposite0(m3), v128.load(key, 64));
-        x4 = mixed(v128.xor(m5, m0), b4, opposite0(m4), v128.load(key, 48));
-        x5 = mixed(m6, b5, opposite0(m5), v128.load(key, 32));
-        x6 = mixed(v128.xor(m7, m0), b6, opposite0(m6), v128.load(key, 16));
-        x7 = mixed(m0, b7, opposite0(m7), v128.load(key));
-        break;
-      }
-      default: {
-        const b0 = below3(s0);
-        const m0 = v128.xor(s0, b0);
-        const b1 = below3(s1);
-        const m1 = v128.xor(s1, b1);
-        const b2 = below3(s2);
-        const m2 = v128.xor(s2, b2);
-        const b3 = below3(s3);
-        const m3 = v128.xor(s3, b3);
-        const b4 = below3(s4);
-        const m4 = v128.xor(s4, b4);
-        const b5 = below3(s5);
-        const m5 = v128.xor(s5, b5);
-        const b6 = below3(s6);
-        const m6 = v128.xor(s6, b6);
-        const b7 = below3(s7);
-        const m7 = v128.xor(s7, b7);
-        x0 = mixed(m1, b0, opposite1(m0), v128.load(key, 112));
-        x1 = mixed(m2, b1, opposite1(m1), v128.load(key, 96));
-        x2 = mixed(m3, b2, opposite1(m2), v128.load(key, 80));
-        x3 = mixed(v128.xor(m4, m0), b3, opposite1(m3), v128.load(key, 64));
-        x4 = mixed(v128.xor(m5, m0), b4, opposite1(m4), v128.load(key, 48));
-        x5 = mixed(m6, b5, opposite1(m5), v128.load(key, 32));
-        x6 = mixed(v128.xor(m7, m0), b6, opposite1(m6), v128.load(key, 16));
-        x7 = mixed(m0, b7, opposite1(m7), v128.load(key));
-      }
-    }
-    if (round === end) {
-      v128.store(state, x0, 112);
-      v128.store(state, x1, 96);
-      v128.store(state, x2, 80);
-      v128.store(state, x3, 64);
-      v128.store(state, x4, 48);
-      v128.store(state, x5, 32);
-      v128.store(state, x6, 16);
-      v128.store(state, x7);
-      return;
-    }
-  }
-}
-
-/** Twice m, plus b, plus m two places on, plus the round key. */
-function mixed(doubled: v128, b: v128, opposite: v128, roundKey: v128): v128 {
-  return v128.xor(v128.xor(doubled, roundKey), v128.xor(b, opposite));
-}
-
-// Where the next byte of the column and the one after it stand, in rounds that are so many more than a multiple of four.
-
-function below0(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
-}
-
-function below1(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0));
-}
-
-function below2(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4));
-}
-
-function below3(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8));
-}
-
-/** For rounds with even numbers. */
-function opposite0(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-}
-
-function opposite1(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5));
 }

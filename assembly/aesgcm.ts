@@ -1,46 +1,58 @@
 // AES-GCM (NIST SP 800-38D) with a 96-bit IV and a 128-bit tag, as ESP uses it (RFC 4106): nonce = salt || IV.
 //
-// Blocks are encrypted in groups of eight. Two things are not done again for each group:
-// - Of the counter blocks of a packet only the last bytes differ. What the first round makes of the last one is in a
-//   table of the key's, for each group; to it what the round makes of the others is added.
+// Blocks are encrypted in groups of eight. Three things are not done again for each group:
+// - Of the counter blocks of a packet only the last byte differs, but for the group in which it overflows. It goes into one
+//   column of the first round's result, with bytes 0, 5 and 10. So what the second round, without its key, makes of this column
+//   is the same in all packets whose IVs differ in the last byte only: it is kept for each group.
+// - What the second round makes of the other columns is the same in all groups of a packet, and is added to it.
 // - Counter 1, whose block masks the tag, would cost a group of its own. Those of eight IVs that differ in the three lowest
 //   bits are encrypted together and kept, as IVs usually follow each other.
 
 import { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
 import {
   AES_GROUP,
+  AES_NEVER,
   AES_ROUND_KEYS,
   aesEncrypt,
   aesExpandKey,
-  aesFirstRound,
-  aesOtherRounds,
   aesSlice,
   aesUnslice,
   aesXor,
 } from './aes';
+import { aesRounds } from './aes_rounds';
 import { wipe, xorBytes } from './bytes';
 import { GHASH_KEY, ghash, ghashInstall } from './ghash';
 
 // A context: u32 number of rounds, 4 bytes salt, u64 the IVs whose tag masks follow, without the three bits, or NO_IVS;
-// the tag masks; the bit-sliced round keys; the table of the last counter bytes; the hash key.
+// the tag masks; the bit-sliced round keys; u64 the IVs, without the last byte, to which the states of the groups belong, u32
+// a bit for each group whose state is there, 4 bytes zero; the states; the hash key.
 const ROUNDS: usize = 0;
 const SALT: usize = 4;
 const TAG_IVS: usize = 8;
 const TAG_MASKS: usize = 16;
 const ROUND_KEYS: usize = TAG_MASKS + AES_GROUP;
-const COUNTERS: usize = ROUND_KEYS + AES_ROUND_KEYS;
-const HASH_KEY: usize = COUNTERS + 32 * AES_GROUP;
+const GROUP_IVS: usize = ROUND_KEYS + AES_ROUND_KEYS;
+const GROUPS_KNOWN: usize = GROUP_IVS + 8;
+const GROUPS: usize = GROUP_IVS + 16;
+const HASH_KEY: usize = GROUPS + 32 * AES_GROUP;
 if (<i32>HASH_KEY + <i32>GHASH_KEY > AEAD_CONTEXT_SIZE) ERROR('the context is too small');
 
 /** The three lowest bits of an IV, as loaded. */
 const IV_LOW: u64 = 0x0700000000000000;
+/** All of an IV but its last byte, as loaded. */
+const IV_HIGH: u64 = 0x00ffffffffffffff;
 const NO_IVS: u64 = u64.MAX_VALUE;
 /** The counter of the first block of data. */
 const FIRST_COUNTER: u32 = 2;
 
+/** Groups that are encrypted side by side: 1,536 bytes. */
+const GROUPS_AT_ONCE: u32 = 12;
+/** The last group, by its lowest counter modulo 256, in which the last byte overflows. */
+const OVERFLOW: u32 = 31;
+
 // All zero between calls.
-const STATE = memory.data(128, 16);
-/** The state after the first round without what the last counter byte adds. */
+const STATES = memory.data(1536, 16);
+/** The state after the second round without the first round's column that the last counter byte is in. */
 const COMMON = memory.data(128, 16);
 const KEYSTREAM = memory.data(128, 16);
 const NONCE = memory.data(16, 16);
@@ -51,21 +63,13 @@ export function aesGcmInstall(context: usize, key: usize, words: u32): void {
   store<u32>(context, load<u32>(key + (words << 2)), SALT);
   store<u64>(context, NO_IVS, TAG_IVS);
   aesExpandKey(context + ROUND_KEYS, key, words);
+  store<u64>(context, NO_IVS, GROUP_IVS);
   // H is the encrypted zero block.
-  aesEncrypt(STATE, context + ROUND_KEYS, words + 6);
-  aesUnslice(STATE, KEYSTREAM, KEYSTREAM);
+  aesEncrypt(STATES, context + ROUND_KEYS, words + 6);
+  aesUnslice(STATES, KEYSTREAM, KEYSTREAM);
   ghashInstall(context + HASH_KEY, KEYSTREAM);
-  wipe(STATE, AES_GROUP);
+  wipe(STATES, AES_GROUP);
   wipe(KEYSTREAM, AES_GROUP);
-  for (let group: u32 = 0; group < 32; group++) {
-    const entry = context + COUNTERS + group * AES_GROUP;
-    wipe(entry, AES_GROUP);
-    for (let bit: u32 = 0; bit < 8; bit++) {
-      const keyByte = load<u8>(context + ROUND_KEYS + (bit << 4), 15);
-      store<u8>(entry + (bit << 4), bitOfCounters(FIRST_COUNTER + (group << 3), bit) ^ keyByte, 15);
-    }
-    aesFirstRound(entry);
-  }
 }
 
 export function aesGcmSeal(
@@ -124,40 +128,80 @@ function nonceBlock(context: usize, iv: usize, counter: u32): usize {
 /** Adds the keystream to `length` bytes, at most a megabyte. */
 function encrypt(context: usize, iv: usize, data: usize, length: u32): void {
   const roundKeys = context + ROUND_KEYS;
-  const rounds = load<u32>(context, ROUNDS);
+  const last = load<u32>(context, ROUNDS);
+  const ivs = load<u64>(iv) & IV_HIGH;
+  if (ivs !== load<u64>(context, GROUP_IVS)) {
+    store<u64>(context, ivs, GROUP_IVS);
+    store<u32>(context, 0, GROUPS_KNOWN);
+  }
   let counter = FIRST_COUNTER;
   for (let left = length; left > 0; ) {
-    const group = (counter >> 3) & 31;
-    // In the last of 32 groups the higher counter bytes change.
-    if (group === 0 || group === 31) commonPart(context, iv, counter);
-    aesXor(STATE, COMMON, context + COUNTERS + group * AES_GROUP);
-    aesOtherRounds(STATE, roundKeys, rounds);
-    if (left < AES_GROUP) {
-      aesUnslice(STATE, KEYSTREAM, KEYSTREAM);
-      xorBytes(data, KEYSTREAM, left);
-      wipe(KEYSTREAM, AES_GROUP);
-      break;
+    const groups = min((left + AES_GROUP - 1) / AES_GROUP, GROUPS_AT_ONCE);
+    const end = STATES + groups * AES_GROUP;
+    for (let state = STATES; state !== end; state += AES_GROUP) {
+      const group = (counter >> 3) & 31;
+      if (counter === FIRST_COUNTER || group === 0 || group === OVERFLOW) commonPart(context, iv, counter);
+      if ((load<u32>(context, GROUPS_KNOWN) & (1 << group)) === 0) groupPart(context, iv, group);
+      aesXor(state, COMMON, context + GROUPS + group * AES_GROUP);
+      counter += 8;
     }
-    aesUnslice(STATE, data, data);
-    data += AES_GROUP;
-    left -= AES_GROUP;
-    counter += 8;
+    aesRounds(STATES, groups, roundKeys, 3, AES_NEVER, last);
+    for (let state = STATES; state !== end; state += AES_GROUP) {
+      if (left < AES_GROUP) {
+        aesUnslice(state, KEYSTREAM, KEYSTREAM);
+        xorBytes(data, KEYSTREAM, left);
+        wipe(KEYSTREAM, AES_GROUP);
+        left = 0;
+      } else {
+        aesUnslice(state, data, data);
+        data += AES_GROUP;
+        left -= AES_GROUP;
+      }
+    }
+    wipe(STATES, groups * AES_GROUP);
   }
-  wipe(STATE, AES_GROUP);
   wipe(COMMON, AES_GROUP);
 }
 
-/** The first round of the group of counters from `counter` on, with zero for the last byte. */
+/** The second round of the group of counters from `counter` on, without the column that the last counter byte is in. */
 function commonPart(context: usize, iv: usize, counter: u32): void {
-  const roundKeys = context + ROUND_KEYS;
-  aesSlice(COMMON, nonceBlock(context, iv, counter));
-  for (let bit: u32 = 0; bit < 8; bit++) {
-    store<u8>(COMMON + (bit << 4), bitOfCounters(counter, bit + 8), 14);
+  firstRound(COMMON, context, iv, counter);
+  for (let i: usize = 0; i < AES_GROUP; i += 16) {
+    v128.store(COMMON + i, v128.andnot(v128.load(COMMON + i), inCounterColumn()));
   }
-  aesXor(COMMON, COMMON, roundKeys);
-  for (let i: usize = 0; i < AES_GROUP; i += 16) store<u8>(COMMON + i, 0, 15);
-  aesFirstRound(COMMON);
-  aesXor(COMMON, COMMON, roundKeys + AES_GROUP);
+  aesRounds(COMMON, 1, context + ROUND_KEYS, 2, 2, AES_NEVER);
+}
+
+/** The second round of group `group`, without the key, of the column that the last counter byte is in: kept for later. */
+function groupPart(context: usize, iv: usize, group: u32): void {
+  const state = context + GROUPS + group * AES_GROUP;
+  const roundKeys = context + ROUND_KEYS;
+  firstRound(state, context, iv, FIRST_COUNTER + (group << 3));
+  for (let i: usize = 0; i < AES_GROUP; i += 16) {
+    v128.store(state + i, v128.and(v128.load(state + i), inCounterColumn()));
+  }
+  aesRounds(state, 1, roundKeys, 2, 2, AES_NEVER);
+  aesXor(state, state, roundKeys + 2 * AES_GROUP);
+  store<u32>(context, load<u32>(context, GROUPS_KNOWN) | (1 << group), GROUPS_KNOWN);
+}
+
+/** The bytes that make the column with the last counter byte in the first round, and where they stand after it. */
+function inCounterColumn(): v128 {
+  return i8x16(-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1);
+}
+
+/** The first round of the group of counters from `counter` on. */
+function firstRound(state: usize, context: usize, iv: usize, counter: u32): void {
+  const roundKeys = context + ROUND_KEYS;
+  aesSlice(state, nonceBlock(context, iv, counter));
+  for (let bit: u32 = 0; bit < 8; bit++) {
+    store<u8>(state + (bit << 4), bitOfCounters(counter, bit), 15);
+    if ((counter >> 3) % 32 === OVERFLOW) {
+      store<u8>(state + (bit << 4), bitOfCounters(counter, bit + 8), 14);
+    }
+  }
+  aesXor(state, state, roundKeys);
+  aesRounds(state, 1, roundKeys, 1, 1, AES_NEVER);
 }
 
 /** A bit of `counter` and of the seven numbers after it. */
