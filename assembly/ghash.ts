@@ -2,38 +2,38 @@
 // field's elements are ordinary little-endian polynomials, and with X_i the blocks, dot(a, b) = a b x^-128
 //   sum = dot(sum + X_1, h^n) + dot(X_2, h^(n-1)) + ... + dot(X_n, h)
 // A packet's blocks are those of the associated data, of the data, and that of the lengths. A few are multiplied each by a
-// power of its own; more of them in lanes (ghash_lanes.ts), with which zeros go in front to fill groups.
+// power of its own; more of them in rows (ghash_rows.ts), with which zeros go in front to fill the first one.
 // Products are of nibbles by bytes of h^k: each of these has tables of 16 one-byte entries, small enough to be one vector
-// that i8x16.swizzle looks up in a register for 16 nibbles at once. No address depends on the key or the data.
+// that i8x16.relaxed_swizzle looks up in a register for 16 nibbles at once. No address depends on the key or the data.
 
 import { loadPart, loadReversed, wipe } from './bytes';
 import {
-  GHASH_LANES,
-  GHASH_LANES_KEY,
-  ghashLanesAdd,
-  ghashLanesFold,
-  ghashLanesInstall,
-  ghashLanesMultiply,
-  ghashLanesWipe,
-} from './ghash_lanes';
+  GHASH_COLUMNS,
+  GHASH_ROWS,
+  GHASH_ROWS_KEY,
+  ghashRow,
+  ghashRowsInstall,
+  ghashRowsMultiply,
+  ghashRowsSums,
+  ghashRowsWipe,
+} from './ghash_rows';
 import { products } from './nibbles';
 
 /** Blocks that are multiplied together, each with a power of its own. */
-const POWERS: u32 = GHASH_LANES / 2;
+const POWERS: u32 = GHASH_COLUMNS;
 /** Bytes of the tables of one power of h: four of 16 bytes for each of its 16 bytes. */
 const POWER_TABLES: u32 = 1024;
-// A key as installed: tables of the powers 1 to 8; of powers 8 and 16, for lanes.
-const LANES_HALF: usize = POWERS * POWER_TABLES;
-const LANES_ALL: usize = LANES_HALF + GHASH_LANES_KEY;
-export const GHASH_KEY: u32 = POWERS * POWER_TABLES + 2 * GHASH_LANES_KEY;
+/** A key as installed: tables of the powers 1 to 4; those for rows. */
+const ROWS_KEY: usize = POWERS * POWER_TABLES;
+export const GHASH_KEY: u32 = POWERS * POWER_TABLES + GHASH_ROWS_KEY;
 
 /** Low and high nibbles of the blocks that are being multiplied. Zero between calls. */
-const NIBBLES = memory.data(256, 16);
-const NIBBLES_BYTES: u32 = 256;
+const NIBBLES = memory.data(128, 16);
+const NIBBLES_BYTES: u32 = 128;
 const BLOCK = memory.data(16, 16);
-/** A group of lanes, reversed. Zero between calls, but for the lengths. */
-const GROUP = memory.data(256, 16);
-const GROUP_BYTES: u32 = 256;
+/** The first row, or the four sums. Zero between calls. */
+const ROW = memory.data(64, 16);
+const ROW_BYTES: u32 = 64;
 
 /** Installs the hash key H, 16 bytes at `hashKey`. */
 export function ghashInstall(key: usize, hashKey: usize): void {
@@ -43,17 +43,14 @@ export function ghashInstall(key: usize, hashKey: usize): void {
   const reduced = 0 - (high >> 63);
   store<u64>(BLOCK, (low << 1) ^ (reduced & 1));
   store<u64>(BLOCK, (high << 1) ^ (low >> 63) ^ (reduced & 0xc200000000000000), 8);
-  for (let power: u32 = 0; ; power++) {
-    installPower(key + power * POWER_TABLES);
-    if (power === POWERS - 1) break;
+  for (let power: u32 = 1; ; power++) {
+    if (power <= POWERS) installPower(key + (power - 1) * POWER_TABLES);
+    if (power % GHASH_COLUMNS === 0) ghashRowsInstall(key + ROWS_KEY, power / GHASH_COLUMNS, BLOCK);
+    if (power === GHASH_ROWS * GHASH_COLUMNS) break;
     // The next power: this one as a block of data, times h.
     storeNibbles(0, v128.load(BLOCK));
     v128.store(BLOCK, multiply(key, 1));
   }
-  ghashLanesInstall(key + LANES_HALF, BLOCK);
-  storeNibbles(0, v128.load(BLOCK));
-  v128.store(BLOCK, multiply(key + (POWERS - 1) * POWER_TABLES, 1));
-  ghashLanesInstall(key + LANES_ALL, BLOCK);
   wipe(BLOCK, 16);
   wipe(NIBBLES, NIBBLES_BYTES);
 }
@@ -97,42 +94,46 @@ export function ghash(key: usize, aad: usize, aadLength: u32, data: usize, lengt
     storeNibbles(i, lengths);
     sum = multiply(key, blocks);
   } else {
-    sum = inLanes(key, first, data, length, lengths);
+    sum = inRows(key, first, data, length, lengths);
   }
   wipe(NIBBLES, NIBBLES_BYTES);
   return reversed(sum);
 }
 
 /** The sum over `first`, the data and `lengths`, which together are more than POWERS blocks. */
-function inLanes(key: usize, first: v128, data: usize, length: u32, lengths: v128): v128 {
+function inRows(key: usize, first: v128, data: usize, length: u32, lengths: v128): v128 {
   const blocks = ((length + 15) >> 4) + 2;
-  let groups = (blocks + GHASH_LANES - 1) / GHASH_LANES;
+  let rows = (blocks + GHASH_COLUMNS - 1) / GHASH_COLUMNS;
   // Zeros in front leave the sum as it is.
-  let lane = groups * GHASH_LANES - blocks;
-  wipe(GROUP, GROUP_BYTES);
-  v128.store(GROUP + (lane << 4), first);
-  lane += 1;
-  for (; groups > 1; groups--) {
-    for (; lane < GHASH_LANES; lane++) {
-      v128.store(GROUP + (lane << 4), loadReversed(data));
-      data += 16;
-      length -= 16;
-    }
-    ghashLanesAdd(GROUP);
-    ghashLanesMultiply(key + LANES_ALL);
-    lane = 0;
-  }
-  for (; length > 16; length -= 16) {
-    v128.store(GROUP + (lane << 4), loadReversed(data));
+  const zeros = rows * GHASH_COLUMNS - blocks;
+  v128.store(ROW + (zeros << 4), reversed(first));
+  for (let column = zeros + 1; column < GHASH_COLUMNS; column++) {
+    v128.store(ROW + (column << 4), v128.load(data));
     data += 16;
-    lane += 1;
+    length -= 16;
   }
-  if (lane < GHASH_LANES - 1) v128.store(GROUP + 224, lastBlock(data, length));
-  v128.store(GROUP + 240, lengths);
-  ghashLanesAdd(GROUP);
-  const sums = ghashLanesFold(key + LANES_HALF);
-  for (let i: u32 = 0; i < POWERS; i++) storeNibbles(i, v128.load(sums + (i << 4)));
-  ghashLanesWipe();
+  ghashRow(0, ROW);
+  wipe(ROW, ROW_BYTES);
+  // All rows but the last one, which has a power of its own for each block.
+  rows -= 1;
+  for (let row: u32 = 1; ; row = 0) {
+    const count = min(rows, GHASH_ROWS);
+    for (; row < count; row++) {
+      ghashRow(row, data);
+      data += 64;
+      length -= 64;
+    }
+    ghashRowsMultiply(key + ROWS_KEY, count);
+    rows -= count;
+    if (rows === 0) break;
+  }
+  ghashRowsSums(ROW);
+  storeNibbles(0, v128.xor(v128.load(ROW), loadReversed(data)));
+  storeNibbles(1, v128.xor(v128.load(ROW, 16), loadReversed(data + 16)));
+  storeNibbles(2, v128.xor(v128.load(ROW, 32), lastBlock(data + 32, length - 32)));
+  storeNibbles(3, v128.xor(v128.load(ROW, 48), lengths));
+  wipe(ROW, ROW_BYTES);
+  ghashRowsWipe();
   return multiply(key, POWERS);
 }
 
@@ -165,10 +166,10 @@ function multiply(key: usize, count: u32): v128 {
     for (let nibbles = NIBBLES, end = NIBBLES + (count << 5); nibbles !== end; nibbles += 32) {
       const lows = v128.load(nibbles);
       const highs = v128.load(nibbles, 16);
-      sum = v128.xor(sum, i8x16.swizzle(v128.load(tables), lows));
-      carried = v128.xor(carried, i8x16.swizzle(v128.load(tables, 16), lows));
-      sum = v128.xor(sum, i8x16.swizzle(v128.load(tables, 32), highs));
-      carried = v128.xor(carried, i8x16.swizzle(v128.load(tables, 48), highs));
+      sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(tables), lows));
+      carried = v128.xor(carried, i8x16.relaxed_swizzle(v128.load(tables, 16), lows));
+      sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(tables, 32), highs));
+      carried = v128.xor(carried, i8x16.relaxed_swizzle(v128.load(tables, 48), highs));
       tables -= POWER_TABLES;
     }
     low = v128.xor(low, carried);

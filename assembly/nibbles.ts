@@ -1,5 +1,6 @@
 // Carry-less products of nibbles with a fixed value, by look-up: a table of 16 one-byte entries is one vector, in which
-// i8x16.swizzle looks up 16 nibbles at once. It stays in a register, so no address depends on what is looked up.
+// i8x16.relaxed_swizzle looks up 16 nibbles at once. It stays in a register, so no address depends on what is looked up. What
+// the instruction makes of numbers above 15 depends on the processor, so it needs none of what swizzle adds for those.
 
 /** A table: bits 8 to 15 of the carry-less products of `value` with 0, 1, ... 15. */
 export function products(value: u32): v128 {

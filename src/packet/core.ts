@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { addressBytes, ipv4Number } from '../address.js';
 import { VpnrError } from '../errors.js';
 import {
@@ -81,6 +82,12 @@ export interface SessionParameters {
 
 let compiled: WebAssembly.Module | undefined;
 
+/** Compiles WebAssembly with relaxed SIMD, which is part of the standard now but needs a flag in the V8 of Node 20. */
+export function compileWasm(bytes: Uint8Array): WebAssembly.Module {
+  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return new WebAssembly.Module(bytes);
+}
+
 /** One instance of the packet core. Hot calls go to `exports` directly; what is rare has a method here. */
 export class PacketCore {
   readonly exports: CoreExports;
@@ -90,7 +97,7 @@ export class PacketCore {
   #offloads = 0;
 
   constructor() {
-    compiled ??= new WebAssembly.Module(readFileSync(new URL('../core.wasm', import.meta.url)));
+    compiled ??= compileWasm(readFileSync(new URL('../core.wasm', import.meta.url)));
     const instance = new WebAssembly.Instance(compiled, {});
     this.exports = instance.exports as unknown as CoreExports;
     const { buffer } = this.exports.memory;

@@ -24,7 +24,7 @@ import {
   SCRATCH_SIZE,
   SUITE_CHACHA20_POLY1305,
 } from '../../src/packet/abi.js';
-import { PacketCore, type SaParameters } from '../../src/packet/core.js';
+import { compileWasm, PacketCore, type SaParameters } from '../../src/packet/core.js';
 import { ANY, anySelector } from '../support/client.js';
 
 const KEY = Uint8Array.from({ length: 36 }, (_, i) => 0x40 + i);
@@ -45,7 +45,7 @@ const internal = (part: string) => (error: unknown) =>
   error instanceof VpnrError && error.code === 'INTERNAL' && error.message.includes(part);
 
 test('the module imports nothing, and its exports are those of the interface', () => {
-  const module = new WebAssembly.Module(readFileSync(new URL('../../src/core.wasm', import.meta.url)));
+  const module = compileWasm(readFileSync(new URL('../../src/core.wasm', import.meta.url)));
   assert.equal(WebAssembly.Module.imports(module), []);
   const declared = readFileSync('src/packet/exports.ts', 'utf8').matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm);
   assert.equal(

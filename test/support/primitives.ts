@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileWasm } from '../../src/packet/core.js';
 
 // The tests run from .build/test/support.
 const project = fileURLToPath(new URL('../../../', import.meta.url));
@@ -15,6 +16,6 @@ export function compilePrimitives<T>(name: string): T {
     ['assembly/testing.ts', '--target', 'release', '--outFile', out],
     { cwd: project },
   );
-  const module = new WebAssembly.Module(readFileSync(join(project, out)));
+  const module = compileWasm(readFileSync(join(project, out)));
   return new WebAssembly.Instance(module, {}).exports as unknown as T;
 }
