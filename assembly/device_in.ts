@@ -98,6 +98,12 @@ export function deviceRewind(): void {
   isCutting = false;
 }
 
+/** Where the packet or super-packet in slot `i` of the transmit batch begins. */
+export function deviceSlot(i: u32): usize {
+  if ((offloads & OFFLOAD_HEADER) === 0) return transmitSlot(i);
+  return BIG_TX_SLOTS + i * BIG_SLOT_SIZE + SLOT_HEADROOM;
+}
+
 /**
  * The first packet in slot `i` of the transmit batch, `deviceLength` bytes; zero if it was dropped. What is cut off a
  * super-packet is checked here; for the rest the length is that of what was read.
@@ -105,11 +111,11 @@ export function deviceRewind(): void {
 export function deviceFirst(i: u32): usize {
   const available = load<u32>(<usize>TX_LENGTHS + (i << 2));
   isCutting = false;
+  const p = deviceSlot(i);
   if ((offloads & OFFLOAD_HEADER) === 0) {
     deviceLength = available;
-    return transmitSlot(i);
+    return p;
   }
-  const p: usize = BIG_TX_SLOTS + i * BIG_SLOT_SIZE + SLOT_HEADROOM;
   const v = p - VNET_HEADER;
   if (available < <u32>VNET_HEADER) return drop(DROP_TX_MALFORMED);
   const length = available - VNET_HEADER;

@@ -48,6 +48,11 @@ export function windowAccept(w: usize, bits: u32, sequence: u64): void {
   store<u64>(block, load<u64>(block) | maskOf(sequence));
 }
 
+/** Loads what `windowCheck` and `windowAccept` of `sequence` will need; returns a meaningless number. */
+export function windowPreload(w: usize, bits: u32, sequence: u64): u64 {
+  return load<u64>(w) + load<u64>(blockOf(w, bits, sequence));
+}
+
 /** Clears the bits of the numbers from `from` up to but without `end`. */
 function clear(w: usize, bits: u32, from: u64, end: u64): void {
   while (from < end) {

@@ -20,7 +20,7 @@ import {
   SESSION_WINDOWS,
   SESSIONS,
 } from '../src/packet/abi';
-import { windowReset } from './duplicate';
+import { windowPreload, windowReset } from './duplicate';
 import { poolContains, poolEntry } from './pool';
 
 // A session record. All zero: no session.
@@ -118,6 +118,19 @@ export function sessionSendKey(session: usize): usize {
 /** The session's duplicate filter. */
 export function sessionWindow(session: usize): usize {
   return SESSION_WINDOWS + <u32>((session - SESSIONS) / SESSION_SIZE) * SESSION_WINDOW_SIZE;
+}
+
+/** Loads what a packet from the client with this index and sequence number will need; returns a meaningless number. */
+export function sessionPreload(index: u32, sequence: u64): u64 {
+  const session = recordOf(index);
+  return load<u64>(session) + windowPreload(sessionWindow(session), DUPLICATE_WINDOW, sequence);
+}
+
+/** The same for a packet to the client that leases an address, whatever that is. */
+export function sessionPreloadLease(address: u32): u64 {
+  if (!poolContains(address)) return 0;
+  const session = recordOf(load<u32>(poolEntry(address)));
+  return load<u64>(session) + load<u64>(session, SEND_KEY);
 }
 
 /**
