@@ -7,6 +7,9 @@ import { type CommonReport, restoreFailure, type StopCommand, type WorkerStart }
 import { describeOffloads, type Offloads } from './offloads.js';
 import { SharedState } from './shared.js';
 
+/** The worker's garbage is numbers, short-lived: a space that stays in the processor's cache is best. */
+const YOUNG_GENERATION_MB = 1;
+
 export interface HostEvents<Report> {
   report(report: Report): void;
   /** The worker does nothing any more. Called at most once, and not because of `stop`. */
@@ -38,6 +41,7 @@ export class WorkerHost<Command, Report extends { type: string }> {
       name: `vpnr-${role.name}`,
       workerData,
       transferList: [port2],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     port1.on('message', (report: Report | CommonReport) => this.#receive(report));
     worker.on('error', error => this.#end(toVpnrError(error)));

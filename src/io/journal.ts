@@ -25,7 +25,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { VpnrError } from '../errors.js';
 import { tryLock } from './lock.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process.js';

@@ -4,7 +4,7 @@
  */
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { Secret } from '../secret.js';
 import type { ResumeState } from './attempt.js';

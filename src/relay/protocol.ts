@@ -14,7 +14,7 @@
  * is never sent, not even to a false relay.
  */
 import { isIPv4 } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RelayMode } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
 

@@ -5,7 +5,7 @@
 import { readFile, rename } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { VpnrError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 
