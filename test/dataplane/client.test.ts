@@ -11,6 +11,7 @@ import { monotonicMs } from '../../src/io/clock.js';
 import { close } from '../../src/io/libc.js';
 import { openUdp, sendDatagram } from '../../src/io/udp.js';
 import { namespacesPossible } from '../support/namespace.js';
+import { PATIENT, replies } from '../support/ping.js';
 import {
   DEVICE,
   installChildren,
@@ -29,9 +30,6 @@ const CASES = 12;
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 /** Waits until the counter has at least this value. */
-/** Replies that a busy machine delays count too: ping goes on until it has all of them, or gives up. */
-const PATIENT = ['-w', '10'];
-
 function counted(side: Side, name: string, value: number): Promise<void> {
   return until(() => (side.plane.counters()[name] ?? 0) >= value);
 }
@@ -71,7 +69,7 @@ if (namespacesPossible()) {
       for (const suite of SUITES) {
         const [leftSpi, rightSpi] = await installChildren(pair, suite);
         const printed = ping(pair, '-c', '5', ...PATIENT, '-s', '1300');
-        assert.match(printed, '5 received', suite);
+        assert.ok(replies(printed) >= 5);
         sent += Number(/(\d+) packets transmitted/.exec(printed)?.[1]);
         pair.left.plane.removeChild(leftSpi);
         pair.right.plane.removeChild(rightSpi);
@@ -131,7 +129,7 @@ if (namespacesPossible()) {
       assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
       await counted(pair.left, 'tx-no-tunnel', 3);
       const [leftSpi] = await installChildren(pair, 'chacha20poly1305');
-      assert.match(ping(pair, '-c', '1', ...PATIENT), '1 received');
+      assert.ok(replies(ping(pair, '-c', '1', ...PATIENT)) >= 1);
       pair.left.plane.activate(undefined, 2);
       await settled(pair.left);
       assert.throws(() => ping(pair, '-c', '3', '-W', '0.1'));
@@ -170,7 +168,8 @@ if (namespacesPossible()) {
     withPair(async pair => {
       const [leftSpi] = await installChildren(pair, 'chacha20poly1305');
       const rogue = rogueGateway(pair);
-      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
+      const printed = ping(pair, '-c', '2', ...PATIENT);
+      assert.ok(replies(printed) >= 2);
       const before = process.memoryUsage.rss();
       const total = 100_000;
       const noise = randomBytes(70_000);
@@ -195,8 +194,9 @@ if (namespacesPossible()) {
       const counters = pair.left.plane.counters();
       assert.ok((counters['rx-auth'] ?? 0) > 1000);
       assert.ok((counters['rx-unknown-spi'] ?? 0) > 1000);
-      assert.is(counters['rx-packets'], 2);
-      assert.match(ping(pair, '-c', '5', ...PATIENT), '5 received');
+      const pings = Number(/(\d+) packets transmitted/.exec(printed)?.[1]);
+      assert.ok((counters['rx-packets'] ?? 0) <= pings, `${counters['rx-packets']} of ${pings} pings`);
+      assert.ok(replies(ping(pair, '-c', '5', ...PATIENT)) >= 5);
       assert.ok(process.memoryUsage.rss() - before < 100e6, 'memory stays bounded');
       assert.not(pair.left.reports.some(([kind]) => kind === 'failed'));
       close(rogue);
@@ -208,7 +208,7 @@ if (namespacesPossible()) {
       openPath(pair.left, pair.right, 1);
       for (let index = 0; index < 50; index++) pair.left.plane.sendIke(1, message(index));
       assert.equal(await pair.left.next('pathError'), ['pathError', 1, 'ECONNREFUSED']);
-      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
+      assert.ok(replies(ping(pair, '-c', '2', ...PATIENT)) >= 2);
       assert.ok(pair.left.reports.length < 10);
     }));
 
@@ -236,7 +236,7 @@ if (namespacesPossible()) {
       assert.throws(() => openPath(pair.left, pair.right, 3), /open already/);
       assert.throws(() => pair.left.plane.openPath(16, { address: '198.18.1.2', port: 1 }), /no path 16/);
       await installChildren(pair, 'chacha20poly1305');
-      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
+      assert.ok(replies(ping(pair, '-c', '2', ...PATIENT)) >= 2);
     }));
 
   test('a device that is removed is a failure, and stopping still works', async () => {
@@ -259,7 +259,7 @@ if (namespacesPossible()) {
     const before = openDescriptors();
     await withPair(async pair => {
       await installChildren(pair, 'aes256gcm16');
-      assert.match(ping(pair, '-c', '2', ...PATIENT), '2 received');
+      assert.ok(replies(ping(pair, '-c', '2', ...PATIENT)) >= 2);
       await pair.left.plane.stop();
     });
     await until(() => openDescriptors() === before);

@@ -10,6 +10,7 @@ import { openTun } from '../../src/io/tun.js';
 import { openUdp } from '../../src/io/udp.js';
 import { Secret } from '../../src/secret.js';
 import { Namespace, namespacesPossible } from '../support/namespace.js';
+import { PATIENT, replies } from '../support/ping.js';
 import { openDescriptors, PORT, Side, SUITES, settled, until } from '../support/planes.js';
 
 const CASES = 6;
@@ -114,9 +115,8 @@ async function withScene(
 }
 
 function ping(client: Side, address: string): void {
-  // Replies that a busy machine delays count too: ping goes on until it has all of them, or gives up.
-  const printed = client.space.run('ping', '-n', '-c', '5', '-w', '10', '-i', '0.01', '-s', '1200', address);
-  assert.match(printed, '5 received');
+  const printed = client.space.run('ping', '-n', '-c', '5', ...PATIENT, '-i', '0.01', '-s', '1200', address);
+  assert.ok(replies(printed) >= 5);
 }
 
 if (namespacesPossible()) {

@@ -9,6 +9,7 @@ import { openTun } from '../../src/io/tun.js';
 import { openUdp, sendDatagram } from '../../src/io/udp.js';
 import { Secret } from '../../src/secret.js';
 import { namespacesPossible } from '../support/namespace.js';
+import { PATIENT, replies } from '../support/ping.js';
 import {
   DEVICE,
   installChildren,
@@ -34,9 +35,6 @@ const INDEX = 0x1234_5678;
  * The left side is a client; the right namespace holds its gateway, the relay with a device of its own, and a server.
  * The left device has the address `device`.
  */
-/** Replies that a busy machine delays count too: ping goes on until it has all of them, or gives up. */
-const PATIENT = ['-w', '10'];
-
 async function startScene(mode: RelayMode, device: string) {
   const pair: Pair = await startPair(1300);
   const { left, right } = pair;
@@ -124,12 +122,13 @@ if (namespacesPossible()) {
     test(`packets pass through the relay in ${mode} mode, from the device address ${device}`, () =>
       withScene(mode, device, async ({ left, relay, moves, ping }) => {
         const printed = ping('-c', '20', ...PATIENT, '-s', '1100');
-        assert.match(printed, '20 received');
+        assert.ok(replies(printed) >= 20);
         const sent = Number(/(\d+) packets transmitted/.exec(printed)?.[1]);
         // The control connection goes past the relay's data plane.
-        assert.match(
-          left.space.run('ping', '-n', '-c', '2', ...PATIENT, '-i', '0.01', '-I', CONTROL, '198.18.2.2'),
-          '2 received',
+        assert.ok(
+          replies(
+            left.space.run('ping', '-n', '-c', '2', ...PATIENT, '-i', '0.01', '-I', CONTROL, '198.18.2.2'),
+          ) >= 2,
         );
         const counters = relay.counters();
         for (const name of ['rx-packets', 'tx-packets']) {
@@ -140,7 +139,9 @@ if (namespacesPossible()) {
         await until(() => moves.length > 0);
         assert.equal(moves, [[INDEX, path, 1]]);
         const activity = await relay.activity([INDEX, 99]);
-        assert.equal([...activity], [[INDEX, { received: 21, epoch: 1, path }]]);
+        const received = activity.get(INDEX)?.received ?? 0;
+        assert.ok(received >= 21 && received <= sent + 1, `${received} of ${sent} pings and a probe`);
+        assert.equal([...activity], [[INDEX, { received, epoch: 1, path }]]);
       }));
   }
 
@@ -152,7 +153,7 @@ if (namespacesPossible()) {
       await installChildren({ left, right }, 'aes256gcm16', 1);
       left.plane.activate(1, 2);
       await settled(left);
-      assert.match(ping('-c', '5', ...PATIENT), '5 received');
+      assert.ok(replies(ping('-c', '5', ...PATIENT)) >= 5);
       await until(() => moves.length === 2);
       assert.equal(moves[1], [INDEX, { address: '198.18.2.77', port: CLIENT_PORT }, 2]);
       relay.drain();
@@ -163,7 +164,7 @@ if (namespacesPossible()) {
       assert.throws(() => ping('-c', '1', '-W', '0.1'));
       await until(() => (relay.counters()['relay-session'] ?? 0) > 0);
       await bind();
-      assert.match(ping('-c', '2', ...PATIENT), '2 received');
+      assert.ok(replies(ping('-c', '2', ...PATIENT)) >= 2);
     }));
 
   test('a session that the core would refuse is refused at once', () =>
@@ -199,7 +200,7 @@ if (namespacesPossible()) {
       await until(
         () => (relay.counters()['relay-tag'] ?? 0) + (relay.counters()['relay-duplicate'] ?? 0) > 1000,
       );
-      assert.match(ping('-c', '5', ...PATIENT), '5 received');
+      assert.ok(replies(ping('-c', '5', ...PATIENT)) >= 5);
       assert.is((await relay.activity([INDEX])).get(INDEX)?.received, 6);
       assert.is(moves.length, 1);
       close(rogue);
