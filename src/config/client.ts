@@ -1,8 +1,10 @@
 /** `client.yaml`: what `vpnr connect` needs to know. */
 import * as z from 'zod';
 import {
+  bytesBetween,
   DEFAULT_IKE_PROPOSALS,
   deviceName,
+  dscp,
   durationBetween,
   ESP_SUITES,
   espSuite,
@@ -13,6 +15,7 @@ import {
   ipv4Port,
   name,
   network,
+  protocol,
   secretSource,
   section,
   word,
@@ -65,13 +68,47 @@ const tunnel = section({
   address: ipv4Host.optional(),
 });
 
+/** Traffic of which two copies are sent: by the port at either end, the IP protocol, the DSCP, or several of them at once. */
+const flow = section({
+  port: z.int().min(1).max(65535).optional(),
+  protocol: protocol.optional(),
+  dscp: dscp.optional(),
+}).refine(rule => rule.port !== undefined || rule.protocol !== undefined || rule.dscp !== undefined, {
+  error: 'expected at least one of port, protocol and dscp',
+});
+
 const failover = section({
-  /** Only `cold` is carried out so far; `connect` says so when another one is asked for. */
-  mode: word('cold', 'standby', 'replay', 'duplicate').default('cold'),
+  /** Unless given `replay` with a relay that numbers packets, else `standby`. */
+  mode: word('cold', 'standby', 'replay', 'duplicate').optional(),
   probe: section({
+    /** Of the active path while traffic flows. */
     interval: durationBetween(10, 60_000, 'from 10ms to 60s').default(25),
     misses: z.int().min(1).max(100).default(3),
+    /** Of the other paths while traffic flows. */
+    standby: durationBetween(10, 60_000, 'from 10ms to 60s').default(500),
+    /** Of any path that has been without traffic for long. */
+    idle: durationBetween(1000, 600_000, 'from 1s to 10m').default(15_000),
   }).prefault({}),
+  prefer: word('order', 'latency').default('order'),
+  failback: z
+    .union(
+      [
+        z.literal('never'),
+        section({ after: durationBetween(0, 86_400_000, 'from 0s to 1d').default(60_000) }),
+      ],
+      { error: 'expected "never" or { after: DURATION }' },
+    )
+    .prefault({}),
+  /** What each end keeps of the packets it sent last. */
+  replay: section({
+    bytes: bytesBetween(2 ** 16, 2 ** 26, 'from 64KiB to 64MiB').prefault('4MiB'),
+    age: durationBetween(100, 30_000, 'from 100ms to 30s').default(2000),
+  }).prefault({}),
+  /** Mode `duplicate` for these flows only. */
+  duplicate: z.array(flow).min(1, { error: 'expected at least one flow' }).max(16).optional(),
+}).refine(({ mode, duplicate }) => duplicate === undefined || mode === 'duplicate', {
+  path: ['duplicate'],
+  error: 'chosen flows need "mode: duplicate"',
 });
 
 export const lifetimes = section({
@@ -79,7 +116,7 @@ export const lifetimes = section({
   child: durationBetween(10_000, 86_400_000, 'from 10s to 1d').default(3_600_000),
 });
 
-export const clientSchema = section({
+const client = section({
   name,
   identity: z.string().min(1),
   gateways: z
@@ -94,6 +131,24 @@ export const clientSchema = section({
   failover: failover.prefault({}),
   lifetimes: lifetimes.prefault({}),
 });
+
+export const clientSchema = client
+  .refine(
+    ({ relay, failover: { mode } }) =>
+      (mode !== 'replay' && mode !== 'duplicate') || (relay !== undefined && relay.mode !== 'ipip'),
+    {
+      path: ['failover', 'mode'],
+      error:
+        'replay and duplicate need a relay that numbers packets (any relay.mode but ipip); standby does without',
+    },
+  )
+  .transform(({ failover: { mode, ...rest }, ...config }) => {
+    const numbered = config.relay !== undefined && config.relay.mode !== 'ipip';
+    return {
+      ...config,
+      failover: { ...rest, mode: mode ?? (numbered ? ('replay' as const) : ('standby' as const)) },
+    };
+  });
 
 export type ClientConfig = z.output<typeof clientSchema>;
 export type GatewayEntry = ClientConfig['gateways'][number];

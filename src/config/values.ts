@@ -54,6 +54,55 @@ export function durationBetween(lowest: number, highest: number, label: string) 
   });
 }
 
+const BYTES: Record<string, number> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** An amount of memory such as `4MiB`, in bytes, between two bounds. */
+export function bytesBetween(lowest: number, highest: number, label: string) {
+  const expected = `expected a size such as 512KiB or 4MiB, ${label}`;
+  return z.string({ error: expected }).transform((text, context) => {
+    const match = /^(\d+)(KiB|MiB|GiB)$/.exec(text);
+    const bytes = Number(match?.[1]) * (BYTES[match?.[2] ?? ''] ?? Number.NaN);
+    if (bytes >= lowest && bytes <= highest) return bytes;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}
+
+/** Differentiated services code points by name (RFC 2474, 2597, 3246, 5865, 8622); the classes AFxy follow a formula. */
+const DSCP: Record<string, number> = { be: 0, le: 1, 'voice-admit': 44, ef: 46 };
+for (let group = 0; group < 8; group++) DSCP[`cs${group}`] = 8 * group;
+for (let group = 1; group <= 4; group++)
+  for (let drop = 1; drop <= 3; drop++) DSCP[`af${group}${drop}`] = 8 * group + 2 * drop;
+
+/** A differentiated services code point: its name or its number. */
+export const dscp = z
+  .union([z.int().min(0).max(63), z.string()], { error: 'expected a code point such as ef, af41 or 46' })
+  .transform((value, context) => {
+    const point = typeof value === 'number' ? value : DSCP[value.toLowerCase()];
+    if (point !== undefined) return point;
+    context.addIssue({
+      code: 'custom',
+      message: `expected a code point: one of ${Object.keys(DSCP).join(', ')}, or 0 to 63`,
+    });
+    return z.NEVER;
+  });
+
+/** IANA's numbers of the protocols that are known by name. */
+const PROTOCOLS: Record<string, number> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 };
+
+/** An IP protocol: its name or its number. */
+export const protocol = z
+  .union([z.int().min(0).max(255), z.string()], { error: 'expected a protocol such as udp, or its number' })
+  .transform((value, context) => {
+    const number = typeof value === 'number' ? value : PROTOCOLS[value.toLowerCase()];
+    if (number !== undefined) return number;
+    context.addIssue({
+      code: 'custom',
+      message: `expected a protocol: one of ${Object.keys(PROTOCOLS).join(', ')}, or its number from 0 to 255`,
+    });
+    return z.NEVER;
+  });
+
 export interface HostPort {
   host: string;
   port: number;

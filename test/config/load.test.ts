@@ -64,7 +64,7 @@ test('a client configuration with everything in it', () => {
   ]);
   assert.is(config.relay?.fingerprint, `sha256:${FINGERPRINT}`);
   assert.equal(config.relay?.address, { host: '10.20.0.100', port: 7511 });
-  assert.equal(config.failover.probe, { interval: 25, misses: 3 });
+  assert.equal(config.failover.probe, { interval: 25, misses: 3, standby: 500, idle: 15_000 });
   assert.is(config.tunnel.address, '192.168.77.2');
 });
 
@@ -75,7 +75,13 @@ test('what is left out has a default', () => {
     clientSchema,
   );
   assert.is(config.tunnel.device, 'vpnr0');
-  assert.equal(config.failover, { mode: 'cold', probe: { interval: 25, misses: 3 } });
+  assert.equal(config.failover, {
+    mode: 'standby',
+    probe: { interval: 25, misses: 3, standby: 500, idle: 15_000 },
+    prefer: 'order',
+    failback: { after: 60_000 },
+    replay: { bytes: 4 * 2 ** 20, age: 2000 },
+  });
   assert.is(config.relay, undefined);
 });
 

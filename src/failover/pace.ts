@@ -1,0 +1,24 @@
+/** How often a path is probed. */
+import type { ProbeTiming } from './timing.js';
+
+/** A path idle for so many intervals is probed at a longer one. */
+const IDLE_GROWTH = 8;
+/** A path silent for so many intervals likewise. */
+const SILENT_GROWTH = 10;
+
+export interface Attention {
+  /** It carries traffic, or is compared with the one that does, or may have to replace it in a moment. */
+  close: boolean;
+  /** Since the last packet of traffic. */
+  idleMs: number;
+  /** Since the last answer, if the path has failed. */
+  silentMs?: number;
+}
+
+/** The interval between probes, in milliseconds. */
+export function probeInterval(timing: ProbeTiming, { close, idleMs, silentMs }: Attention): number {
+  const { intervalMs, standbyIntervalMs, idleIntervalMs, idleMaxMs, idleAfterMs } = timing;
+  const idle = Math.min(Math.max(idleMs / IDLE_GROWTH, idleIntervalMs), idleMaxMs);
+  const wanted = idleMs >= idleAfterMs ? idle : close ? intervalMs : standbyIntervalMs;
+  return silentMs === undefined ? wanted : Math.min(Math.max(wanted, silentMs / SILENT_GROWTH), idleMaxMs);
+}
