@@ -1,7 +1,7 @@
 // Datagrams from the gateways to the device, a batch at a time. For each datagram:
 //   1. NAT keepalives end here, IKE goes to the control plane (RFC 3948 sections 2.2 and 2.3)
 //   2. ESP: association by SPI, replay window, tag, trailer, inner packet, selectors
-//   3. from the relay: tag, duplicate filter; data goes on, probe replies and requests become events
+//   3. from the relay: duplicate filter, tag, filter accepts; data goes on, probe replies and requests become events
 //   4. the destination must be an address of ours. Without a relay that is the path's virtual address, translated to
 //      the device's; with one it is the lease, translated to the device's, or the virtual address, translated to the
 //      control connection's
@@ -92,7 +92,7 @@ import {
   PROTOCOL_UDP,
 } from './ip';
 import { clampMss } from './mss';
-import { relaySequence, relaySession, relayVerify, UDP_HEADER } from './relay';
+import { relayHead, relayOpen, relaySequence, relaySession, relayTail, UDP_HEADER } from './relay';
 import { rewriteDestination } from './rewrite';
 import { SA_PATH, saInbound } from './sa';
 
@@ -182,13 +182,14 @@ function receiveRelay(path: u32, udp: usize, available: u32): u32 {
     load16(udp + 2) === clientPort &&
     relaySession(header) === sessionIndex;
   if (!isOurs) return DROP_RELAY_SESSION;
-  const type = relayVerify(header, length - UDP_HEADER, receiveKey);
-  if (type < 0) return -type;
   const sequence = relaySequence(header);
   if (!windowCheck(relayWindow, DUPLICATE_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
+  const type = relayOpen(relayMode, header, length - UDP_HEADER, receiveKey);
+  if (type < 0) return -type;
   windowAccept(relayWindow, DUPLICATE_WINDOW, sequence);
-  const body = header + RELAY_HEADER;
-  const bodyLength = length - UDP_HEADER - RELAY_HEADER;
+  const head = relayHead(relayMode);
+  const body = header + head;
+  const bodyLength = length - UDP_HEADER - head - relayTail(relayMode);
   if (type === RELAY_DATA) return receiveLeased(body, bodyLength);
   if (type === RELAY_PROBE_REPLY) {
     if (bodyLength < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;

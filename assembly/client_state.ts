@@ -11,8 +11,11 @@ import {
   RELAY_MODE_CLEAR,
   RELAY_MODE_IPIP,
   RELAY_MODE_NONE,
+  RELAY_MODE_SEALED,
+  RELAY_SEALED_KEY,
   SA_MAX,
   SCRATCH,
+  SESSION_KEYS,
 } from '../src/packet/abi';
 import { batchInit } from './batch';
 import { windowReset } from './duplicate';
@@ -64,9 +67,9 @@ export let clientPort: u32 = 0;
 export let sessionIndex: u32 = 0;
 /** Four bytes: the session's address. */
 export const lease: usize = memory.data(4, 4);
-/** SipHash keys. */
-export const sendKey: usize = memory.data(16, 16);
-export const receiveKey: usize = memory.data(16, 16);
+/** Keys as the mode needs them, RELAY_SEALED_KEY bytes at most. */
+export const sendKey: usize = memory.data(RELAY_SEALED_KEY, 16);
+export const receiveKey: usize = memory.data(RELAY_SEALED_KEY, 16);
 /** Of the relay's sequence numbers; windowSize(DUPLICATE_WINDOW) bytes. */
 export const relayWindow: usize = memory.data(8 + DUPLICATE_WINDOW / 8, 8);
 let relaySequence: u64 = 0;
@@ -85,29 +88,30 @@ export function clientRelay(address: u32, port: u32): void {
 }
 
 /**
- * Binds the session that the relay granted. `leased`: its IPv4 address as a number. Send and receive key, 16 bytes
- * each, are taken from SCRATCH and wiped there.
+ * Binds the session that the relay granted. `leased`: its IPv4 address as a number. The keys are SESSION_KEYS bytes at
+ * SCRATCH, which are wiped. Sequence numbers begin with one, so no key is ever bound twice.
  */
 export function clientBind(mode: u32, port: u32, session: u32, leased: u32): i32 {
   clientUnbind();
-  const valid = relayAddress !== 0 && (mode === RELAY_MODE_CLEAR || mode === RELAY_MODE_IPIP);
+  const isMode = mode === RELAY_MODE_CLEAR || mode === RELAY_MODE_IPIP || mode === RELAY_MODE_SEALED;
+  const valid = relayAddress !== 0 && isMode;
   if (valid) {
-    memory.copy(sendKey, SCRATCH, 16);
-    memory.copy(receiveKey, SCRATCH + 16, 16);
+    memory.copy(sendKey, SCRATCH, RELAY_SEALED_KEY);
+    memory.copy(receiveKey, SCRATCH + RELAY_SEALED_KEY, RELAY_SEALED_KEY);
     store<u32>(lease, bswap<u32>(leased));
     clientPort = port;
     sessionIndex = session;
     relayMode = mode;
   }
-  memory.fill(SCRATCH, 0, 32);
+  memory.fill(SCRATCH, 0, SESSION_KEYS);
   return valid ? OK : ERR_STATE;
 }
 
 /** Forgets the session and wipes its keys; the relay's address stays. */
 export function clientUnbind(): void {
   relayMode = RELAY_MODE_NONE;
-  memory.fill(sendKey, 0, 16);
-  memory.fill(receiveKey, 0, 16);
+  memory.fill(sendKey, 0, RELAY_SEALED_KEY);
+  memory.fill(receiveKey, 0, RELAY_SEALED_KEY);
   store<u32>(lease, 0);
   windowReset(relayWindow, DUPLICATE_WINDOW);
   relaySequence = 0;

@@ -60,7 +60,7 @@ import { windowHighest } from './duplicate';
 import { ESP_HEAD, espSeal } from './esp';
 import { checkPacket, IPV4_SOURCE, IPV6_SOURCE, ipVersion } from './ip';
 import { clampMss } from './mss';
-import { ipipEncapsulate, relayEncapsulate } from './relay';
+import { ipipEncapsulate, relayEncapsulate, relayTail } from './relay';
 import { rewriteSource } from './rewrite';
 import { mayLeave } from './selectors';
 
@@ -96,7 +96,7 @@ export function clientProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32): i3
   store<u64>(body, bswap<u64>(windowHighest(relayWindow)), 12);
   const epoch = <i32>path === activePath ? pathEpoch : pathEpoch - 1;
   const outer = toRelay(body, RELAY_PROBE_BODY, RELAY_PROBE, epoch, path);
-  const sealed = seal(sa, outer, <u32>(body - outer) + RELAY_PROBE_BODY);
+  const sealed = seal(sa, outer, <u32>(body - outer) + RELAY_PROBE_BODY + relayTail(relayMode));
   if (sealed > 0) setMessage(TX_MMSG, OWN_MESSAGE, OWN_MESSAGE, outer - ESP_HEAD, sealed, 0);
   count(sealed > 0 ? COUNTER_PROBES_SENT : -sealed);
   return sealed > 0 ? OK : ERR_STATE;
@@ -145,12 +145,13 @@ function sendRelayed(sa: usize, p: usize, length: u32, family: u32): u32 {
     relayMode === RELAY_MODE_IPIP
       ? ipipEncapsulate(p, length, load<u32>(addressAt(ADDRESS_PATH + activePath, 4)), relayAddress)
       : toRelay(p, length, RELAY_DATA, pathEpoch, activePath);
-  return send(sa, outer, <u32>(p - outer) + length);
+  return send(sa, outer, <u32>(p - outer) + length + relayTail(relayMode));
 }
 
-/** Puts relay, UDP and IP header in front of a payload. Returns the new start. */
+/** Makes a relay packet of a payload, with UDP and IP header in front. Returns the new start. */
 function toRelay(payload: usize, length: u32, type: u32, epoch: u32, path: u32): usize {
   return relayEncapsulate(
+    relayMode,
     payload,
     length,
     type,

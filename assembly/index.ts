@@ -34,8 +34,8 @@ export {
   ipipDecapsulate,
   ipipEncapsulate,
   relayEncapsulate,
-  relayHeader,
-  relayVerify,
+  relayOpen,
+  relayProtect,
 } from './relay';
 export { relayDrain, relayInit, relayReceive, relayReceiveIpip, relayTransmit } from './relay_server';
 export { rewriteDestination, rewriteDestinationPort, rewriteSource, rewriteSourcePort } from './rewrite';

@@ -1,19 +1,41 @@
 /**
  * The relay protocol's data packets and IP in IP (RFC 2003), built in front of a packet and checked in place.
  *
- * Header, in network order but for the tag: u8 version << 4 | type, u8 flags (zero, ignored), u16 path epoch,
- * u32 session index, u64 sequence number, u64 tag. The tag is SipHash-2-4 over the header without the tag and the
- * first 24 bytes of the payload: an inner IPv4 header and the ports behind it, so nobody without the key can
- * speak for an address, replay, or move a session. The rest of the payload has its own checksums, and the lines
- * behind the gateways are trusted with it.
+ * Header, in network order: u8 version << 4 | type, u8 flags (zero, ignored), u16 path epoch, u32 session index, u64
+ * sequence number. What follows depends on the session's mode:
+ *
+ *   clear, ipip: u64 tag (little endian), payload. The tag is SipHash-2-4 over the header and the first 24 bytes of the
+ *     payload: an inner IPv4 header and the ports behind it, so nobody without the key can speak for an address, replay,
+ *     or move a session. The rest of the payload has its own checksums, and the lines behind the gateways are trusted
+ *     with it.
+ *   sealed: payload, 16 bytes tag. The payload, of every type, is encrypted and all is authenticated by
+ *     AEAD_CHACHA20_POLY1305 (RFC 8439 section 2.8), the 16 bytes of the header being the associated data: 8 bytes more
+ *     than in clear mode. The nonce is built as for ESP (RFC 7634 section 2): 4 bytes of salt, which come with the key,
+ *     and the sequence number as it stands in the header.
+ *
+ * No nonce is used for two packets under one key:
+ *   - each direction of a session has a key of its own, from the TLS exporter of one control connection, which gives
+ *     a session keys once (src/relay/keys.ts), under another label than the keys of the other modes;
+ *   - a key and its sequence numbers begin and end together: clientBind and relaySessionInstall set the one and start
+ *     the others at 1, and both are wiped together. A session that keeps its keys on a new control connection is neither
+ *     bound nor installed again, so its numbers go on;
+ *   - neither is ever written to a disk: a client or relay that was restarted gets fresh keys;
+ *   - the number is used up before the packet is built, and 64 bits do not run out.
+ * So a packet sent again, or over two paths, is sent byte for byte as it was, its path epoch included: the epoch is
+ * associated data, and another one under the same number would be a second message under the same nonce. What is sent
+ * again after a switch therefore carries the epoch of before, which moves nothing.
  */
 import {
   DROP_RELAY_SHORT,
   DROP_RELAY_TAG,
   DROP_RELAY_VERSION,
   RELAY_HEADER,
+  RELAY_MODE_SEALED,
+  RELAY_SEALED_HEADER,
+  RELAY_SEALED_TAG,
   RELAY_VERSION,
 } from '../src/packet/abi';
+import { chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
 import { checksum } from './checksum';
 import {
   IPV4_CHECKSUM,
@@ -51,10 +73,7 @@ const DSCP: u32 = 0xfc;
 /** Where the header's fields slide to while they are hashed: up to the payload. */
 const SLID: usize = 8;
 
-/** What relayEncapsulate adds: IPv4, UDP and relay header. */
-export const RELAY_OVERHEAD: u32 = IPV4_HEADER + UDP_HEADER + RELAY_HEADER;
-
-// --- Accessors of a header that has RELAY_HEADER bytes --------------------------------------------------------
+// --- Accessors of a header, whatever the mode -----------------------------------------------------------------
 
 export function relayType(h: usize): u32 {
   return <u32>load<u8>(h) & 15;
@@ -77,13 +96,25 @@ export function epochIsNewer(a: u32, b: u32): bool {
   return <i16>(a - b) > 0;
 }
 
-// --- Relay header ---------------------------------------------------------------------------------------------
+// --- Relay packets --------------------------------------------------------------------------------------------
+
+/** Bytes in front of the payload. */
+export function relayHead(mode: u32): u32 {
+  return mode === RELAY_MODE_SEALED ? RELAY_SEALED_HEADER : RELAY_HEADER;
+}
+
+/** Bytes behind it. */
+export function relayTail(mode: u32): u32 {
+  return mode === RELAY_MODE_SEALED ? RELAY_SEALED_TAG : 0;
+}
 
 /**
- * Puts a relay header in front of the `length` bytes of payload at `p` and returns its address, p - RELAY_HEADER.
- * `key`: 16 bytes.
+ * Makes a relay packet of the `length` bytes of payload at `p`, with relayHead bytes in front and relayTail behind.
+ * Returns its address. `key`: RELAY_KEY bytes, or RELAY_SEALED_KEY in sealed mode, in which the payload is encrypted in
+ * place and no sequence number may ever come twice with a key.
  */
-export function relayHeader(
+export function relayProtect(
+  mode: u32,
   p: usize,
   length: u32,
   type: u32,
@@ -92,27 +123,44 @@ export function relayHeader(
   sequence: u64,
   key: usize,
 ): usize {
-  const h = p - RELAY_HEADER;
+  const h = p - relayHead(mode);
   store<u16>(h, <u16>((RELAY_VERSION << 4) | type));
   store16(h + EPOCH, epoch);
   store<u32>(h, bswap<u32>(sessionIndex), SESSION);
   store<u64>(h, bswap<u64>(sequence), SEQUENCE);
-  store<u64>(h, tagOf(h, length, key), TAG);
+  if (mode === RELAY_MODE_SEALED) {
+    chacha20Poly1305Seal(key, h + SEQUENCE, h, RELAY_SEALED_HEADER, p, length);
+  } else {
+    store<u64>(h, tagOf(h, length, key), TAG);
+  }
   return h;
 }
 
 /**
- * Checks the relay packet of `length` bytes at `h` under `key`. Returns its type (from 0 to 15, known or not), or
- * a negative DROP_RELAY_ counter. The caller has chosen the key by the session index.
+ * Checks the relay packet of `length` bytes at `h` under `key`, and in sealed mode decrypts its payload in place. Returns
+ * its type (from 0 to 15, known or not), or a negative DROP_RELAY_ counter; nothing of a sealed payload is in memory then.
+ * The caller has chosen mode and key by the session index, and knows by the duplicate filter that the packet is new: what
+ * costs little comes first.
  */
-export function relayVerify(h: usize, length: u32, key: usize): i32 {
-  if (length < <u32>RELAY_HEADER) return -DROP_RELAY_SHORT;
+export function relayOpen(mode: u32, h: usize, length: u32, key: usize): i32 {
+  const around = relayHead(mode) + relayTail(mode);
+  if (length < around) return -DROP_RELAY_SHORT;
   if (<u32>load<u8>(h) >> 4 !== RELAY_VERSION) return -DROP_RELAY_VERSION;
+  const payload = length - around;
+  const isAuthentic =
+    mode === RELAY_MODE_SEALED
+      ? chacha20Poly1305Open(key, h + SEQUENCE, h, RELAY_SEALED_HEADER, h + RELAY_SEALED_HEADER, payload)
+      : isTagged(h, payload, key);
+  return isAuthentic ? <i32>relayType(h) : -DROP_RELAY_TAG;
+}
+
+/** Whether the header at `h`, with `length` bytes of payload behind it, has the right tag. */
+function isTagged(h: usize, length: u32, key: usize): bool {
   const tag = load<u64>(h, TAG);
-  const expected = tagOf(h, length - RELAY_HEADER, key);
+  const expected = tagOf(h, length, key);
   store<u64>(h, tag, TAG);
   // One comparison of 64 bits: its time does not depend on how much of the tag is right.
-  return tag === expected ? <i32>relayType(h) : -DROP_RELAY_TAG;
+  return tag === expected;
 }
 
 /**
@@ -130,8 +178,8 @@ function tagOf(h: usize, length: u32, key: usize): u64 {
 // --- Outer headers --------------------------------------------------------------------------------------------
 
 /**
- * Puts relay header, UDP and IPv4 header in front of the `length` bytes of payload at `p`. Returns the new start,
- * p - RELAY_OVERHEAD. Addresses as they lie in memory, ports in host order, `key` 16 bytes.
+ * As relayProtect, and puts UDP and IPv4 header in front. Returns the new start. Addresses as they lie in memory, ports in
+ * host order.
  *
  * The UDP checksum is zero, "none", as RFC 768 allows for IPv4: ESP protects all up to the gateway, the tag what
  * decides about the packet's handling, and what is inside has checksums of its own. A checksum would be one more pass
@@ -139,6 +187,7 @@ function tagOf(h: usize, length: u32, key: usize): u64 {
  * sequence number): a line with a smaller MTU there costs speed rather than the connection.
  */
 export function relayEncapsulate(
+  mode: u32,
   p: usize,
   length: u32,
   type: u32,
@@ -151,9 +200,9 @@ export function relayEncapsulate(
   sourcePort: u32,
   destinationPort: u32,
 ): usize {
-  const h = relayHeader(p, length, type, sessionIndex, epoch, sequence, key);
+  const h = relayProtect(mode, p, length, type, sessionIndex, epoch, sequence, key);
   const udp = h - UDP_HEADER;
-  const udpLength = UDP_HEADER + RELAY_HEADER + length;
+  const udpLength = UDP_HEADER + relayHead(mode) + length + relayTail(mode);
   store16(udp, sourcePort);
   store16(udp + 2, destinationPort);
   store16(udp + 4, udpLength);

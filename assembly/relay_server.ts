@@ -2,7 +2,7 @@
  * The relay server's pipelines: between its data socket (UDP), its raw socket (IP in IP) and its TUN device.
  *
  * From the network: session by index -> duplicate filter -> tag -> filter accepts -> path of the newest epoch ->
- * inner source is the lease -> device. From the device: destination -> session -> MSS -> header -> the session's
+ * inner source is the lease -> MSS -> device. From the device: destination -> session -> MSS -> header -> the session's
  * path. Nothing is changed, nothing is answered, before a packet's tag was right.
  *
  * Leases and paths are IPv4: a path is the first eight bytes of a sockaddr_in.
@@ -78,10 +78,12 @@ import {
   epochIsNewer,
   ipipDecapsulate,
   relayEpoch,
-  relayHeader,
+  relayHead,
+  relayOpen,
+  relayProtect,
   relaySequence,
   relaySession,
-  relayVerify,
+  relayTail,
 } from './relay';
 import {
   sessionAt,
@@ -181,7 +183,8 @@ function receiveDatagram(i: u32, h: usize, length: u32): u32 {
   const window = sessionWindow(session);
   const sequence = relaySequence(h);
   if (!windowCheck(window, DUPLICATE_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
-  const type = relayVerify(h, length, sessionReceiveKey(session));
+  const mode = sessionMode(session);
+  const type = relayOpen(mode, h, length, sessionReceiveKey(session));
   if (type < 0) return -type;
 
   const isHighest = sequence > windowHighest(window);
@@ -189,9 +192,10 @@ function receiveDatagram(i: u32, h: usize, length: u32): u32 {
   sessionCountReceived(session);
   followPath(session, load<u64>(receiveName(i)), relayEpoch(h), isHighest);
 
-  const payload = h + RELAY_HEADER;
-  if (type === RELAY_DATA) return receiveInner(session, payload, length - RELAY_HEADER);
-  if (type === RELAY_PROBE) return answerProbe(session, i, payload, length - RELAY_HEADER);
+  const payload = h + relayHead(mode);
+  const payloadLength = length - relayHead(mode) - relayTail(mode);
+  if (type === RELAY_DATA) return receiveInner(session, payload, payloadLength);
+  if (type === RELAY_PROBE) return answerProbe(session, i, payload, payloadLength);
   return DROP_RELAY_TYPE;
 }
 
@@ -216,6 +220,8 @@ function receiveInner(session: usize, p: usize, available: u32): u32 {
   const length = checkPacket(p, available);
   if (length < 0) return DROP_RELAY_INNER;
   if (ipVersion(p) !== 4 || ipv4Source(p) !== sessionLease(session)) return DROP_RELAY_SOURCE;
+  // The client's own clamp knows its way to the gateways, not what the modes of other sessions leave of the device's MTU.
+  clampMss(p, length, maxSegment);
   addToDevice(p, length);
   count(COUNTER_RX_PACKETS);
   add(COUNTER_RX_BYTES, length);
@@ -225,9 +231,9 @@ function receiveInner(session: usize, p: usize, available: u32): u32 {
 /** Sends a probe's body back to where datagram `i` came from, in its own place and no longer than it was. */
 function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
   if (length < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;
-  const h = buildHeader(session, body, length, RELAY_PROBE_REPLY);
+  const h = protect(session, body, length, RELAY_PROBE_REPLY);
   const reply = next(RESULT_REPLIES);
-  setMessage(TX_MMSG, reply, reply, h, length + RELAY_HEADER, receiveName(i));
+  setMessage(TX_MMSG, reply, reply, h, protectedLength(session, length), receiveName(i));
   count(COUNTER_PROBE_REPLIES);
   return 0;
 }
@@ -303,9 +309,9 @@ function transmitPacket(p: usize, available: u32): u32 {
     setMessage(TX_RAW_MMSG, at, nextVector(), p, length, name);
     return 0;
   }
-  const h = buildHeader(session, p, length, RELAY_DATA);
+  const h = protect(session, p, length, RELAY_DATA);
   store<u64>(NAME, path);
-  addMessage(h, length + RELAY_HEADER, NAME);
+  addMessage(h, protectedLength(session, length), NAME);
   return 0;
 }
 
@@ -329,26 +335,34 @@ export function relayDrain(first: u32): i32 {
   for (; place < <u32>SESSION_MAX && messages < <u32>BATCH; place++) {
     const session = sessionAt(place);
     if (session === 0 || sessionPath(session) === 0) continue;
-    const h = buildHeader(session, transmitSlot(messages), 0, RELAY_DRAIN);
-    setMessage(
-      TX_MMSG,
-      messages,
-      messages,
-      h,
-      RELAY_HEADER,
-      setName(TX_NAMES, messages, sessionPath(session)),
-    );
+    const h = protect(session, transmitSlot(messages), 0, RELAY_DRAIN);
+    const name = setName(TX_NAMES, messages, sessionPath(session));
+    setMessage(TX_MMSG, messages, messages, h, protectedLength(session, 0), name);
     messages++;
   }
   store<u32>(RESULT_NEXT, place);
   return messages;
 }
 
-/** Puts the next header of the session in front of the payload at `p`; returns its address. */
-function buildHeader(session: usize, p: usize, length: u32, type: u32): usize {
+/** Makes the session's next packet of the payload at `p`, in place; returns its address. */
+function protect(session: usize, p: usize, length: u32, type: u32): usize {
   const sequence = sessionNextSequence(session);
-  const epoch = sessionEpoch(session);
-  return relayHeader(p, length, type, sessionIndex(session), epoch, sequence, sessionSendKey(session));
+  return relayProtect(
+    sessionMode(session),
+    p,
+    length,
+    type,
+    sessionIndex(session),
+    sessionEpoch(session),
+    sequence,
+    sessionSendKey(session),
+  );
+}
+
+/** Bytes of the session's packet that carries `length` bytes. */
+function protectedLength(session: usize, length: u32): u32 {
+  const mode = sessionMode(session);
+  return relayHead(mode) + length + relayTail(mode);
 }
 
 /** Writes a sockaddr_in, whose first eight bytes are `path`, to entry `i` of the array `names`; returns its address. */

@@ -9,6 +9,8 @@ import {
   OK,
   RELAY_MODE_CLEAR,
   RELAY_MODE_IPIP,
+  RELAY_MODE_SEALED,
+  RELAY_SEALED_KEY,
   SCRATCH,
   SESSION_INDEX_MASK,
   SESSION_INFO_EPOCH,
@@ -23,10 +25,10 @@ import {
 import { windowPreload, windowReset } from './duplicate';
 import { poolContains, poolEntry } from './pool';
 
-// A session record. All zero: no session.
+// A session record, two cache lines. All zero: no session. What clear mode needs of one that receives is in the first.
 /** u32 session index. */
 const INDEX: usize = 0;
-/** u32, RELAY_MODE_CLEAR or RELAY_MODE_IPIP. */
+/** u32, a RELAY_MODE_. */
 const MODE: usize = 4;
 /** u32 leased IPv4 address, as it lies in packets. */
 const LEASE: usize = 8;
@@ -38,11 +40,9 @@ const PATH: usize = 16;
 const SENT: usize = 24;
 /** u64 authentic packets received. */
 const RECEIVED: usize = 32;
-/** 16 bytes: key of the packets from the client. */
-const RECEIVE_KEY: usize = 48;
-/** 16 bytes: key of the packets to the client. */
-const SEND_KEY: usize = 64;
-const KEY_SIZE: u32 = 16;
+/** RELAY_SEALED_KEY bytes each: keys of the packets from the client, and to it. ChaCha20 needs no tables made of them. */
+const RECEIVE_KEY: usize = 40;
+const SEND_KEY: usize = RECEIVE_KEY + RELAY_SEALED_KEY;
 
 /** The record of the session that leases an address, or zero. */
 export function sessionOfLease(address: u32): usize {
@@ -134,8 +134,8 @@ export function sessionPreloadLease(address: u32): u64 {
 }
 
 /**
- * Installs a session; one of the same index is replaced, and all of it starts anew. `lease` as it lies in packets.
- * Reads and wipes SESSION_KEYS bytes at SCRATCH: client-to-relay key, relay-to-client key. Returns OK; ERR_INDEX for
+ * Installs a session; one of the same index is replaced, and all of it starts anew, with other keys. `lease` as it lies in
+ * packets. Reads and wipes SESSION_KEYS bytes at SCRATCH. Returns OK; ERR_INDEX for
  * an index of zero, an unknown mode or a lease outside the pool; ERR_STATE if the place or the lease is another's.
  */
 export function relaySessionInstall(index: u32, mode: u32, lease: u32): i32 {
@@ -145,7 +145,7 @@ export function relaySessionInstall(index: u32, mode: u32, lease: u32): i32 {
 }
 
 function install(index: u32, mode: u32, lease: u32): i32 {
-  if (mode !== RELAY_MODE_CLEAR && mode !== RELAY_MODE_IPIP) return ERR_INDEX;
+  if (mode !== RELAY_MODE_CLEAR && mode !== RELAY_MODE_IPIP && mode !== RELAY_MODE_SEALED) return ERR_INDEX;
   if (index === 0 || !poolContains(lease)) return ERR_INDEX;
   const session = recordOf(index);
   const occupant = load<u32>(session, INDEX);
@@ -156,8 +156,8 @@ function install(index: u32, mode: u32, lease: u32): i32 {
   store<u32>(session, index, INDEX);
   store<u32>(session, mode, MODE);
   store<u32>(session, lease, LEASE);
-  memory.copy(session + RECEIVE_KEY, SCRATCH, KEY_SIZE);
-  memory.copy(session + SEND_KEY, SCRATCH + KEY_SIZE, KEY_SIZE);
+  memory.copy(session + RECEIVE_KEY, SCRATCH, RELAY_SEALED_KEY);
+  memory.copy(session + SEND_KEY, SCRATCH + RELAY_SEALED_KEY, RELAY_SEALED_KEY);
   store<u32>(poolEntry(lease), index);
   return OK;
 }

@@ -45,7 +45,7 @@ const relay = section({
   fingerprint: fingerprint.optional(),
   ca: z.string().min(1).optional(),
   token: secretSource,
-  mode: word('clear', 'ipip').default('clear'),
+  mode: word('clear', 'sealed', 'ipip').default('clear'),
   trust_network: z.boolean().default(false),
 })
   .refine(value => (value.fingerprint === undefined) !== (value.ca === undefined), {

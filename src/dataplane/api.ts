@@ -8,7 +8,7 @@ import type { ChildSa, Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
 import type { Offloads, Tun } from './offloads.js';
 
-export type RelayMode = 'clear' | 'ipip';
+export type RelayMode = 'clear' | 'sealed' | 'ipip';
 
 /** The client's end of a relay session. The data plane wipes the keys once it has installed them. */
 export interface RelayBinding {
@@ -20,7 +20,7 @@ export interface RelayBinding {
   sessionIndex: number;
   /** The session's stable address, as the network behind the relay sees it. */
   lease: string;
-  /** SipHash keys, 16 bytes each. */
+  /** RELAY_KEY bytes each, RELAY_SEALED_KEY in sealed mode. Never bound before: sequence numbers begin anew. */
   sendKey: Secret;
   receiveKey: Secret;
 }
@@ -94,7 +94,7 @@ export interface RelaySession {
   index: number;
   mode: RelayMode;
   lease: string;
-  /** SipHash keys, 16 bytes each, wiped once installed. */
+  /** RELAY_KEY bytes each, RELAY_SEALED_KEY in sealed mode, wiped once installed. Never installed before. */
   sendKey: Secret;
   receiveKey: Secret;
 }

@@ -35,7 +35,7 @@ export type ClientCommand =
   | { type: 'activate'; path: number | undefined; epoch: number }
   | { type: 'probe'; path: number; id: number };
 
-/** The client's end of a session. Keys: 16 bytes each. */
+/** The client's end of a session. */
 export interface ClientSession {
   mode: RelayMode;
   clientPort: number;
@@ -45,7 +45,7 @@ export interface ClientSession {
   receiveKey: Uint8Array;
 }
 
-/** The relay's end of a session. Keys: 16 bytes each. */
+/** The relay's end of a session. */
 export interface ServerSession {
   index: number;
   mode: RelayMode;

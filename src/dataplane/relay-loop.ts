@@ -12,13 +12,10 @@ import {
   EVENT_SIZE,
   EVENTS,
   OK,
-  RELAY_MODE_CLEAR,
-  RELAY_MODE_IPIP,
   RESULT_EVENTS,
   RESULT_NEXT,
   RESULT_RAW,
   RESULT_REPLIES,
-  SCRATCH,
   SESSION_INFO_EPOCH,
   SESSION_INFO_PATH,
   SESSION_INFO_RECEIVED,
@@ -26,7 +23,7 @@ import {
   TX_MMSG,
   TX_RAW_MMSG,
 } from '../packet/abi.js';
-import { PacketCore } from '../packet/core.js';
+import { PacketCore, RELAY_MODES } from '../packet/core.js';
 import { BatchIo, BatchSender, NONE } from './batch.js';
 import type { Channel } from './channel.js';
 import type {
@@ -39,9 +36,6 @@ import type {
 } from './messages.js';
 import { initServer, packetAddress, ServerLoop, type ServerSocket } from './server-loop.js';
 import { EVENT_QUEUE } from './shared.js';
-
-const MODES = { clear: RELAY_MODE_CLEAR, ipip: RELAY_MODE_IPIP } as const;
-const KEY_SIZE = 16;
 
 export class RelayLoop {
   readonly #channel: Channel<RelayCommand, RelayReport>;
@@ -141,11 +135,10 @@ export class RelayLoop {
   }
 
   #install({ index, mode, lease, sendKey, receiveKey }: ServerSession): void {
-    this.#core.bytes.set(receiveKey, SCRATCH);
-    this.#core.bytes.set(sendKey, SCRATCH + KEY_SIZE);
+    this.#core.writeSessionKeys(mode, receiveKey, sendKey);
     receiveKey.fill(0);
     sendKey.fill(0);
-    const status = this.#core.exports.relaySessionInstall(index, MODES[mode], packetAddress(lease));
+    const status = this.#core.exports.relaySessionInstall(index, RELAY_MODES[mode], packetAddress(lease));
     if (status !== OK)
       throw new VpnrError('INTERNAL', `relaySessionInstall of the packet core returned ${status}`);
   }

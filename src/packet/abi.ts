@@ -210,8 +210,13 @@ export const RELAY_PROBE = 2;
 export const RELAY_PROBE_REPLY = 3;
 export const RELAY_DRAIN = 4;
 /** u8 version << 4 | type, u8 flags, u16 path epoch, u32 session index, u64 sequence number, u64 tag; all but the
- * tag (little endian, as SipHash writes it) in network order. */
+ * tag (little endian, as SipHash writes it) in network order. In sealed mode without the tag, which is behind the payload. */
 export const RELAY_HEADER = 24;
+export const RELAY_SEALED_HEADER = 16;
+export const RELAY_SEALED_TAG = 16;
+/** Bytes of one direction's key: SipHash's, or in sealed mode ChaCha20-Poly1305's 32 and 4 of salt. */
+export const RELAY_KEY = 16;
+export const RELAY_SEALED_KEY = 36;
 /** Sequence numbers that the duplicate filter remembers below the highest. */
 export const DUPLICATE_WINDOW = 4096;
 /** Sessions of a relay server. */
@@ -223,6 +228,7 @@ export const RELAY_PROBE_BODY = 20;
 export const RELAY_MODE_NONE = 0;
 export const RELAY_MODE_CLEAR = 1;
 export const RELAY_MODE_IPIP = 2;
+export const RELAY_MODE_SEALED = 3;
 
 // --- Tables of a relay server --------------------------------------------------------------------------------
 // The pool table serves a gateway too.
@@ -240,8 +246,9 @@ export const SESSION_WINDOW_SIZE = 528;
 export const POOL = 0x9400000;
 /** Addresses of the largest pool, a /12. */
 export const POOL_MAX = 0x100000;
-/** What relaySessionInstall reads at SCRATCH: 16 bytes client-to-relay key, 16 bytes relay-to-client key. */
-export const SESSION_KEYS = 32;
+/** What clientBind and relaySessionInstall read at SCRATCH: client-to-relay key, relay-to-client key, RELAY_SEALED_KEY bytes
+ * each, of which only sealed mode uses more than RELAY_KEY. */
+export const SESSION_KEYS = 72;
 /** What relaySessionInfo writes at SCRATCH: u64 packets received, u32 path epoch, u32 zero, 16 bytes sockaddr_in of the
  * path (all zero as long as there is none). */
 export const SESSION_INFO_RECEIVED = SCRATCH;

@@ -11,8 +11,11 @@ import {
   DIRECTION_OUT,
   MEMORY_BYTES,
   OK,
+  RELAY_KEY,
   RELAY_MODE_CLEAR,
   RELAY_MODE_IPIP,
+  RELAY_MODE_SEALED,
+  RELAY_SEALED_KEY,
   SA_FLAG_ESN,
   SA_IN,
   SA_OUT,
@@ -39,7 +42,11 @@ const SUITES = {
   'aes128-sha256': { code: SUITE_AES_128_CBC_SHA256, keyBytes: 48 },
 } as const;
 
-const RELAY_MODES = { clear: RELAY_MODE_CLEAR, ipip: RELAY_MODE_IPIP } as const;
+export const RELAY_MODES = {
+  clear: RELAY_MODE_CLEAR,
+  sealed: RELAY_MODE_SEALED,
+  ipip: RELAY_MODE_IPIP,
+} as const;
 
 export type Direction = 'in' | 'out';
 
@@ -75,7 +82,7 @@ export interface SessionParameters {
   clientPort: number;
   sessionIndex: number;
   lease: string;
-  /** SipHash keys, 16 bytes each. Not kept; the caller wipes them. */
+  /** See `writeSessionKeys`. */
   sendKey: Uint8Array;
   receiveKey: Uint8Array;
 }
@@ -188,12 +195,8 @@ export class PacketCore {
 
   /** Binds a session with the relay named before. */
   bindRelay(session: SessionParameters): void {
-    if (session.sendKey.length !== 16 || session.receiveKey.length !== 16) {
-      throw new RangeError('SipHash keys have 16 bytes');
-    }
-    this.bytes.set(session.sendKey, SCRATCH);
-    this.bytes.set(session.receiveKey, SCRATCH + 16);
     const { mode, clientPort, sessionIndex, lease } = session;
+    this.writeSessionKeys(mode, session.sendKey, session.receiveKey);
     check(
       'clientBind',
       this.exports.clientBind(RELAY_MODES[mode], clientPort, sessionIndex, ipv4Number(lease)),
@@ -202,6 +205,19 @@ export class PacketCore {
 
   unbindRelay(): void {
     this.exports.clientUnbind();
+  }
+
+  /**
+   * Puts a session's keys where clientBind and relaySessionInstall read and wipe them: RELAY_KEY bytes each, or
+   * RELAY_SEALED_KEY in sealed mode. Not kept; the caller wipes them.
+   */
+  writeSessionKeys(mode: keyof typeof RELAY_MODES, toRelay: Uint8Array, toClient: Uint8Array): void {
+    const size = mode === 'sealed' ? RELAY_SEALED_KEY : RELAY_KEY;
+    if (toRelay.length !== size || toClient.length !== size) {
+      throw new RangeError(`the keys of a session in ${mode} mode have ${size} bytes`);
+    }
+    this.bytes.set(toRelay, SCRATCH);
+    this.bytes.set(toClient, SCRATCH + RELAY_SEALED_KEY);
   }
 
   /** Sends on this outbound association over the path from now on. Undefined: on none. */

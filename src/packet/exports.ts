@@ -106,11 +106,12 @@ export interface CoreExports {
   rewriteSource(p: number, length: number, newAddress: number): void;
   rewriteSourcePort(p: number, length: number, port: number): void;
 
-  // relay headers (assembly/relay.ts)
+  // relay packets (assembly/relay.ts)
   epochIsNewer(a: number, b: number): number;
   ipipDecapsulate(p: number): number;
   ipipEncapsulate(p: number, length: number, source: number, destination: number): number;
   relayEncapsulate(
+    mode: number,
     p: number,
     length: number,
     type: number,
@@ -123,7 +124,9 @@ export interface CoreExports {
     sourcePort: number,
     destinationPort: number,
   ): number;
-  relayHeader(
+  relayOpen(mode: number, h: number, length: number, key: number): number;
+  relayProtect(
+    mode: number,
     p: number,
     length: number,
     type: number,
@@ -132,7 +135,6 @@ export interface CoreExports {
     sequence: bigint,
     key: number,
   ): number;
-  relayVerify(h: number, length: number, key: number): number;
 
   // the relay server (assembly/relay_server.ts, sessions.ts)
   relayInit(

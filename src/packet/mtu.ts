@@ -1,4 +1,5 @@
 /** How large a packet may be so that, with all that is put around it, it still fits the way to a gateway. */
+import { RELAY_HEADER, RELAY_SEALED_HEADER, RELAY_SEALED_TAG } from './abi.js';
 import type { SaParameters } from './core.js';
 
 type Suite = SaParameters['suite'];
@@ -22,7 +23,6 @@ const ESP: Record<Suite, { around: number; alignment: number }> = {
 const ALL_SUITES = Object.keys(ESP) as Suite[];
 /** Pad length and next header. */
 const ESP_TRAILER = 2;
-const RELAY_HEADER = 24;
 const TCP_HEADER = 20;
 /**
  * What a gateway lets into a tunnel without fragmenting it, whatever its link takes: strongSwan's ESP in user
@@ -30,11 +30,12 @@ const TCP_HEADER = 20;
  */
 const GATEWAY_MTU = 1400;
 
-export type Encapsulation = 'none' | 'clear' | 'ipip';
+export type Encapsulation = 'none' | 'clear' | 'sealed' | 'ipip';
 
 const RELAY_OVERHEAD: Record<Encapsulation, number> = {
   none: 0,
   clear: IPV4_HEADER + UDP_HEADER + RELAY_HEADER,
+  sealed: IPV4_HEADER + UDP_HEADER + RELAY_SEALED_HEADER + RELAY_SEALED_TAG,
   ipip: IPV4_HEADER,
 };
 

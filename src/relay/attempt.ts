@@ -227,15 +227,24 @@ export class Attempt {
 
   #granted(message: RelayMessage): RelayGrant {
     if (message.type === 'refused')
-      throw new VpnrError(message.code, `the relay refused: ${message.message}`, remedyFor(message.code));
+      throw new VpnrError(
+        message.code,
+        `the relay refused: ${message.message}`,
+        remedyFor(message.code, this.#options.mode),
+      );
     if (message.type !== 'welcome') throw this.#notARelay(`it answered with "${message.type}"`);
-    const { resume } = this.#options;
+    const { resume, mode } = this.#options;
+    if (message.mode !== mode)
+      throw new VpnrError('RELAY_PROTOCOL', `the relay gave a session in ${message.mode} mode, not ${mode}`);
     const { index, lease, dataPort, mtu, id } = message;
     const resumed = resume?.id === id;
     return {
       ...{ index, lease, dataPort, mtu, resumed },
       resume: { id, secret: this.#sessionSecret(message, resumed) },
-      keys: message.keys === 'kept' ? this.#noNewKeys(resumed) : exportTrafficKeys(this.socket, id, 'client'),
+      keys:
+        message.keys === 'kept'
+          ? this.#noNewKeys(resumed)
+          : exportTrafficKeys(this.socket, id, mode, 'client'),
     };
   }
 
@@ -305,7 +314,7 @@ function resumption({
   return { id, secret: hex, ...(keys !== undefined && { keys }) };
 }
 
-function remedyFor(code: VpnrError['code']): { remedy?: string } {
+function remedyFor(code: VpnrError['code'], mode: RelayMode): { remedy?: string } {
   if (code === 'RELAY_TOKEN_REFUSED') {
     return {
       remedy: "the client's identity and relay.token must be those of an entry of `clients` at the relay",
@@ -313,5 +322,7 @@ function remedyFor(code: VpnrError['code']): { remedy?: string } {
   }
   if (code === 'RELAY_POOL_EMPTY')
     return { remedy: 'give the relay a larger pool, or end sessions that nobody needs' };
+  if (code === 'RELAY_PROTOCOL' && mode === 'sealed')
+    return { remedy: 'sealed mode needs a relay that knows it: use the same release of vpnr on both sides' };
   return {};
 }

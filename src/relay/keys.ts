@@ -1,17 +1,19 @@
 /** What both ends of a control connection derive and compare. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import type { RelayMode } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
+import { RELAY_KEY, RELAY_SEALED_KEY } from '../packet/abi.js';
 import { Secret } from '../secret.js';
 
 const DATA_LABEL = 'EXPORTER-vpnr-relay-data';
+const SEALED_LABEL = 'EXPORTER-vpnr-relay-sealed';
 const KEYS_ID_LABEL = 'EXPORTER-vpnr-relay-keys-id';
 const TOKEN_LABEL = 'EXPORTER-vpnr-relay-token';
-const KEY_SIZE = 16;
 const KEYS_ID_SIZE = 8;
 const EXPORTED_TOKEN_SIZE = 32;
 
-/** SipHash keys of 16 bytes. */
+/** SipHash keys of 16 bytes; in sealed mode ChaCha20-Poly1305's of 32 bytes, each with 4 of salt behind it. */
 export interface TrafficKeys {
   /** Names these keys, and tells nothing about them: 8 bytes in hexadecimal. */
   id: string;
@@ -21,18 +23,21 @@ export interface TrafficKeys {
 
 /**
  * The session's keys from the connection's exporter (RFC 8446 section 7.5), with the session id as context:
- * client to relay first, then relay to client.
+ * client to relay first, then relay to client. Whoever installs them begins their sequence numbers anew, so they are
+ * exported once for a connection; the next connection's are others.
  */
 export function exportTrafficKeys(
   socket: TLSSocket,
   sessionId: string,
+  mode: RelayMode,
   role: 'client' | 'relay',
 ): TrafficKeys {
   const context = Buffer.from(sessionId, 'hex');
   const id = socket.exportKeyingMaterial(KEYS_ID_SIZE, KEYS_ID_LABEL, context).toString('hex');
-  const exported = socket.exportKeyingMaterial(2 * KEY_SIZE, DATA_LABEL, context);
-  const toRelay = new Secret(Uint8Array.from(exported.subarray(0, KEY_SIZE)));
-  const toClient = new Secret(Uint8Array.from(exported.subarray(KEY_SIZE)));
+  const [label, size] = mode === 'sealed' ? [SEALED_LABEL, RELAY_SEALED_KEY] : [DATA_LABEL, RELAY_KEY];
+  const exported = socket.exportKeyingMaterial(2 * size, label, context);
+  const toRelay = new Secret(Uint8Array.from(exported.subarray(0, size)));
+  const toClient = new Secret(Uint8Array.from(exported.subarray(size)));
   exported.fill(0);
   return role === 'client'
     ? { id, sendKey: toRelay, receiveKey: toClient }

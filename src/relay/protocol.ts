@@ -26,7 +26,7 @@ export const MAX_MESSAGE = 4096;
 export const LENGTH_SIZE = 4;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
-const modes = ['clear', 'ipip'] as const satisfies RelayMode[];
+const modes = ['clear', 'sealed', 'ipip'] as const satisfies RelayMode[];
 /** Text that others will see: no control characters, which a terminal might obey. */
 const printable = (length: number) =>
   z
@@ -60,6 +60,8 @@ const welcomeSchema = z.strictObject({
   version: z.literal(PROTOCOL_VERSION),
   index: z.int().min(1).max(0xffffffff),
   lease: z.string().refine(isIPv4),
+  /** The one asked for. */
+  mode: z.enum(modes),
   dataPort: port,
   mtu: z.int().min(576).max(0xffff).exactOptional(),
   id: hex(16),
@@ -123,6 +125,12 @@ function parse<T>(schema: z.ZodType<T>, body: Uint8Array): T {
   }
   const [issue] = result.error.issues;
   const where = issue?.path.join('.') || 'type';
+  if (where === 'mode' && typeof (value as { mode?: unknown }).mode === 'string') {
+    throw new VpnrError(
+      'RELAY_PROTOCOL',
+      `the mode is not known here: this release knows ${modes.join(', ')}`,
+    );
+  }
   throw new VpnrError('RELAY_PROTOCOL', `a message of the relay protocol is malformed at "${where}"`);
 }
 

@@ -270,7 +270,7 @@ export class RelayServer {
     const keys = kept ? 'kept' : 'fresh';
     const { mtu } = this.#options;
     connection.send({
-      ...{ type: 'welcome', version: PROTOCOL_VERSION, id, index, lease, dataPort: this.port, keys },
+      ...{ type: 'welcome', version: PROTOCOL_VERSION, id, index, lease, mode, dataPort: this.port, keys },
       ...(secret !== undefined && { secret }),
       ...(mtu !== undefined && { mtu }),
     });
@@ -285,7 +285,7 @@ export class RelayServer {
 
   #install(session: Session, mode: Hello['mode'], socket: TLSSocket): void {
     const { index, lease } = session;
-    const { id: keys, sendKey, receiveKey } = exportTrafficKeys(socket, session.id, 'relay');
+    const { id: keys, sendKey, receiveKey } = exportTrafficKeys(socket, session.id, mode, 'relay');
     this.#options.dataPlane.installSession({ index, mode, lease, sendKey, receiveKey });
     session.installed = { mode, keys };
     session.received = 0;

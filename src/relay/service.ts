@@ -11,7 +11,8 @@ import { RelayServer } from './server.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 
 const ETHERNET_MTU = 1500;
-const DEFAULT_MTU = innerMtu(ETHERNET_MTU, 4, 'clear');
+/** One device serves all sessions: what fits in the mode that adds most fits in any. */
+const DEFAULT_MTU = innerMtu(ETHERNET_MTU, 4, 'sealed');
 
 export interface RelayServiceOptions {
   /** Names the relay among others on this machine. */

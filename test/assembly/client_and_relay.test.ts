@@ -22,7 +22,7 @@ class World {
   readonly session: Session;
   readonly gateways: Gateway[];
 
-  constructor(mode: 'clear' | 'ipip') {
+  constructor(mode: 'clear' | 'sealed' | 'ipip') {
     this.session = session(5, { mode });
     const { core } = this.client;
     core.setDeviceAddresses(DEVICE.join('.'));
@@ -105,16 +105,18 @@ class World {
   }
 }
 
-test('clear: client and server understand each other, over a change of path too', () => {
-  const world = new World('clear');
-  world.converse(0, 300);
-  assert.is(world.sessionAddress, '10.60.0.7');
-  world.client.core.activate(1, 2);
-  world.converse(1, 300);
-  assert.is(world.sessionAddress, '10.61.0.7');
-});
+for (const mode of ['clear', 'sealed'] as const) {
+  test(`${mode}: client and server understand each other, over a change of path too`, () => {
+    const world = new World(mode);
+    world.converse(0, 300);
+    assert.is(world.sessionAddress, '10.60.0.7');
+    world.client.core.activate(1, 2);
+    world.converse(1, 300);
+    assert.is(world.sessionAddress, '10.61.0.7');
+  });
+}
 
-for (const mode of ['clear', 'ipip'] as const) {
+for (const mode of ['clear', 'sealed', 'ipip'] as const) {
   test(`${mode}: a probe over the active path moves the session, one over another does not`, () => {
     const world = new World(mode);
     world.probe(0, 1);

@@ -48,7 +48,7 @@ function setUp() {
   client.core.activate(0, 1);
   client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
   const relay = new Relay(random);
-  relay.bind(client, 'clear');
+  relay.bind(client);
   client.core.exports.clientCredit(0, 1_000_000);
   setGuards(client);
   return { random, client, gateway, relay };

@@ -34,7 +34,7 @@ const PORTS_ONLY = Uint8Array.from(
   { length: 20 },
   (_, i) => [0x1d, 0x57, 0x1d, 0x57][i] ?? (i === 12 ? 0x50 : 0),
 );
-const MODES = ['clear', 'ipip'] as const;
+const MODES = ['clear', 'sealed', 'ipip'] as const;
 
 /** A client with two gateways, the first active under epoch 9, and a session with the relay behind them. */
 function setUp(mode: (typeof MODES)[number] = 'clear', device = '192.168.77.2') {
@@ -51,8 +51,8 @@ function setUp(mode: (typeof MODES)[number] = 'clear', device = '192.168.77.2') 
   });
   client.core.activate(0, 9);
   client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
-  const relay = new Relay(random);
-  relay.bind(client, mode);
+  const relay = new Relay(random, mode);
+  relay.bind(client);
   const [gateway, other] = paths as [Gateway, Gateway];
   return { random, client, gateway, other, relay, virtual: gateway.virtual };
 }
@@ -86,8 +86,7 @@ for (const mode of MODES) {
     for (let i = 0; i < 1000; i++) {
       const packet = randomPacket(random, 4);
       const inner = emit({ ...packet, destination: relay.lease });
-      const outer =
-        mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+      const outer = mode === 'ipip' ? relay.sendIpip(virtual, inner) : relay.send(virtual, RELAY_DATA, inner);
       assert.equal(client.receive(0, gateway.seal(outer)).device, [emit({ ...packet, destination: DEVICE })]);
     }
   });
@@ -98,7 +97,7 @@ for (const mode of MODES) {
     const error = (to: Uint8Array) =>
       emit(icmpError(generator(3), 4, { source: ROUTER, destination: to }, quote(to)));
     const inner = error(relay.lease);
-    const outer = mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+    const outer = mode === 'ipip' ? relay.sendIpip(virtual, inner) : relay.send(virtual, RELAY_DATA, inner);
     assert.equal(client.receive(0, gateway.seal(outer)).device, [error(DEVICE)]);
   });
 
@@ -108,11 +107,11 @@ for (const mode of MODES) {
     const [sent = new Uint8Array()] = client.transmit(packet);
     const outer = gateway.open(sent);
     assert.equal(
-      mode === 'clear' ? relay.parse(outer, virtual).payload : relay.parseIpip(outer, virtual),
+      mode === 'ipip' ? relay.parseIpip(outer, virtual) : relay.parse(outer, virtual).payload,
       packet,
     );
     const answer = datagram({ source: SERVER, destination: relay.lease });
-    const back = mode === 'clear' ? relay.send(virtual, RELAY_DATA, answer) : relay.sendIpip(virtual, answer);
+    const back = mode === 'ipip' ? relay.sendIpip(virtual, answer) : relay.send(virtual, RELAY_DATA, answer);
     assert.equal(client.receive(0, gateway.seal(back)).device, [answer]);
   });
 
@@ -151,7 +150,7 @@ for (const mode of MODES) {
   test(`${mode}: a relayed packet whose inner part is wrong is dropped`, () => {
     const { random, client, gateway, relay, virtual } = setUp(mode);
     const wrap = (inner: Uint8Array) =>
-      mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+      mode === 'ipip' ? relay.sendIpip(virtual, inner) : relay.send(virtual, RELAY_DATA, inner);
     const changes = client.changes(() => {
       for (const inner of [
         new Uint8Array(0),
@@ -400,7 +399,7 @@ test('a new session starts anew, the keys of the old one are gone', () => {
   client.transmit(datagram());
   client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }))));
   const next = new Relay(random);
-  next.bind(client, 'clear');
+  next.bind(client);
   const [sent = new Uint8Array()] = client.transmit(datagram());
   assert.is(next.parse(gateway.open(sent), virtual).sequence, 1n);
   const answer = next.send(virtual, RELAY_DATA, datagram({ destination: next.lease }));

@@ -6,6 +6,7 @@ import {
   DROP_RELAY_VERSION,
   RELAY_DATA,
   RELAY_HEADER,
+  RELAY_MODE_CLEAR,
   SCRATCH,
   TX_SLOTS,
 } from '../../src/packet/abi.js';
@@ -32,7 +33,7 @@ function build(packet: RelayPacket, secret: Uint8Array): Uint8Array {
   core.bytes.set(secret, KEY);
   core.bytes.fill(0xa5, P - RELAY_HEADER - GUARD, P + payload.length + GUARD);
   core.bytes.set(payload, P);
-  const h = exports.relayHeader(P, payload.length, type, session, epoch, sequence, KEY);
+  const h = exports.relayProtect(RELAY_MODE_CLEAR, P, payload.length, type, session, epoch, sequence, KEY);
   assert.is(h, P - RELAY_HEADER);
   assert.ok(isGuard(h - GUARD) && isGuard(P + payload.length), 'guard bytes');
   return core.bytes.slice(h, P + payload.length);
@@ -42,12 +43,12 @@ function isGuard(at: number): boolean {
   return core.bytes.subarray(at, at + GUARD).every(byte => byte === 0xa5);
 }
 
-/** What relayVerify says; whatever it says, it leaves the packet and what is around it as they were. */
+/** What relayOpen says; whatever it says, it leaves the packet and what is around it as they were. */
 function verify(bytes: Uint8Array, secret: Uint8Array): number {
   core.bytes.set(secret, KEY);
   core.bytes.fill(0xa5, P - GUARD, P + bytes.length + GUARD);
   core.bytes.set(bytes, P);
-  const result = exports.relayVerify(P, bytes.length, KEY);
+  const result = exports.relayOpen(RELAY_MODE_CLEAR, P, bytes.length, KEY);
   assert.ok(isGuard(P - GUARD) && isGuard(P + bytes.length), 'guard bytes');
   if (Buffer.compare(bytes, core.bytes.subarray(P, P + bytes.length)) !== 0)
     assert.unreachable('packet changed');
@@ -154,6 +155,7 @@ test('relayEncapsulate: 52 bytes of IPv4, UDP without checksum, relay header', (
     core.bytes.fill(0xa5, P - 52 - GUARD, P + packet.payload.length + GUARD);
     core.bytes.set(packet.payload, P);
     const start = exports.relayEncapsulate(
+      RELAY_MODE_CLEAR,
       P,
       packet.payload.length,
       packet.type,

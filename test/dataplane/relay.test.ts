@@ -7,6 +7,7 @@ import { VpnrError } from '../../src/errors.js';
 import { close } from '../../src/io/libc.js';
 import { openTun } from '../../src/io/tun.js';
 import { openUdp, sendDatagram } from '../../src/io/udp.js';
+import { RELAY_KEY, RELAY_SEALED_KEY } from '../../src/packet/abi.js';
 import { Secret } from '../../src/secret.js';
 import { namespacesPossible } from '../support/namespace.js';
 import { PATIENT, replies } from '../support/ping.js';
@@ -21,7 +22,7 @@ import {
   until,
 } from '../support/planes.js';
 
-const CASES = 6;
+const CASES = 7;
 const PORT = 7511;
 const CLIENT_PORT = 40_000;
 const POOL = '198.18.3.0/24';
@@ -61,7 +62,8 @@ async function startScene(mode: RelayMode, device: string) {
   left.plane.setRelay(endpoint);
   /** Both ends take up the session, with fresh keys. */
   const bind = async () => {
-    const [up, down] = [randomBytes(16), randomBytes(16)];
+    const size = mode === 'sealed' ? RELAY_SEALED_KEY : RELAY_KEY;
+    const [up, down] = [randomBytes(size), randomBytes(size)];
     const secret = (bytes: Uint8Array) => new Secret(Uint8Array.from(bytes));
     const common = { mode, lease: LEASE };
     relay.installSession({ ...common, index: INDEX, sendKey: secret(down), receiveKey: secret(up) });
@@ -117,6 +119,7 @@ if (namespacesPossible()) {
   for (const [mode, device] of [
     ['clear', LEASE],
     ['clear', '192.168.77.2'],
+    ['sealed', LEASE],
     ['ipip', LEASE],
   ] as const) {
     test(`packets pass through the relay in ${mode} mode, from the device address ${device}`, () =>

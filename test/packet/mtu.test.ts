@@ -2,7 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Encapsulation, innerMtu, maxSegment } from '../../src/packet/mtu.js';
 
-const RELAY: Record<Encapsulation, number> = { none: 0, clear: 20 + 8 + 24, ipip: 20 };
+const RELAY: Record<Encapsulation, number> = {
+  none: 0,
+  clear: 20 + 8 + 24,
+  sealed: 20 + 8 + 16 + 16,
+  ipip: 20,
+};
 
 /** The bytes of the datagram on the wire, step by step as RFC 4303 builds it. */
 function onTheWire(device: number, family: 4 | 6, encapsulation: Encapsulation, isCbc: boolean): number {
@@ -14,7 +19,7 @@ function onTheWire(device: number, family: 4 | 6, encapsulation: Encapsulation, 
 
 test('the largest packet fits, one byte more does not', () => {
   for (const family of [4, 6] as const) {
-    for (const encapsulation of ['none', 'clear', 'ipip'] as const) {
+    for (const encapsulation of ['none', 'clear', 'sealed', 'ipip'] as const) {
       for (let link = 1280; link <= 1460; link++) {
         for (const suite of ['aes128gcm16', 'aes128-sha256'] as const) {
           const mtu = innerMtu(link, family, encapsulation, [suite]);
@@ -39,6 +44,7 @@ test('of several suites the worst decides', () => {
 test('Ethernet, where a gateway in user space takes less than the link', () => {
   assert.is(innerMtu(1500, 4, 'none'), 1400);
   assert.is(innerMtu(1500, 4, 'clear'), 1348);
+  assert.is(innerMtu(1500, 4, 'sealed'), 1340);
   assert.is(maxSegment(1348), 1308);
 });
 

@@ -267,6 +267,7 @@ scene('a relay that no longer answers keepalives is noticed', async it => {
             secret: '00'.repeat(32),
             index: 1,
             lease: '10.0.0.2',
+            mode: 'clear' as const,
             dataPort: 7511,
           };
           socket.write(encodeMessage({ type: 'welcome', version: 1, keys: 'fresh', ...session }));
@@ -339,6 +340,7 @@ scene('a false relay learns nothing and gets nothing accepted', async it => {
     id: '11'.repeat(16),
     index: 7,
     lease: '10.0.0.2',
+    mode: 'clear',
     dataPort: 1,
     keys: 'fresh',
   };
@@ -348,6 +350,7 @@ scene('a false relay learns nothing and gets nothing accepted', async it => {
     { ...welcome, keys: 'kept', secret: '00'.repeat(32) },
     { ...welcome, index: 0, secret: '00'.repeat(32) },
     { ...welcome, lease: '10.0.0.256', secret: '00'.repeat(32) },
+    { ...welcome, mode: 'sealed', secret: '00'.repeat(32) },
     { ...welcome, version: 2, secret: '00'.repeat(32) },
     { type: 'refused', code: 'RELAY_PROTOCOL', message: '\u001b[2J' },
     { type: 'pong', id: 1 },

@@ -27,6 +27,7 @@ const welcome: RelayMessage = {
   version: 1,
   index: 0xffffffff,
   lease: '10.30.200.2',
+  mode: 'clear',
   dataPort: 7511,
   mtu: 1360,
   id: '01'.repeat(16),

@@ -4,14 +4,13 @@ import {
   COUNTERS_MAX,
   EVENT_SIZE,
   EVENTS,
-  RELAY_MODE_CLEAR,
-  RELAY_MODE_IPIP,
+  RELAY_KEY,
+  RELAY_SEALED_KEY,
   RESULT_EVENTS,
   RESULT_NEXT,
   RESULT_RAW,
   RESULT_REPLIES,
   RESULT_TO_DEVICE,
-  SCRATCH,
   SESSION_INFO_EPOCH,
   SESSION_INFO_PATH,
   SESSION_INFO_RECEIVED,
@@ -22,7 +21,7 @@ import {
   TX_RAW_MMSG,
   TX_SLOTS,
 } from '../../src/packet/abi.js';
-import { PacketCore } from '../../src/packet/core.js';
+import { PacketCore, RELAY_MODES } from '../../src/packet/core.js';
 import { counterIndices } from '../../src/packet/counters.js';
 import { emit, UDP } from '../reference/packets.js';
 import { encodeRelay, type RelayPacket } from '../reference/relay.js';
@@ -47,7 +46,7 @@ export interface Received {
 
 export interface Session {
   index: number;
-  mode?: 'clear' | 'ipip';
+  mode?: keyof typeof RELAY_MODES;
   /** Dotted IPv4 address. */
   lease: string;
   /** The client's keys. */
@@ -79,10 +78,9 @@ export class RelayServer {
   }
 
   install(session: Session): number {
-    this.core.bytes.set(session.sendKey, SCRATCH);
-    this.core.bytes.set(session.receiveKey, SCRATCH + 16);
-    const mode = session.mode === 'ipip' ? RELAY_MODE_IPIP : RELAY_MODE_CLEAR;
-    return this.core.exports.relaySessionInstall(session.index, mode, loaded(session.lease));
+    const { index, mode = 'clear', lease, sendKey, receiveKey } = session;
+    this.core.writeSessionKeys(mode, sendKey, receiveKey);
+    return this.core.exports.relaySessionInstall(index, RELAY_MODES[mode], loaded(lease));
   }
 
   /** Datagrams of the data socket. */
@@ -203,11 +201,12 @@ export const SERVER = '10.30.0.1';
 /** Session number `n` (from 1): its lease is that address of the pool. */
 export function session(n: number, changes: Partial<Session> = {}): Session {
   const random = generator(n);
+  const size = changes.mode === 'sealed' ? RELAY_SEALED_KEY : RELAY_KEY;
   return {
     index: (0x5a00_0000 + 0x20000 * n + n) >>> 0,
     lease: `10.30.200.${n}`,
-    sendKey: randomBytes(random, 16),
-    receiveKey: randomBytes(random, 16),
+    sendKey: randomBytes(random, size),
+    receiveKey: randomBytes(random, size),
     ...changes,
   };
 }

@@ -1,6 +1,8 @@
 // What is at the other end of a client's tunnels, slow and readable: gateways that open and seal ESP, and a relay
 // behind them that speaks the relay protocol or plain IP in IP.
 import { addressBytes } from '../../src/address.js';
+import { RELAY_KEY, RELAY_SEALED_KEY } from '../../src/packet/abi.js';
+import type { RELAY_MODES } from '../../src/packet/core.js';
 import { type EspSa, IPV4, IPV6, openEsp, sealEsp } from '../reference/esp.js';
 import { emit, type Packet, UDP } from '../reference/packets.js';
 import { decodeRelay, encodeRelay, type RelayPacket } from '../reference/relay.js';
@@ -48,17 +50,20 @@ export class Relay {
   readonly lease = addressBytes('10.30.200.5');
   readonly fromClient: Uint8Array;
   readonly toClient: Uint8Array;
+  readonly mode: keyof typeof RELAY_MODES;
   sequence = 0n;
 
-  constructor(random: () => number) {
-    this.fromClient = randomBytes(random, 16);
-    this.toClient = randomBytes(random, 16);
+  constructor(random: () => number, mode: keyof typeof RELAY_MODES = 'clear') {
+    this.mode = mode;
+    const size = mode === 'sealed' ? RELAY_SEALED_KEY : RELAY_KEY;
+    this.fromClient = randomBytes(random, size);
+    this.toClient = randomBytes(random, size);
   }
 
   /** Binds the session to a client that knows the relay's address. */
-  bind(client: TestClient, mode: 'clear' | 'ipip'): void {
+  bind(client: TestClient): void {
     client.core.bindRelay({
-      mode,
+      mode: this.mode,
       clientPort: this.clientPort,
       sessionIndex: this.session,
       lease: this.lease.join('.'),
