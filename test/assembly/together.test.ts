@@ -56,9 +56,11 @@ function message({ core: { view, bytes } }: RelayServer, i: number): Message {
   return { datagrams, segment: view.getUint16(control + 16, true), peer };
 }
 
+const MODES = ['clear', 'sealed'] as const;
+
 /** Two sessions, each with its path, on a server with these offloads. */
-function scene(offloads: number) {
-  const one = setUp(session(1), session(2));
+function scene(mode: (typeof MODES)[number], offloads: number) {
+  const one = setUp(session(1, { mode }), session(2, { mode }));
   one.clients.forEach((client, i) => {
     const bytes = client.packet(RELAY_DATA, inner(client.session.lease, SERVER));
     one.server.receive({ bytes, peer: i === 0 ? LEFT : RIGHT });
@@ -67,45 +69,46 @@ function scene(offloads: number) {
   return one;
 }
 
-test('datagrams of equal size to one peer share a message, and stay the same', () => {
-  const random = generator(1);
-  const [plain, together] = [scene(0), scene(OFFLOAD_SEND)];
-  let shared = 0;
-  for (let round = 0; round < 60; round++) {
-    let size = randomInteger(random, 0, 1300);
-    const packets = Array.from({ length: 64 }, () => {
-      if (random() < 0.1) size = randomInteger(random, 0, pick(random, [100, 1300, 8000]));
-      const lease = random() < 0.05 ? session(2).lease : session(1).lease;
-      return inner(SERVER, lease, size);
-    });
-    const expected = plain.server.transmit(...packets).udp;
-    const count = together.server.transmitOnly(...packets);
-    const messages = Array.from({ length: count }, (_, i) => message(together.server, i));
-    assert.equal(
-      messages.flatMap(({ datagrams, peer }) => datagrams.map(bytes => `${peer} ${hex(bytes)}`)),
-      expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
-    );
-    for (const { datagrams, segment } of messages) {
-      const lengths = datagrams.map(({ length }) => length);
-      if (segment === undefined) assert.is(lengths.length, 1);
-      else {
-        shared++;
-        assert.ok(lengths.length > 1 && lengths.length <= GROUP_MAX);
-        assert.ok(lengths.slice(0, -1).every(length => length === segment));
-        assert.ok((lengths.at(-1) as number) <= segment);
-        assert.ok(lengths.reduce((sum, length) => sum + length) <= GROUP_BYTES);
+for (const mode of MODES)
+  test(`${mode}: datagrams of equal size to one peer share a message, and stay the same`, () => {
+    const random = generator(1);
+    const [plain, together] = [scene(mode, 0), scene(mode, OFFLOAD_SEND)];
+    let shared = 0;
+    for (let round = 0; round < 60; round++) {
+      let size = randomInteger(random, 0, 1300);
+      const packets = Array.from({ length: 64 }, () => {
+        if (random() < 0.1) size = randomInteger(random, 0, pick(random, [100, 1300, 8000]));
+        const lease = random() < 0.05 ? session(2).lease : session(1).lease;
+        return inner(SERVER, lease, size);
+      });
+      const expected = plain.server.transmit(...packets).udp;
+      const count = together.server.transmitOnly(...packets);
+      const messages = Array.from({ length: count }, (_, i) => message(together.server, i));
+      assert.equal(
+        messages.flatMap(({ datagrams, peer }) => datagrams.map(bytes => `${peer} ${hex(bytes)}`)),
+        expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+      );
+      for (const { datagrams, segment } of messages) {
+        const lengths = datagrams.map(({ length }) => length);
+        if (segment === undefined) assert.is(lengths.length, 1);
+        else {
+          shared++;
+          assert.ok(lengths.length > 1 && lengths.length <= GROUP_MAX);
+          assert.ok(lengths.slice(0, -1).every(length => length === segment));
+          assert.ok((lengths.at(-1) as number) <= segment);
+          assert.ok(lengths.reduce((sum, length) => sum + length) <= GROUP_BYTES);
+        }
       }
+      // As when the kernel refuses them.
+      const split = together.server.core.exports.messageSplit(TX_MMSG, 0, count);
+      const singles = collect(together.server.core, split, TX_SPLIT_MMSG);
+      assert.equal(
+        singles.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+        expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
+      );
     }
-    // As when the kernel refuses them.
-    const split = together.server.core.exports.messageSplit(TX_MMSG, 0, count);
-    const singles = collect(together.server.core, split, TX_SPLIT_MMSG);
-    assert.equal(
-      singles.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
-      expected.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),
-    );
-  }
-  assert.ok(shared > 60);
-});
+    assert.ok(shared > 60);
+  });
 
 function deliver({ core }: RelayServer, i: number, whole: Uint8Array, size: number | undefined): void {
   core.bytes.set(sockaddr(LEFT), RX_NAMES + i * NAME_SIZE);
@@ -119,33 +122,35 @@ function toDevice({ core }: { core: PacketCore }): string[] {
   });
 }
 
-test('datagrams received together are each handled, the shorter last one too', () => {
-  const random = generator(2);
-  const { server, client } = scene(OFFLOAD_RECEIVE);
-  for (let round = 0; round < 40; round++) {
-    const size = randomInteger(random, 1, 900);
-    const number = randomInteger(random, 1, 60);
-    const expected = Array.from({ length: number }, (_, i) =>
-      inner(client.session.lease, SERVER, i === number - 1 ? randomInteger(random, 0, size) : size),
-    );
-    const datagrams = expected.map(packet => client.packet(RELAY_DATA, packet));
-    deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
-    const single = inner(client.session.lease, SERVER, 77);
-    deliver(server, 1, client.packet(RELAY_DATA, single), undefined);
-    server.core.exports.relayReceive(2);
-    assert.equal(toDevice(server), [...expected, single].map(hex));
-  }
-});
+for (const mode of MODES)
+  test(`${mode}: datagrams received together are each handled, the shorter last one too`, () => {
+    const random = generator(2);
+    const { server, client } = scene(mode, OFFLOAD_RECEIVE);
+    for (let round = 0; round < 40; round++) {
+      const size = randomInteger(random, 1, 900);
+      const number = randomInteger(random, 1, 60);
+      const expected = Array.from({ length: number }, (_, i) =>
+        inner(client.session.lease, SERVER, i === number - 1 ? randomInteger(random, 0, size) : size),
+      );
+      const datagrams = expected.map(packet => client.packet(RELAY_DATA, packet));
+      deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
+      const single = inner(client.session.lease, SERVER, 77);
+      deliver(server, 1, client.packet(RELAY_DATA, single), undefined);
+      server.core.exports.relayReceive(2);
+      assert.equal(toDevice(server), [...expected, single].map(hex));
+    }
+  });
 
-test('of datagrams received together, those that are no good are dropped alone', () => {
-  const { server, client } = scene(OFFLOAD_RECEIVE);
-  const packets = Array.from({ length: 8 }, () => inner(client.session.lease, SERVER, 100));
-  const datagrams = packets.map(packet => client.packet(RELAY_DATA, packet));
-  (datagrams[3] as Uint8Array)[30] = 0xee;
-  deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
-  server.core.exports.relayReceive(1);
-  assert.equal(toDevice(server), packets.filter((_, i) => i !== 3).map(hex));
-});
+for (const mode of MODES)
+  test(`${mode}: of datagrams received together, those that are no good are dropped alone`, () => {
+    const { server, client } = scene(mode, OFFLOAD_RECEIVE);
+    const packets = Array.from({ length: 8 }, () => inner(client.session.lease, SERVER, 100));
+    const datagrams = packets.map(packet => client.packet(RELAY_DATA, packet));
+    (datagrams[3] as Uint8Array).subarray(30).fill(0xee, 0, 2);
+    deliver(server, 0, concat(...datagrams), (datagrams[0] as Uint8Array).length);
+    server.core.exports.relayReceive(1);
+    assert.equal(toDevice(server), packets.filter((_, i) => i !== 3).map(hex));
+  });
 
 for (const suite of SUITES) {
   test(`${suite}: ESP packets received together are opened like single ones`, () => {
@@ -182,15 +187,16 @@ for (const suite of SUITES) {
   });
 }
 
-test('no size in the control message makes the core trap', () => {
-  const random = generator(3);
-  const { server } = scene(OFFLOAD_RECEIVE);
-  for (let round = 0; round < 500; round++) {
-    const whole = new Uint8Array(randomInteger(random, 0, 65_507));
-    deliver(server, 0, whole, pick(random, [0, 1, 2, 100, 65_535, 0x7fff_ffff, 0xffff_ffff]));
-    server.core.exports.relayReceive(1);
-    assert.equal(toDevice(server), []);
-  }
-});
+for (const mode of MODES)
+  test(`${mode}: no size in the control message makes the core trap`, () => {
+    const random = generator(3);
+    const { server } = scene(mode, OFFLOAD_RECEIVE);
+    for (let round = 0; round < 500; round++) {
+      const whole = new Uint8Array(randomInteger(random, 0, 65_507));
+      deliver(server, 0, whole, pick(random, [0, 1, 2, 100, 65_535, 0x7fff_ffff, 0xffff_ffff]));
+      server.core.exports.relayReceive(1);
+      assert.equal(toDevice(server), []);
+    }
+  });
 
 test.run();

@@ -127,6 +127,7 @@ test('a wrong value is named where it stands, with what was expected', () => {
   );
   assert.match(invalid(CLIENT.replace(FINGERPRINT, 'abc')).message, 'relay.fingerprint: expected "sha256:"');
   assert.match(invalid(CLIENT.replace('mode: clear', 'mode: ipip')).message, 'trust_network: true');
+  assert.match(invalid(CLIENT.replace('mode: clear', 'mode: open')).message, 'one of clear, sealed, ipip');
   assert.match(
     invalid(CLIENT.replace('name: osaka', 'name: tokyo')).message,
     'two gateways have the same name',

@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SESSION_INDEX_MASK } from '../../src/packet/abi.js';
+import { RelayControl } from '../../src/relay/client.js';
 import { ClientStateFile } from '../../src/relay/client-state.js';
 import { ALPN, encodeMessage, MessageReader, parseClientMessage } from '../../src/relay/protocol.js';
 import { Secret } from '../../src/secret.js';
@@ -100,6 +101,66 @@ scene('ipip needs the consent of the relay', async it => {
   await it.restart({ ipip: true });
   const { grant } = await it.connect({ mode: 'ipip' });
   assert.is(it.dataPlane.sessions.get(grant.index)?.mode, 'ipip');
+});
+
+scene('sealed mode has keys of another kind, the same at both ends', async it => {
+  await it.start();
+  const { grant } = await it.connect({ mode: 'sealed' });
+  const installed = it.dataPlane.sessions.get(grant.index);
+  assert.ok(grant.keys && installed);
+  assert.is(installed.mode, 'sealed');
+  assert.is(hexOf(grant.keys.sendKey), installed.receiveKey);
+  assert.is(hexOf(grant.keys.receiveKey), installed.sendKey);
+  assert.is.not(installed.sendKey, installed.receiveKey);
+  assert.equal([grant.keys.sendKey.length, grant.keys.receiveKey.length], [36, 36]);
+});
+
+scene('in sealed mode no keys are installed twice, whoever restarts', async it => {
+  await it.start();
+  const installed = new Set<string>();
+  const check = (keys: object | undefined, index: number): void => {
+    const { sendKey, receiveKey } = it.dataPlane.sessions.get(index) ?? {};
+    for (const key of [sendKey, receiveKey]) {
+      assert.ok(keys !== undefined && key !== undefined && !installed.has(key));
+      installed.add(key);
+    }
+  };
+  const connect = (options: object) => it.connect({ mode: 'sealed', ...options });
+  const { grant } = await connect({});
+  check(grant.keys, grant.index);
+  // Through another gateway: nothing is installed at either end.
+  const { grant: kept } = await connect({ resume: resuming(grant) });
+  assert.equal([kept.keys, it.dataPlane.installs], [undefined, 1]);
+  // The client was restarted.
+  const { grant: client } = await connect({ resume: { ...grant.resume, keys: undefined } });
+  check(client.keys, client.index);
+  // The relay was restarted, in good order and from its state.
+  await it.restart();
+  const { grant: relay } = await connect({ resume: resuming(client) });
+  check(relay.keys, relay.index);
+  assert.is(relay.lease, grant.lease);
+  // The relay has forgotten the keys after a goodbye, though the client says that it still has them.
+  const control = await connect({ resume: resuming(relay) });
+  assert.is(control.grant.keys, undefined);
+  await control.leave();
+  const { grant: back } = await connect({ resume: resuming(relay) });
+  check(back.keys, back.index);
+  // Another mode and back again.
+  const { grant: clear } = await connect({ mode: 'clear', resume: resuming(back) });
+  check(clear.keys, clear.index);
+  const { grant: sealed } = await connect({ resume: resuming(back) });
+  check(sealed.keys, sealed.index);
+  assert.is(sealed.lease, grant.lease);
+});
+
+scene('a relay that does not know the mode says so', async it => {
+  await it.start();
+  const options = it.clientOptions({ mode: 'better' as never });
+  const error = await failure(RelayControl.connect(options), 'RELAY_PROTOCOL');
+  assert.match(
+    error.message,
+    'the relay refused: the mode is not known here: this release knows clear, sealed, ipip',
+  );
 });
 
 scene('through another gateway, keys and numbers go on', async it => {

@@ -73,6 +73,11 @@ for (const fault of Object.keys(FAULTS) as Fault[]) {
   test(`a transfer survives when ${FAULTS[fault]}`, () => survives(fault, fault));
 }
 
+test('a transfer survives in sealed mode', () =>
+  survives('sealed', 'kill', configuration => {
+    configuration.relay.mode = 'sealed';
+  }));
+
 test('a transfer survives in ipip mode', () =>
   survives(
     'ipip',
