@@ -12,7 +12,7 @@ export {
 export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';
 export type { Gateway, GatewayIdentity } from './gateway.js';
 export type { Host, NetworkSnapshot } from './host.js';
-export { type HostPlan, Lab, type LabPlan, labObstacle } from './lab.js';
+export { type HostPlan, Lab, type LabPlan, type LinkPlan, labObstacle } from './lab.js';
 export type { Direction } from './line/line.js';
 export type { LaneCounters, LaneSettings, LinePlan } from './line/settings.js';
 export type { Link } from './link.js';
@@ -26,5 +26,5 @@ export {
   roadWarriorConfiguration,
 } from './strongswan-config.js';
 export { Transfer, type TransferResult } from './transfer.js';
-export { Connection, VpnrGateway } from './vpnr.js';
+export { Connection, startRelay, VpnrGateway } from './vpnr.js';
 export { until } from './wait.js';
