@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { DemoResult } from '../../src/demo/result.js';
 import { runCommand } from '../../src/lab/command.js';
 import { labObstacle, strongSwanObstacle, until } from '../../src/lab/index.js';
+import { labFolders, leftNothing, type Run, withCommand } from './run.js';
 import { figures, PROGRAM, systemTests } from './support.js';
 
 const test = systemTests({ obstacle: labObstacle() });
@@ -14,70 +12,11 @@ const test = systemTests({ obstacle: labObstacle() });
 const LIMIT_MS = 30_000;
 const NOBODY = 65534;
 
-interface Run {
-  child: ChildProcess;
-  /** A folder of its own for temporary files; its name is in the environment of all that it starts. */
-  folder: string;
-  output(): string;
-  errors(): string;
-  /** Its exit status. */
-  ended: Promise<number | null>;
-}
-
-async function withDemo(
+const withDemo = (
   args: readonly string[],
   body: (run: Run) => Promise<void>,
-  options: { uid?: number; gid?: number; env?: Record<string, string> } = {},
-): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'vpnr-demo-'));
-  chmodSync(folder, 0o777);
-  const [program = '', ...script] = PROGRAM;
-  const child = spawn(program, [...script, 'demo', ...args], {
-    ...options,
-    cwd: folder,
-    env: { ...process.env, ...options.env, TMPDIR: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const texts = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', chunk => {
-      texts[name] += chunk;
-    });
-  const ended = once(child, 'close').then(([status]) => status as number | null);
-  try {
-    await body({ child, folder, ended, output: () => texts.stdout, errors: () => texts.stderr });
-  } finally {
-    child.kill('SIGTERM');
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The laboratories' folders in a run's own folder. */
-const labFolders = (folder: string) => readdirSync(folder).filter(name => name.startsWith('vpnr-lab-'));
-
-/** Fails when a process, a file or a namespace of the run is left. `labs`: folders that it had. */
-async function leftNothing({ folder }: Run, labs: readonly string[]): Promise<void> {
-  assert.equal(readdirSync(folder), []);
-  const { stdout } = await runCommand(['ip', 'netns', 'list']);
-  for (const lab of labs) {
-    const prefix = `vpnr-${lab.slice('vpnr-lab-'.length)}-`;
-    assert.not.ok(stdout.includes(prefix), `namespaces ${prefix}`);
-    assert.not.ok(existsSync(`/run/vpnr-lab/${prefix}json`));
-  }
-  const processes = () =>
-    readdirSync('/proc').filter(pid => {
-      try {
-        return (
-          /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`TMPDIR=${folder}`)
-        );
-      } catch {
-        return false;
-      }
-    });
-  // What got SIGKILL needs a moment to end.
-  await until('all processes have ended', 5000, () => processes().length === 0 || undefined);
-}
+  options: Parameters<typeof withCommand>[2] = {},
+) => withCommand(['demo', ...args], body, options);
 
 function checkResult(result: DemoResult, fault: string, kind: string): void {
   const { survived, digestOk, resets, broken, gateways, detectMs, switchMs, pauseMs } = result;

@@ -96,17 +96,17 @@ async function connect(host: Site['client'], program: Program, settings: Configu
   try {
     await connection.event('connected');
   } catch (error) {
-    throw reasonIn(connection.process.lines) ?? error;
+    throw reasonIn(connection.process.lines, host.folder) ?? error;
   }
   return connection.process;
 }
 
-/** The error that `vpnr --json` ended with. */
-function reasonIn(lines: readonly string[]): VpnrError | undefined {
+/** The error that `vpnr --json` ended with; files are told as seen from their folder. */
+function reasonIn(lines: readonly string[], folder: string): VpnrError | undefined {
   const last = lines.findLast(line => line.startsWith('{"time"') && line.includes('"event":"error"'));
   if (last === undefined) return undefined;
   const { code, message } = JSON.parse(last) as { code: ErrorCode; message: string };
-  return new VpnrError(code, message);
+  return new VpnrError(code, message.replaceAll(`${folder}/`, ''));
 }
 
 /** `vpnr` as `program` runs it, `relay`: without, or with one in this mode. */

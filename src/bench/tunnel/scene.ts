@@ -1,6 +1,7 @@
 /** Where a system is measured: a laboratory of its own, in which it stays until the end of the benchmark. */
 import { mustRun } from '../../lab/command.js';
 import { Lab, until } from '../../lab/index.js';
+import { unlessAborted } from '../abort.js';
 import {
   CLIENT_ADDRESS,
   GATEWAY_ADDRESS,
@@ -25,8 +26,12 @@ export interface Scene extends Site {
   close(): void;
 }
 
-/** Starts the system between two hosts of its own and waits until packets pass; on failure everything is removed. */
-export async function openScene(peer: Peer): Promise<Scene> {
+/**
+ * Starts the system between two hosts of its own and waits until packets pass. When it fails, or the signal is
+ * aborted, everything is removed.
+ */
+export async function openScene(peer: Peer, signal: AbortSignal): Promise<Scene> {
+  const version = await peer.version();
   const lab = await Lab.create({
     networks: ['inside'],
     hosts: {
@@ -35,26 +40,24 @@ export async function openScene(peer: Peer): Promise<Scene> {
     },
   });
   try {
-    const site = { client: lab.host('client'), gateway: lab.host('gateway') };
-    await join(site);
-    const tunnel = await peer.start(site);
-    await until(`${peer.system} carries packets`, REACHABLE_MS, async () => {
-      const { status } = await site.client.try(['ping', '-c', '1', '-W', '1', tunnel.address]);
-      return status === 0 || undefined;
-    });
-    await startIperfServer(site.gateway, tunnel.address);
-    return {
-      ...site,
-      system: peer.system,
-      version: await peer.version(),
-      tunnel,
-      mtu: await mtuTo(site, tunnel.address),
-      close: () => lab.close(),
-    };
+    return await unlessAborted(signal, stage(lab, peer, version));
   } catch (error) {
     lab.close();
     throw error;
   }
+}
+
+async function stage(lab: Lab, peer: Peer, version: string): Promise<Scene> {
+  const site = { client: lab.host('client'), gateway: lab.host('gateway') };
+  await join(site);
+  const tunnel = await peer.start(site);
+  await until(`${peer.system} carries packets`, REACHABLE_MS, async () => {
+    const { status } = await site.client.try(['ping', '-c', '1', '-W', '1', tunnel.address]);
+    return status === 0 || undefined;
+  });
+  await startIperfServer(site.gateway, tunnel.address);
+  const mtu = await mtuTo(site, tunnel.address);
+  return { ...site, system: peer.system, version, tunnel, mtu, close: () => lab.close() };
 }
 
 /** A pair of interfaces, without the laboratory's bridge: nothing between the two that costs time. */

@@ -20,6 +20,8 @@ export interface Sample {
 const STREAMS = 8;
 /** Headers of IPv4 and UDP. */
 const UDP_HEADERS = 28;
+/** For each offered rate. */
+const UDP_SECONDS = 1;
 /** After what arrived, so much more is offered. */
 const UDP_STEP = 1.3;
 /** Offered rates tried in a round. */
@@ -33,13 +35,13 @@ const RUNS: Record<TestName, Test> = {
   'tcp-up': (scene, seconds) => streams(scene, { seconds }),
   'tcp-down': (scene, seconds) => streams(scene, { seconds, reverse: true }),
   'tcp-8': (scene, seconds) => streams(scene, { seconds, count: STREAMS }),
-  'udp-1400': (scene, seconds) => datagrams(scene, seconds, 1400),
-  'udp-64': (scene, seconds) => datagrams(scene, seconds, 64),
+  'udp-1400': scene => datagrams(scene, 1400),
+  'udp-64': scene => datagrams(scene, 64),
   ping: (scene, seconds) => pings(scene, seconds),
   'ping-loaded': (scene, seconds) => pingsUnderLoad(scene, seconds),
 };
 
-/** `seconds`: whole ones, of each stream. */
+/** `seconds`: whole ones; of UDP each offered rate has one of its own. */
 export function runTest(test: TestName, scene: Scene, seconds: number): Promise<Sample> {
   return RUNS[test](scene, seconds);
 }
@@ -69,9 +71,9 @@ function streams(scene: Scene, options: Omit<Streams, 'address'>): Promise<Sampl
  * datagrams, so that fewer arrive than could; therefore rates are offered from there upward until no more arrives.
  * A packet, with its headers, has `packetBytes`, or fewer where it would not pass in one piece.
  */
-async function datagrams(scene: Scene, seconds: number, packetBytes: number): Promise<Sample> {
+async function datagrams(scene: Scene, packetBytes: number): Promise<Sample> {
   const bytes = Math.min(packetBytes, scene.mtu) - UDP_HEADERS;
-  const offer = (rate: number) => streams(scene, { seconds, datagrams: { bytes, rate } });
+  const offer = (rate: number) => streams(scene, { seconds: UDP_SECONDS, datagrams: { bytes, rate } });
   let best = await offer(0);
   for (let step = 1; step < UDP_STEPS; step++) {
     const next = await offer(best.value * 1e6 * UDP_STEP);
