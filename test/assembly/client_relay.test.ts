@@ -126,7 +126,7 @@ for (const mode of MODES) {
     client.transmit(datagram(), datagram());
     assert.equal(traffic(), [2, 0]);
     const inner = datagram({ source: SERVER, destination: relay.lease });
-    const outer = mode === 'clear' ? relay.send(virtual, RELAY_DATA, inner) : relay.sendIpip(virtual, inner);
+    const outer = mode === 'ipip' ? relay.sendIpip(virtual, inner) : relay.send(virtual, RELAY_DATA, inner);
     client.receive(0, gateway.seal(outer));
     assert.equal(traffic(), [2, 1]);
   });
