@@ -26,6 +26,8 @@ export interface TunnelEvents {
   up(configuration: AssignedConfiguration, virtualAddress: string): void;
   /** A request of ours was answered. */
   alive(roundTripMs: number | undefined): void;
+  /** The gateway reaches us where we are now. Not called for the address that it was connected from. */
+  rehomed?(local: Endpoint): void;
   /** It could not be connected, or is gone. Not after `close`. */
   closed(error: VpnrError, byPeer: boolean): void;
 }
@@ -50,6 +52,7 @@ export class Tunnel {
   readonly #alarm: Alarm;
   readonly #children = new Set<number>();
   #configuration: AssignedConfiguration | undefined;
+  #local: Endpoint;
   #up = false;
   #closed = false;
 
@@ -60,6 +63,7 @@ export class Tunnel {
     this.#plane = plane;
     this.#events = events;
     const { local } = plane.openPath(options.path, endpoint);
+    this.#local = local;
     this.#session = createInitiator(
       {
         identity: options.identity,
@@ -91,6 +95,11 @@ export class Tunnel {
     return this.#up && !this.#closed;
   }
 
+  /** Where our end is, before any NAT. */
+  get local(): Endpoint {
+    return this.#local;
+  }
+
   start(): void {
     this.#handle(this.#session.start(monotonicMs()));
   }
@@ -99,7 +108,20 @@ export class Tunnel {
     this.#handle(this.#session.receive(datagram, monotonicMs()));
   }
 
-  /** Liveness check by IKE. */
+  /**
+   * The way to the gateway has changed, or may have: goes on from a new socket, at the address that the kernel chooses
+   * now. True: the gateway is told (MOBIKE, RFC 4555), and `rehomed` follows, or `closed`; packets already leave from
+   * there. False: the tunnel is not up, or the gateway has no MOBIKE; it is to be connected anew. Throws SYSTEM_CALL
+   * when there is no way to the gateway; the tunnel then stays where it was.
+   */
+  rehome(): boolean {
+    if (!this.up || !this.#session.mobike) return false;
+    this.#local = this.#plane.movePath(this.path, this.endpoint).local;
+    this.#handle(this.#session.moved(this.#local, monotonicMs()));
+    return true;
+  }
+
+  /** Liveness check by IKE. With MOBIKE it also finds out whether a NAT has made another address of ours, and says so. */
   probe(): void {
     this.#handle(this.#session.probe(monotonicMs()));
   }
@@ -147,10 +169,17 @@ export class Tunnel {
       case 'alive':
         this.#events.alive(output.roundTripMs);
         return;
+      case 'addresses-updated':
+        this.#events.rehomed?.(this.#local);
+        return;
+      case 'addresses-refused':
+        this.#fail('ADDRESS_REFUSED', output.message, true);
+        return;
       case 'closed':
         this.#fail(output.code ?? 'PEER_CLOSED', output.message, output.byPeer);
         return;
       case 'ike-rekeyed':
+      case 'peer-moved':
       case 'ignored':
         return;
     }

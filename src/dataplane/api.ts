@@ -57,6 +57,11 @@ export interface ClientDataPlane {
    * the gateway outside the tunnel. NAT keepalives (RFC 3948 section 4) are sent until it is closed.
    */
   openPath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint };
+  /**
+   * Goes on with an open path from a new socket, as `openPath` makes it: the old one may be bound to an address that is
+   * gone. Throws SYSTEM_CALL when there is no way to the gateway; the path then stays as it was.
+   */
+  movePath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint };
   closePath(path: number): void;
   sendIke(path: number, datagram: Uint8Array): void;
   /** Installs both directions, and sends on it from now on unless `receiveOnly`. Wipes the keys. */

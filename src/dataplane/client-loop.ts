@@ -198,6 +198,9 @@ export class ClientLoop {
         this.#sockets[command.path] = command.fd;
         this.#poll.watch(FIRST_PATH + command.path, command.fd, POLLIN);
         return;
+      case 'move-path':
+        this.#movePath(command.path, command.fd);
+        return;
       case 'close-path':
         this.#closePath(command.path);
         return;
@@ -238,6 +241,14 @@ export class ClientLoop {
         this.#probe(command.path, command.id);
         return;
     }
+  }
+
+  #movePath(path: number, fd: number): void {
+    const before = this.#sockets[path] as number;
+    if (before === this.#sender.blockedOn) this.#abandon();
+    this.#sockets[path] = fd;
+    this.#poll.watch(FIRST_PATH + path, fd, POLLIN);
+    this.#channel.post({ type: 'path-closed', fd: before });
   }
 
   #closePath(path: number): void {

@@ -55,11 +55,19 @@ class ClientPlane implements ClientDataPlane {
     if (path < 0 || path >= PATH_MAX) throw new VpnrError('INTERNAL', `there is no path ${path}`);
     if (this.#sockets.has(path)) throw new VpnrError('INTERNAL', `path ${path} is open already`);
     const host = this.#running();
-    const together = offloadsWanted();
-    const fd = openUdp({ remote: gateway, together, ...(local !== undefined && { local }) });
+    const fd = openPathSocket(gateway, local);
     this.#sockets.set(path, fd);
     this.#keepalive ??= setInterval(() => this.#sendKeepalives(), KEEPALIVE_MS).unref();
     host.post({ type: 'open-path', path, fd });
+    return { local: localEndpoint(fd) };
+  }
+
+  movePath(path: number, gateway: Endpoint, local?: Endpoint): { local: Endpoint } {
+    const before = this.#sockets.get(path);
+    if (before === undefined) throw new VpnrError('INTERNAL', `path ${path} is not open`);
+    const fd = openPathSocket(gateway, local);
+    this.#sockets.set(path, fd);
+    this.#giveUp(before, { type: 'move-path', path, fd });
     return { local: localEndpoint(fd) };
   }
 
@@ -67,12 +75,7 @@ class ClientPlane implements ClientDataPlane {
     const fd = this.#sockets.get(path);
     if (fd === undefined) return;
     this.#sockets.delete(path);
-    if (this.#running().running) {
-      this.#closing.add(fd);
-      this.#running().post({ type: 'close-path', path });
-    } else {
-      close(fd);
-    }
+    this.#giveUp(fd, { type: 'close-path', path });
   }
 
   sendIke(path: number, datagram: Uint8Array): void {
@@ -152,6 +155,17 @@ class ClientPlane implements ClientDataPlane {
     this.#closing.clear();
   }
 
+  /** Closes a descriptor once the worker has carried out the command that makes it leave it alone. */
+  #giveUp(fd: number, command: ClientCommand): void {
+    const host = this.#running();
+    if (!host.running) {
+      close(fd);
+      return;
+    }
+    this.#closing.add(fd);
+    host.post(command);
+  }
+
   #sendKeepalives(): void {
     for (const fd of this.#sockets.values()) sendDatagram(fd, [NAT_KEEPALIVE]);
   }
@@ -190,6 +204,10 @@ class ClientPlane implements ClientDataPlane {
         return;
     }
   }
+}
+
+function openPathSocket(remote: Endpoint, local: Endpoint | undefined): number {
+  return openUdp({ remote, together: offloadsWanted(), ...(local !== undefined && { local }) });
 }
 
 function requireIpv4({ address }: Endpoint): void {

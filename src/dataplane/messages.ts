@@ -26,6 +26,7 @@ export type ClientCommand =
   | StopCommand
   | ChildCommand
   | { type: 'open-path'; path: number; fd: number }
+  | { type: 'move-path'; path: number; fd: number }
   | { type: 'close-path'; path: number }
   | { type: 'virtual-address'; path: number; address: string }
   | { type: 'addresses'; device: string | undefined; control: string | undefined; maxSegment: number }

@@ -148,6 +148,24 @@ export class NetworkChanges {
     });
   }
 
+  /**
+   * Brings the routes of all addresses kept outside up to date: to be called when the system's network has changed. What
+   * is changing just now is told once more.
+   */
+  refreshOutside(): Promise<void> {
+    return this.#exclusively(async () => {
+      for (const [address, entries] of this.#outside) {
+        if (entries === undefined) continue;
+        try {
+          await this.#putOutside(address);
+        } catch (error) {
+          if (!(error instanceof IpError) || (error.reason !== 'absent' && error.reason !== 'unreachable'))
+            throw error;
+        }
+      }
+    });
+  }
+
   releaseOutside(address: string): Promise<void> {
     return this.#exclusively(async () => {
       const key = formatAddress(parseAddress(address));

@@ -79,13 +79,21 @@ export const setns: Call<[fd: number, type: number]> = libc.func('int setns(int,
 export const sched_setscheduler: Call<[thread: number, policy: number, parameter: number]> = libc.func(
   'int sched_setscheduler(int, int, uintptr_t)',
 );
+/** `timespec`: the address of a struct timespec. */
+export const clock_gettime: Call<[clock: number, timespec: number]> = libc.func(
+  'int clock_gettime(int, uintptr_t)',
+);
 export const prctl: Call<[option: number, value: number]> = libc.func('int prctl(int, unsigned long)');
 
 export const O_RDWR = 0x2;
 export const O_NONBLOCK = 0x800;
+/** Input is signalled. */
+export const O_ASYNC = 0x2000;
 export const O_CLOEXEC = 0x80000;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+export const F_SETOWN = 8;
+export const F_SETSIG = 10;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const MSG_DONTWAIT = 0x40;

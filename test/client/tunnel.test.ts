@@ -5,8 +5,8 @@ import { Tunnel } from '../../src/client/tunnel.js';
 import { clientSchema } from '../../src/config/client.js';
 import type { ClientDataPlane } from '../../src/dataplane/api.js';
 import { ChildTable } from '../../src/dataplane/children.js';
-import type { VpnrError } from '../../src/errors.js';
-import type { ChildSa, Endpoint } from '../../src/ike/api.js';
+import { VpnrError } from '../../src/errors.js';
+import type { ChildSa, Endpoint, IkeSession } from '../../src/ike/api.js';
 import { createResponder } from '../../src/ike/responder.js';
 import { Secret } from '../../src/secret.js';
 
@@ -31,13 +31,25 @@ class Scene {
   readonly #toGateway: Uint8Array[] = [];
 
   readonly #networks: string[];
+  readonly #mobike: boolean;
+  /** Ports that the path has been moved to. */
+  readonly moves: number[] = [];
+  #refuses = false;
+  #responder: IkeSession | undefined;
 
-  constructor(networks: string[]) {
+  constructor(networks: string[], { mobike = true } = {}) {
     this.#networks = networks;
+    this.#mobike = mobike;
     const plane: Partial<ClientDataPlane> = {
       openPath: path => {
         this.open.add(path);
         return { local: LOCAL };
+      },
+      movePath: () => {
+        if (this.#refuses) throw new VpnrError('SYSTEM_CALL', 'connect: ENETUNREACH');
+        const port = LOCAL.port + 1 + this.moves.length;
+        this.moves.push(port);
+        return { local: { ...LOCAL, port } };
       },
       closePath: path => void this.open.delete(path),
       allocateSpi: () => {
@@ -71,6 +83,7 @@ class Scene {
       {
         up: (_, address) => void this.events.push(`up ${address}`),
         alive: () => {},
+        rehomed: ({ port }) => void this.events.push(`rehomed ${port}`),
         closed: error => {
           this.events.push('closed');
           this.error = error;
@@ -81,7 +94,18 @@ class Scene {
 
   /** IKE with the gateway, until nobody has anything to say. */
   connect(): void {
-    const responder = createResponder(
+    this.tunnel.start();
+    this.settle();
+  }
+
+  /** The network has no way to the gateway. */
+  refuse(): void {
+    this.#refuses = true;
+  }
+
+  /** Delivers everything. */
+  settle(): void {
+    this.#responder ??= createResponder(
       {
         identity: 'tokyo',
         psk: () => Secret.fromText('a key'),
@@ -90,17 +114,17 @@ class Scene {
         networks: this.#networks,
         ike: gateway.ike,
         esp: gateway.esp,
+        mobike: this.#mobike,
         lifetimes: { ikeMs: 1e6, childMs: 1e6 },
         local: REMOTE,
         remote: LOCAL,
       },
       { random: size => randomBytes(size), allocateSpi: () => randomInt(256, 2 ** 32), releaseSpi: () => {} },
     );
-    this.tunnel.start();
     for (;;) {
       const out = this.#toGateway.shift();
       if (out !== undefined) {
-        for (const output of responder.receive(out, 0)) {
+        for (const output of this.#responder.receive(out, 0)) {
           if (output.type === 'send') this.#toClient.push(output.datagram);
         }
         continue;
@@ -133,6 +157,42 @@ test('a child that the packet core has no room for is the end of that tunnel onl
   assert.not.ok(it.tunnel.up);
   assert.is(it.spis.size, 0);
   assert.is(it.open.size, 0);
+});
+
+test('a tunnel whose network has changed goes on from a new socket, if the gateway has MOBIKE', () => {
+  const it = new Scene(['10.20.0.0/16']);
+  assert.not.ok(it.tunnel.rehome(), 'not before it is up');
+  it.connect();
+  assert.ok(it.tunnel.rehome());
+  assert.equal(it.tunnel.local, { ...LOCAL, port: 40_001 });
+  it.settle();
+  assert.equal(it.events, ['up 10.61.0.2', 'rehomed 40001']);
+  it.tunnel.rehome();
+  it.tunnel.rehome();
+  it.settle();
+  assert.equal(it.events.slice(2), ['rehomed 40003']);
+  it.tunnel.close();
+  assert.not.ok(it.tunnel.rehome());
+  assert.equal(it.moves, [40_001, 40_002, 40_003]);
+});
+
+test('a tunnel to a gateway without MOBIKE has to be connected anew', () => {
+  const it = new Scene(['10.20.0.0/16'], { mobike: false });
+  it.connect();
+  assert.not.ok(it.tunnel.rehome());
+  assert.equal(it.moves, []);
+  assert.ok(it.tunnel.up);
+  it.tunnel.close();
+});
+
+test('a tunnel without a way to its gateway stays where it was', () => {
+  const it = new Scene(['10.20.0.0/16']);
+  it.connect();
+  it.refuse();
+  assert.throws(() => it.tunnel.rehome(), /ENETUNREACH/);
+  assert.ok(it.tunnel.up);
+  assert.equal(it.tunnel.local, LOCAL);
+  it.tunnel.close();
 });
 
 test.run();

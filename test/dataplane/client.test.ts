@@ -26,7 +26,7 @@ import {
   until,
 } from '../support/planes.js';
 
-const CASES = 12;
+const CASES = 13;
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
 /** Waits until the counter has at least this value. */
@@ -122,6 +122,31 @@ if (namespacesPossible()) {
         [leftSpi, rightSpi] = [nextLeft, nextRight];
       }
       assert.match(printed, '500 received');
+    }));
+
+  test('a path moves to other addresses without its associations, and its old socket is closed', () =>
+    withPair(async pair => {
+      const { left, right } = pair;
+      await installChildren(pair, 'chacha20poly1305');
+      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      const descriptors = openDescriptors();
+      left.space.ip('address', 'add', '198.18.1.11/24', 'dev', 'cable');
+      const [near, far] = [
+        { address: '198.18.1.11', port: 4511 },
+        { address: right.outer, port: 4522 },
+      ];
+      const moved = left.space.inside(() => left.plane.movePath(0, far, near));
+      assert.equal(moved.local, near);
+      right.space.inside(() => right.plane.movePath(0, near, far));
+      await until(() => openDescriptors() === descriptors);
+      left.space.ip('address', 'delete', `${left.outer}/24`, 'dev', 'cable');
+      left.space.ip('address', 'add', '198.18.1.11/24', 'dev', 'cable');
+      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      const nowhere = { address: '203.0.113.1', port: PORT };
+      const unreachable = () => left.space.inside(() => left.plane.movePath(0, nowhere));
+      assert.throws(unreachable, (error: VpnrError) => error.code === 'SYSTEM_CALL');
+      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      assert.is(openDescriptors(), descriptors);
     }));
 
   test('without an active path, or without a child, packets are dropped and counted', () =>
