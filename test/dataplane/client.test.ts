@@ -128,7 +128,7 @@ if (namespacesPossible()) {
     withPair(async pair => {
       const { left, right } = pair;
       await installChildren(pair, 'chacha20poly1305');
-      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      assert.ok(replies(ping(pair, '-c', '3', ...PATIENT)) >= 3);
       const descriptors = openDescriptors();
       left.space.ip('address', 'add', '198.18.1.11/24', 'dev', 'cable');
       const [near, far] = [
@@ -141,11 +141,11 @@ if (namespacesPossible()) {
       await until(() => openDescriptors() === descriptors);
       left.space.ip('address', 'delete', `${left.outer}/24`, 'dev', 'cable');
       left.space.ip('address', 'add', '198.18.1.11/24', 'dev', 'cable');
-      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      assert.ok(replies(ping(pair, '-c', '3', ...PATIENT)) >= 3);
       const nowhere = { address: '203.0.113.1', port: PORT };
       const unreachable = () => left.space.inside(() => left.plane.movePath(0, nowhere));
       assert.throws(unreachable, (error: VpnrError) => error.code === 'SYSTEM_CALL');
-      assert.match(ping(pair, '-c', '3', ...PATIENT), '3 received');
+      assert.ok(replies(ping(pair, '-c', '3', ...PATIENT)) >= 3);
       assert.is(openDescriptors(), descriptors);
     }));
 
