@@ -9,6 +9,14 @@ import { prepare } from './prepare.mjs';
 const FILE_TIMEOUT_MS = 15 * 60_000;
 /** A file that is asked to end has this long to put everything back. */
 const GRACE_MS = 10_000;
+/** What is run a second time without the kernel's offloads: all that moves packets, of the system's tests those of this name. */
+const WITHOUT_OFFLOADS = [
+  { file: 'test/dataplane/client.test.ts' },
+  { file: 'test/dataplane/gateway.test.ts' },
+  { file: 'test/dataplane/relay.test.ts' },
+  { file: 'test/system/failover.test.ts', name: 'a second failure' },
+  { file: 'test/system/gateway.test.ts', name: 'renew all keys' },
+];
 const wanted = process.argv.slice(2).filter(arg => !arg.startsWith('-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const running = new Set();
@@ -48,20 +56,21 @@ function npmScript(script) {
 async function runAll(list, concurrency) {
   const queue = [...list];
   const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift())
-      record(file, await runFile(file));
+    for (let run = queue.shift(); run !== undefined; run = queue.shift())
+      record(run.title, await runFile(run));
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
-function runFile(file) {
+/** `environment`: on top of this process's. */
+function runFile({ file, environment }) {
   return new Promise(resolve => {
     const started = performance.now();
     const script = join(root, '.build', file.replace(/\.ts$/, '.js'));
     const child = spawn(process.execPath, ['--enable-source-maps', script], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', ...environment },
     });
     running.add(child);
     let output = '';
@@ -118,8 +127,16 @@ prepare();
 const files = filesBelow('test', '.test.ts').filter(
   file => wanted.length === 0 || wanted.some(part => file.includes(part)),
 );
-const unit = files.filter(file => !file.startsWith('test/system/'));
-const system = files.filter(file => file.startsWith('test/system/'));
+const runs = [
+  ...files.map(file => ({ file, title: file })),
+  ...WITHOUT_OFFLOADS.filter(({ file }) => files.includes(file)).map(({ file, name }) => ({
+    file,
+    title: `${file} without offloads`,
+    environment: { VPNR_OFFLOADS: 'off', ...(name !== undefined && { TEST_NAME: name }) },
+  })),
+];
+const unit = runs.filter(({ file }) => !file.startsWith('test/system/'));
+const system = runs.filter(({ file }) => file.startsWith('test/system/'));
 if (wanted.length === 0)
   for (const script of ['lint', 'typecheck', 'depcheck']) step(script, () => npmScript(script));
 step('transpile', transpile);
