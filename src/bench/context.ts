@@ -15,3 +15,18 @@ export async function breathe({ signal }: Pick<BenchContext, 'signal'>): Promise
   await setImmediate();
   signal.throwIfAborted();
 }
+
+/** The promise's result, or the reason why the benchmark is to end as soon as it is. */
+export async function unlessAborted<T>(
+  { signal }: Pick<BenchContext, 'signal'>,
+  promise: Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+  });
+  promise.catch(() => {});
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
+}
