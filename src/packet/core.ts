@@ -90,18 +90,12 @@ export interface SessionParameters {
 let compiled: WebAssembly.Module | undefined;
 
 /**
- * Compiles WebAssembly with relaxed SIMD, which is part of the standard now but needs a flag in the V8 of Node 20. A module
- * keeps the features it was compiled with, so the flag is taken back: under other flags than those it was built with Node
- * cannot use its code cache, and would load its own modules more slowly.
+ * Compiles WebAssembly with relaxed SIMD, which is part of the standard now but needs a flag in the V8 of Node 20. The flag is
+ * the whole process's and stays: another thread may be about to compile.
  */
 export function compileWasm(bytes: Uint8Array): WebAssembly.Module {
-  if (WebAssembly.validate(bytes)) return new WebAssembly.Module(bytes);
-  setFlagsFromString('--experimental-wasm-relaxed-simd');
-  try {
-    return new WebAssembly.Module(bytes);
-  } finally {
-    setFlagsFromString('--no-experimental-wasm-relaxed-simd');
-  }
+  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return new WebAssembly.Module(bytes);
 }
 
 /** One instance of the packet core. Hot calls go to `exports` directly; what is rare has a method here. */
