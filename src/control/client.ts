@@ -5,8 +5,13 @@ import { VpnrError } from '../errors.js';
 import { runtimeFolder, socketPath } from './folders.js';
 import type { ControlRequest, ControlResponse } from './protocol.js';
 
-/** Putting everything back may take a while; a status may not. */
-const TIMEOUT_MS: Record<ControlRequest['command'], number> = { status: 5000, disconnect: 30_000 };
+/** Putting everything back, or sending clients away, may take a while; a status may not. */
+const TIMEOUT_MS: Record<ControlRequest['command'], number> = {
+  status: 5000,
+  disconnect: 30_000,
+  switch: 30_000,
+  drain: 60_000,
+};
 
 /** Names of what may be running here: one for each socket found. */
 export function runningNames(): string[] {
@@ -21,7 +26,7 @@ export function runningNames(): string[] {
 }
 
 /** Asks the process called `name`. Throws NOT_RUNNING, NOT_ROOT or what the process answered. */
-export function ask<Status>(name: string, request: ControlRequest): Promise<Status | undefined> {
+export function ask<Result>(name: string, request: ControlRequest): Promise<Result | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath(name));
     let text = '';
@@ -38,7 +43,7 @@ export function ask<Status>(name: string, request: ControlRequest): Promise<Stat
     socket.on('error', error => reject(explain(name, error)));
     socket.on('end', () => {
       try {
-        resolve(statusOf(JSON.parse(text) as ControlResponse<Status>));
+        resolve(resultOf(JSON.parse(text) as ControlResponse<Result>));
       } catch (error) {
         reject(
           error instanceof VpnrError
@@ -50,9 +55,10 @@ export function ask<Status>(name: string, request: ControlRequest): Promise<Stat
   });
 }
 
-function statusOf<Status>(response: ControlResponse<Status>): Status | undefined {
-  if (!response.ok) throw new VpnrError(response.code, response.message);
-  return response.status;
+function resultOf<Result>(response: ControlResponse<Result>): Result | undefined {
+  if (response.ok) return response.result;
+  const { code, message, remedy } = response;
+  throw new VpnrError(code, message, remedy === undefined ? {} : { remedy });
 }
 
 function explain(name: string, error: NodeJS.ErrnoException): VpnrError {

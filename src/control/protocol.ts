@@ -1,10 +1,17 @@
 /** One line of JSON asks a running vpnr, one line answers. */
 import type { ErrorCode } from '../errors.js';
 
-export type ControlRequest = { command: 'status' } | { command: 'disconnect' };
+export type ControlRequest =
+  | { command: 'status' }
+  /** Answered when everything is put back. */
+  | { command: 'disconnect' }
+  /** A client: carry the traffic through this gateway from now on. Answered when it does. */
+  | { command: 'switch'; gateway: string }
+  /** A gateway or relay: send the clients elsewhere. Answered when they have left. */
+  | { command: 'drain' };
 
-export type ControlResponse<Status> =
-  | { ok: true; status?: Status }
-  | { ok: false; code: ErrorCode; message: string };
+export type ControlResponse<Result> =
+  | { ok: true; result?: Result }
+  | { ok: false; code: ErrorCode; message: string; remedy?: string };
 
 export const MAX_REQUEST_BYTES = 4096;

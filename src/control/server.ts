@@ -1,16 +1,27 @@
-/** The socket on which a running vpnr answers `status` and `disconnect`. */
+/** The socket on which a running vpnr answers its operator's commands. */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { VpnrError } from '../errors.js';
+import { toVpnrError, VpnrError } from '../errors.js';
 import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
 import { type ControlRequest, type ControlResponse, MAX_REQUEST_BYTES } from './protocol.js';
 
 const MAX_CONNECTIONS = 16;
 const REQUEST_TIMEOUT_MS = 5000;
 
+/** What was done about `drain`. */
+export interface Drained {
+  /** Clients that have left, and those that have not in the time they had. */
+  moved: number;
+  left: number;
+}
+
 export interface ControlHandlers<Status> {
   status(): Status;
   disconnect(): void;
+  /** Resolves when the gateway carries the traffic. Only clients have gateways. */
+  switchTo?(gateway: string): Promise<{ gateway: string; ms: number }>;
+  /** Only servers have clients. */
+  drain?(): Promise<Drained>;
 }
 
 export class ControlServer<Status> {
@@ -56,8 +67,7 @@ export class ControlServer<Status> {
 
   /** Answers those who wait for the end, and removes the socket. */
   async close(): Promise<void> {
-    const answer: ControlResponse<Status> = { ok: true };
-    for (const socket of this.#leaving) socket.end(`${JSON.stringify(answer)}\n`);
+    for (const socket of this.#leaving) reply(socket, { ok: true });
     await new Promise<void>(resolve => this.#server.close(() => resolve()));
     rmSync(this.#path, { force: true });
   }
@@ -79,25 +89,51 @@ export class ControlServer<Status> {
   }
 
   #answer(socket: Socket, line: string): void {
-    const command = commandOf(line);
-    if (command === 'disconnect') {
-      socket.setTimeout(0);
+    const request = parseRequest(line);
+    // The work that was asked for has a time limit of its own.
+    socket.setTimeout(0);
+    if (request?.command === 'disconnect') {
       this.#leaving.add(socket);
       this.#handlers.disconnect();
       return;
     }
-    const response: ControlResponse<Status> =
-      command === 'status'
-        ? { ok: true, status: this.#handlers.status() }
-        : { ok: false, code: 'USAGE', message: 'unknown command' };
-    socket.end(`${JSON.stringify(response)}\n`);
+    this.#carryOut(request).then(
+      result => reply(socket, { ok: true, result }),
+      (error: unknown) => {
+        const { code, message, remedy } = toVpnrError(error);
+        reply(socket, { ok: false, code, message, ...(remedy === undefined ? {} : { remedy }) });
+      },
+    );
+  }
+
+  async #carryOut(request: Exclude<ControlRequest, { command: 'disconnect' }> | undefined): Promise<unknown> {
+    const handlers = this.#handlers;
+    switch (request?.command) {
+      case 'status':
+        return handlers.status();
+      case 'switch':
+        if (handlers.switchTo === undefined)
+          throw new VpnrError('USAGE', 'only a client has gateways to switch to');
+        return handlers.switchTo(request.gateway);
+      case 'drain':
+        if (handlers.drain === undefined)
+          throw new VpnrError('USAGE', 'only a gateway or a relay has clients to send away');
+        return handlers.drain();
+      case undefined:
+        throw new VpnrError('USAGE', 'unknown command');
+    }
   }
 }
 
-function commandOf(line: string): ControlRequest['command'] | undefined {
+function reply(socket: Socket, response: ControlResponse<unknown>): void {
+  socket.end(`${JSON.stringify(response)}\n`);
+}
+
+function parseRequest(line: string): ControlRequest | undefined {
   try {
-    const { command } = JSON.parse(line) as Partial<ControlRequest>;
-    return command === 'status' || command === 'disconnect' ? command : undefined;
+    const { command, gateway } = JSON.parse(line) as { command?: unknown; gateway?: unknown };
+    if (command === 'status' || command === 'disconnect' || command === 'drain') return { command };
+    return command === 'switch' && typeof gateway === 'string' ? { command, gateway } : undefined;
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { ask, runningNames } from '../../src/control/client.js';
 import { socketPath } from '../../src/control/folders.js';
 import { ControlServer } from '../../src/control/server.js';
-import type { VpnrError } from '../../src/errors.js';
+import { VpnrError } from '../../src/errors.js';
 
 async function inFolder(run: () => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vpnr-control-'));
@@ -57,6 +57,31 @@ test('a name that a dead process left is taken over', () =>
     await dead.close();
   }));
 
+test('commands go to those who can carry them out', () =>
+  inFolder(async () => {
+    const client = await ControlServer.listen('client', {
+      status: () => 1,
+      disconnect: () => {},
+      switchTo: gateway =>
+        gateway === 'osaka'
+          ? Promise.resolve({ gateway, ms: 3 })
+          : Promise.reject(new VpnrError('USAGE', `no ${gateway}`, { remedy: 'name another' })),
+    });
+    const relay = await ControlServer.listen('relay', {
+      status: () => 2,
+      disconnect: () => {},
+      drain: () => Promise.resolve({ moved: 2, left: 1 }),
+    });
+    assert.equal(await ask('client', { command: 'switch', gateway: 'osaka' }), { gateway: 'osaka', ms: 3 });
+    const refused = await rejection(ask('client', { command: 'switch', gateway: 'kyoto' }));
+    assert.equal([refused.code, refused.message, refused.remedy], ['USAGE', 'no kyoto', 'name another']);
+    assert.equal(await ask('relay', { command: 'drain' }), { moved: 2, left: 1 });
+    assert.is((await rejection(ask('client', { command: 'drain' }))).code, 'USAGE');
+    assert.is((await rejection(ask('relay', { command: 'switch', gateway: 'osaka' }))).code, 'USAGE');
+    await client.close();
+    await relay.close();
+  }));
+
 test('what is no request is refused or cut off', () =>
   inFolder(async () => {
     const server = await ControlServer.listen('work', {
@@ -73,7 +98,15 @@ test('what is no request is refused or cut off', () =>
         socket.on('error', () => {});
         socket.on('close', () => done(answer));
       });
-    for (const line of ['{"command":"destroy"}', 'null', '[]', '{', '\0\0', '"status"']) {
+    for (const line of [
+      '{"command":"destroy"}',
+      '{"command":"switch"}',
+      'null',
+      '[]',
+      '{',
+      '\0\0',
+      '"status"',
+    ]) {
       assert.match(await say(`${line}\n`), '"ok":false');
     }
     assert.is(await say('x'.repeat(5000)), '');

@@ -1,0 +1,37 @@
+import { Args, Flags } from '@oclif/core';
+import { VpnrCommand } from '../cli/base.js';
+import { onlyRunning } from '../cli/names.js';
+import { ask } from '../control/client.js';
+import { VpnrError } from '../errors.js';
+
+interface Switched {
+  gateway: string;
+  ms: number;
+}
+
+export default class Switch extends VpnrCommand {
+  static override summary = 'Carry the traffic of a running connection through another gateway.';
+
+  static override description =
+    'In the modes standby, replay and duplicate the tunnel is there already, and nothing is lost on the way. The ' +
+    'connection stays with this gateway until it fails or another one is chosen.';
+
+  static override examples = ['<%= config.bin %> switch osaka', '<%= config.bin %> switch osaka --name work'];
+
+  static override args = {
+    gateway: Args.string({ required: true, description: 'name of the gateway, as in the configuration' }),
+  };
+
+  static override flags = {
+    name: Flags.string({ description: 'name of the connection; not needed when only one is running' }),
+  };
+
+  async run(): Promise<Switched> {
+    const { args, flags } = await this.parse(Switch);
+    const name = onlyRunning(flags.name);
+    const switched = await ask<Switched>(name, { command: 'switch', gateway: args.gateway });
+    if (switched === undefined) throw new VpnrError('INTERNAL', `${name} did not say what it did`);
+    this.log(`${name}: ${switched.gateway} carries the traffic after ${switched.ms} ms`);
+    return switched;
+  }
+}
