@@ -18,6 +18,7 @@ export type { LaneCounters, LaneSettings, LinePlan } from './line/settings.js';
 export type { Link } from './link.js';
 export type { LabProcess } from './process.js';
 export { ownProgram, type Program } from './self.js';
+export { Stream, type StreamDirection } from './stream.js';
 export { StrongSwan, strongSwanObstacle } from './strongswan.js';
 export {
   type GatewayOptions,

@@ -12,6 +12,7 @@ import {
   type LabPlan,
   ROAD_WARRIOR,
   roadWarriorConfiguration,
+  Stream,
   StrongSwan,
   Transfer,
   until,
@@ -54,6 +55,31 @@ test('hosts reach each other, through faults and after them', () =>
     assert.not.ok(await reaches(left, '192.0.2.2'), 'down');
     await link.up();
     await until('the link works again', 5000, async () => (await reaches(left, '192.0.2.2')) || undefined);
+  }));
+
+test('a stream of datagrams tells what becomes of each', () =>
+  withLab(TWO_HOSTS, async lab => {
+    const [client, server] = [lab.host('left'), lab.host('right')];
+    const link = server.link('wire');
+    const run = async (fault: () => Promise<void>) => {
+      const stream = await Stream.start({ client, server, address: '192.0.2.2' });
+      await reaches(client, '192.0.2.2');
+      await fault();
+      return stream.finish();
+    };
+    const whole = await run(async () => {});
+    assert.ok(whole.up.sent > 0 && whole.down.sent > 0);
+    for (const { sent, received, lost, doubled, reordered } of [whole.up, whole.down]) {
+      assert.equal([received, lost, doubled, reordered], [sent, 0, 0, 0]);
+    }
+    const holed = await run(async () => {
+      await link.drop({ direction: 'in' });
+      await link.restore();
+    });
+    assert.ok(holed.up.lost > 0);
+    assert.is(holed.up.received, holed.up.sent - holed.up.lost);
+    assert.ok(holed.up.longestPauseMs >= holed.up.lost / 2);
+    assert.is(holed.down.lost, 0);
   }));
 
 test('a drop in one direction leaves the other', () =>
