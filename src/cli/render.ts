@@ -1,6 +1,7 @@
 /** Events and status as text for people. */
 import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus, GatewayStatus } from '../client/status.js';
+import type { FailureReason, MoveCause } from '../failover/actions.js';
 import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { RelayServiceStatus } from '../relay/run.js';
 import type { RelayEvent } from '../relay/server-api.js';
@@ -9,11 +10,27 @@ import { count, describeOffloads, describeTraffic, formatDuration } from './text
 
 export type AnyStatus = ConnectionStatus | RelayServiceStatus | GatewayServiceStatus;
 
-const REASONS: Record<string, string> = {
-  probes: 'no answer to probes',
+const REASONS: Record<FailureReason, string> = {
+  gateway: 'it does not answer any more',
+  path: 'it answers, but what is behind it does not',
+  'path-outbound': 'what is sent through it is lost',
+  'path-inbound': 'what should come back through it is lost',
+  relay: 'the relay does not answer by any gateway',
+  network: 'nobody answers: this machine may have lost its network',
+  link: 'the interface to it is down',
   'closed-by-gateway': 'it closed the tunnel',
   'relay-unreachable': 'the relay cannot be reached through it',
   ike: 'IKE failed',
+};
+
+const CAUSES: Record<MoveCause, string> = {
+  start: '',
+  failure: '',
+  failback: ', which is preferred',
+  latency: ', which is faster',
+  loss: ', which loses less',
+  drain: ', as the former asked its clients to leave',
+  operator: ', as the operator wished',
 };
 
 /** One event as one line, without time. */
@@ -32,9 +49,15 @@ export function describeEvent(event: ConnectionEvent): string {
     case 'connected':
       return `connected through ${event.gateway} in ${event.ms} ms: ${event.device} has ${event.address}, MTU ${event.mtu}`;
     case 'gateway-failed':
-      return `${event.gateway} failed: ${REASONS[event.reason] ?? event.reason}, silent for ${event.ms} ms`;
+      return `${event.gateway} failed: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+    case 'standby-failed':
+      return `standby ${event.gateway} failed: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+    case 'stuck':
+      return `no answer by any gateway: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+    case 'recovered':
+      return `${event.gateway} answers again`;
     case 'switched':
-      return `switched from ${event.from} to ${event.gateway} in ${event.ms} ms`;
+      return `switched from ${event.from} to ${event.gateway} in ${event.ms} ms${CAUSES[event.cause]}`;
     case 'waiting':
       return `no gateway can be connected; next attempt in ${formatDuration(event.ms)}`;
     case 'address-changed':
@@ -102,6 +125,7 @@ function describeConnection(status: ConnectionStatus): string {
   const lines = [
     `${status.name}: ${status.state}${via}, up ${formatDuration(status.uptimeMs)}, ${count(status.switches, 'switch', 'switches')}`,
     `  device    ${status.device} ${status.address ?? '(no address yet)'} MTU ${status.mtu}`,
+    `  failover  ${status.failover}`,
   ];
   if (status.relay !== null) {
     const { address, mode, lease, connected } = status.relay;
@@ -117,6 +141,7 @@ function describeConnection(status: ConnectionStatus): string {
 function describePath(gateway: GatewayStatus, width: number): string {
   const parts = [gateway.name.padEnd(width), gateway.state.padEnd(10), gateway.address];
   if (gateway.roundTripMs !== null) parts.push(`${gateway.roundTripMs.toFixed(2)} ms`);
+  if (gateway.loss !== null && gateway.loss >= 0.01) parts.push(`${(gateway.loss * 100).toFixed(0)} % lost`);
   if (gateway.failures > 0) parts.push(count(gateway.failures, 'failure', 'failures'));
   if (gateway.lastError !== null && gateway.state !== 'active') parts.push(`(${gateway.lastError})`);
   return parts.join('  ');

@@ -90,6 +90,7 @@ async function setUp(
   const control = await ControlServer.listen(config.name, {
     status: () => supervisor.status(),
     disconnect: () => disconnect.abort('vpnr disconnect'),
+    switchTo: gateway => supervisor.switchTo(gateway),
   });
   // Whoever asked for the end is answered when all is put back.
   cleanUp.addLast(() => control.close());
@@ -103,9 +104,8 @@ function eventsFor(supervisor: Supervisor): ClientEvents {
     ike: (path, datagram) => supervisor.receiveIke(path, datagram),
     probeReply: (path, id, roundTripMs) => supervisor.probeReply(path, id, roundTripMs),
     drain: () => supervisor.drain(),
-    traffic: () => supervisor.traffic(),
-    // Anyone on the way can send an ICMP error: probes and IKE decide, at their own pace.
-    pathError: () => {},
+    traffic: (sent, received) => supervisor.traffic(sent, received),
+    pathError: path => supervisor.pathError(path),
     failed: error => supervisor.fail(error),
   };
 }

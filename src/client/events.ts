@@ -1,5 +1,5 @@
 /** What happens to a connection, for people and programs that watch it. */
-import type { FailureReason } from '../failover/cold.js';
+import type { FailureReason, MoveCause } from '../failover/actions.js';
 
 export type ConnectionEvent =
   /** A gateway is asked. */
@@ -15,8 +15,17 @@ export type ConnectionEvent =
   | { event: 'connected'; gateway: string; device: string; address: string; mtu: number; ms: number }
   /** The active gateway failed. `ms`: from its last sign of life to now. */
   | { event: 'gateway-failed'; gateway: string; reason: FailureReason; ms: number }
-  /** Another gateway, or the same one again, carries the traffic. `ms`: since `gateway-failed`. */
-  | { event: 'switched'; gateway: string; from: string; ms: number }
+  /** A gateway that does not carry the traffic failed. `ms`: as before. */
+  | { event: 'standby-failed'; gateway: string; reason: FailureReason; ms: number }
+  /** The active path is silent, but so is every other one: there is nowhere to go. `ms`: as before. */
+  | { event: 'stuck'; gateway: string; reason: FailureReason; ms: number }
+  /** A gateway of which `standby-failed` or `stuck` was said answers again. */
+  | { event: 'recovered'; gateway: string }
+  /**
+   * Another gateway, or the same one again, carries the traffic. `ms`: since `gateway-failed`, or since the switch began
+   * when there was no failure.
+   */
+  | { event: 'switched'; gateway: string; from: string; cause: MoveCause; ms: number }
   /** All gateways failed; the next attempt begins in `ms`. */
   | { event: 'waiting'; ms: number }
   | { event: 'address-changed'; address: string; previous: string }

@@ -1,15 +1,29 @@
 /** The events that tell how the whole connection fares, each once, with the time it took. */
+import type { MoveCause } from '../failover/actions.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
+
+interface Move {
+  gateway: string;
+  from: string;
+  cause: MoveCause;
+  /** When the gateway of before failed, or when the move began if none has. */
+  since: number;
+  activatedAt: number;
+}
 
 export class Milestones {
   readonly #emit: (event: ConnectionEvent) => void;
   readonly #startedAt = monotonicMs();
   #connected = false;
   #switches = 0;
+  /** Where the traffic goes, or went last. */
+  #gateway: string | undefined;
   /** The gateway that failed, until another one is proven. */
   #failed: { gateway: string; at: number } | undefined;
+  /** Under way until the new path is proven. */
+  #move: Move | undefined;
 
   constructor(emit: (event: ConnectionEvent) => void) {
     this.#emit = emit;
@@ -40,17 +54,27 @@ export class Milestones {
     this.#failed ??= { gateway, at: monotonicMs() };
   }
 
-  /** The path by this gateway carries packets to its other end: a switch to it is complete. */
-  proven(gateway: string): void {
-    const failed = this.#failed;
-    if (failed === undefined || !this.#connected) return;
+  /** Traffic is sent through this gateway from now on. */
+  activated(gateway: string, cause: MoveCause): void {
+    const activatedAt = monotonicMs();
+    const from = this.#failed?.gateway ?? this.#gateway;
+    this.#gateway = gateway;
+    if (from === undefined) return;
+    this.#move = { gateway, from, cause, since: this.#failed?.at ?? activatedAt, activatedAt };
+  }
+
+  /**
+   * The gateway's path carries packets to its other end and back: it answered what was sent at `sentAt`. Returns what
+   * the move to it took, in milliseconds, if that is complete by this.
+   */
+  proven(gateway: string, sentAt: number): number | undefined {
+    const move = this.#move;
+    if (move?.gateway !== gateway || sentAt < move.activatedAt || !this.#connected) return undefined;
     this.#failed = undefined;
+    this.#move = undefined;
     this.#switches++;
-    this.#emit({
-      event: 'switched',
-      gateway,
-      from: failed.gateway,
-      ms: Math.round(monotonicMs() - failed.at),
-    });
+    const ms = Math.round(monotonicMs() - move.since);
+    this.#emit({ event: 'switched', gateway, from: move.from, cause: move.cause, ms });
+    return ms;
   }
 }

@@ -4,8 +4,9 @@
  */
 import type { ClientConfig } from '../config/client.js';
 import type { ClientDataPlane, RelayBinding } from '../dataplane/api.js';
-import { toVpnrError, VpnrError } from '../errors.js';
-import { ColdFailover, type FailoverAction } from '../failover/cold.js';
+import { toVpnrError, type VpnrError } from '../errors.js';
+import type { FailoverAction } from '../failover/actions.js';
+import { Failover } from '../failover/machine.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import { trafficOf } from '../packet/traffic.js';
@@ -14,14 +15,14 @@ import { Addressing } from './addressing.js';
 import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
-import { GatewayRecords } from './gateway-records.js';
-import { IkeProbe } from './ike-probe.js';
 import { Milestones } from './milestones.js';
+import { OperatorSwitch, type Switched } from './operator-switch.js';
+import { GatewayPaths } from './paths.js';
+import { Probing } from './probing.js';
 import { RelayLink } from './relay-link.js';
 import type { GatewayResolver } from './resolver.js';
-import type { ConnectionStatus } from './status.js';
-import { failoverTiming } from './timing.js';
-import { Tunnel } from './tunnel.js';
+import { type ConnectionStatus, describeGateways } from './status.js';
+import { failoverOptions } from './timing.js';
 
 export interface SupervisorOptions {
   config: ClientConfig;
@@ -40,23 +41,24 @@ export interface SupervisorOptions {
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #policy: ColdFailover;
+  readonly #policy: Failover;
   readonly #alarm = new Alarm(() => this.#apply(this.#policy.tick(monotonicMs())));
-  readonly #gateways: GatewayRecords;
+  readonly #paths: GatewayPaths;
+  readonly #probing: Probing;
   readonly #relay: RelayLink | undefined;
   readonly #milestones: Milestones;
+  readonly #operator: OperatorSwitch;
+  readonly #addressing: Addressing;
   readonly #pending: FailoverAction[] = [];
   #applying = false;
   #stopped = false;
   #waiting = false;
-  readonly #ikeProbe = new IkeProbe();
-  readonly #addressing: Addressing;
   #reject: (error: VpnrError) => void = () => {};
   /** Rejects when the connection cannot go on. */
   readonly failure: Promise<never>;
 
   constructor(options: SupervisorOptions) {
-    const { config } = options;
+    const { config, plane } = options;
     this.#options = options;
     this.failure = new Promise<never>((_, reject) => {
       this.#reject = reject;
@@ -64,9 +66,11 @@ export class Supervisor {
     this.failure.catch(() => {});
     this.#milestones = new Milestones(options.emit);
     this.#addressing = new Addressing(options);
-    this.#policy = new ColdFailover(config.gateways.length, failoverTiming(config), Math.random);
-    this.#gateways = new GatewayRecords(config.gateways);
+    this.#policy = new Failover(failoverOptions(config), Math.random);
+    this.#paths = this.#createPaths();
     this.#relay = this.#createRelayLink();
+    this.#probing = new Probing(plane, this.#paths, this.#relay);
+    this.#operator = new OperatorSwitch(this.#paths);
   }
 
   start(): void {
@@ -83,32 +87,44 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#alarm.clear();
+    this.#operator.abandon();
     await this.#relay?.close();
-    this.#gateways.closeTunnels();
+    this.#paths.close();
+  }
+
+  /** Moves the traffic to the gateway of this name. Throws USAGE for an unknown one, GATEWAY_TIMEOUT if it does not get there. */
+  switchTo(name: string): Promise<Switched> {
+    const gateway = this.#paths.named(name);
+    const switched = this.#operator.begin(name, gateway === this.#policy.active);
+    if (gateway !== undefined) this.#apply(this.#policy.switchTo(gateway, monotonicMs()));
+    return switched;
   }
 
   // --- What the data plane reports
 
   receiveIke(path: number, datagram: Uint8Array): void {
-    if (!this.#stopped) this.#gateways.at(path).tunnel?.receive(datagram);
+    if (!this.#stopped) this.#paths.receive(path, datagram);
   }
 
   probeReply(path: number, id: number, roundTripMs: number): void {
-    if (this.#stopped) return;
-    this.#policy.probeReply(path, id, roundTripMs, monotonicMs());
-    this.#proven(path);
-    this.#alarm.set(this.#policy.nextTimer());
+    this.#answered(path, id, roundTripMs, monotonicMs());
+  }
+
+  /** Packets of applications sent and received so far, by whichever gateway carried them. */
+  traffic(sent: number, received: number): void {
+    const { active } = this.#policy;
+    if (active !== undefined && !this.#stopped)
+      this.#apply(this.#policy.traffic(active, sent, received, monotonicMs()));
+  }
+
+  /** Anyone on the way can send an ICMP error: the policy makes sure by a quick probe. */
+  pathError(path: number): void {
+    if (!this.#stopped) this.#apply(this.#policy.pathError(path, monotonicMs()));
   }
 
   /** The relay leaves: its control connection will end, and is opened again when it is back. */
   drain(): void {
-    if (!this.#stopped) this.#policy.relayAway(monotonicMs());
-  }
-
-  traffic(): void {
-    if (this.#stopped) return;
-    this.#policy.traffic(monotonicMs());
-    this.#alarm.set(this.#policy.nextTimer());
+    if (!this.#stopped) this.#apply(this.#policy.relayAway(monotonicMs()));
   }
 
   fail(error: unknown): void {
@@ -117,7 +133,7 @@ export class Supervisor {
 
   // --- What the policy decides
 
-  #apply(actions: FailoverAction[]): void {
+  #apply(actions: readonly FailoverAction[]): void {
     this.#pending.push(...actions);
     if (this.#applying) return;
     this.#applying = true;
@@ -136,26 +152,35 @@ export class Supervisor {
     switch (action.type) {
       case 'connect':
         this.#waiting = false;
-        void this.#connect(action.gateway);
+        void this.#paths.connect(action.gateway);
         return;
       case 'disconnect':
         this.#disconnect(action.gateway);
         return;
       case 'activate':
-        this.#activate(action.gateway, action.epoch);
+        this.#activate(action);
+        return;
+      case 'second':
+        this.#options.plane.duplicateTo(action.gateway);
         return;
       case 'probe':
-        this.#probe(action.gateway, action.id);
+        this.#probing.probe(action.gateway, action.id, monotonicMs());
+        return;
+      case 'check-gateway':
+        this.#paths.probe(action.gateway);
         return;
       case 'failed':
-        this.#gateways.at(action.gateway).failures++;
-        this.#milestones.failed(this.#gateways.nameOf(action.gateway));
-        this.#options.emit({
-          event: 'gateway-failed',
-          gateway: this.#gateways.nameOf(action.gateway),
-          reason: action.reason,
-          ms: Math.round(action.silentMs),
-        });
+        this.#milestones.failed(this.#paths.nameOf(action.gateway));
+        this.#tellFailure('gateway-failed', action);
+        return;
+      case 'standby-failed':
+        this.#tellFailure('standby-failed', action);
+        return;
+      case 'stuck':
+        this.#tellFailure('stuck', action);
+        return;
+      case 'recovered':
+        this.#options.emit({ event: 'recovered', gateway: this.#paths.nameOf(action.gateway) });
         return;
       case 'wait':
         this.#wait(action.waitMs);
@@ -163,93 +188,26 @@ export class Supervisor {
     }
   }
 
-  async #connect(gateway: number): Promise<void> {
-    const { config, resolver, plane, changes, psks, emit } = this.#options;
-    const record = this.#gateways.at(gateway);
-    const entry = config.gateways[gateway];
-    const psk = psks[gateway];
-    if (entry === undefined || psk === undefined)
-      throw new VpnrError('INTERNAL', `there is no gateway ${gateway}`);
-    const attempt = ++record.attempt;
-    record.startedAt = monotonicMs();
-    record.lastError = undefined;
-    const outdated = () => this.#stopped || record.attempt !== attempt;
-    try {
-      const endpoint = await resolver.resolve(entry);
-      if (outdated()) return;
-      await changes.keepOutside(endpoint.address);
-      if (outdated()) return;
-      emit({ event: 'connecting', gateway: entry.name, address: endpoint.address });
-      record.tunnel = new Tunnel(
-        {
-          path: gateway,
-          gateway: entry,
-          identity: config.identity,
-          psk,
-          lifetimes: config.lifetimes,
-          wantedAddress: record.virtualAddress,
-        },
-        endpoint,
-        plane,
-        {
-          up: (_, virtualAddress) => this.#tunnelUp(gateway, endpoint.address, virtualAddress),
-          alive: roundTripMs => this.#alive(gateway, roundTripMs),
-          closed: (error, byPeer) => this.#tunnelClosed(gateway, error, byPeer),
-        },
-      );
-      record.tunnel.start();
-    } catch (error) {
-      if (!outdated()) this.#connectFailed(gateway, toVpnrError(error));
-    }
+  #tellFailure(
+    event: 'gateway-failed' | 'standby-failed' | 'stuck',
+    { gateway, reason, silentMs }: Extract<FailoverAction, { type: 'failed' | 'standby-failed' | 'stuck' }>,
+  ): void {
+    this.#paths.blame(gateway);
+    this.#options.emit({ event, gateway: this.#paths.nameOf(gateway), reason, ms: Math.round(silentMs) });
   }
 
   #disconnect(gateway: number): void {
-    const record = this.#gateways.at(gateway);
-    record.attempt++;
-    const { tunnel } = record;
-    record.tunnel = undefined;
-    if (!tunnel?.up && record.lastError === undefined)
-      this.#remember(gateway, this.#timedOut(gateway, tunnel));
-    tunnel?.close();
+    this.#paths.disconnect(gateway);
     if (this.#policy.active !== undefined) return;
     this.#options.plane.activate(undefined, 0);
     this.#relay?.pathLost();
   }
 
-  /** Why nothing came of an attempt in its time. */
-  #timedOut(gateway: number, tunnel: Tunnel | undefined): VpnrError {
-    const name = this.#gateways.nameOf(gateway);
-    const seconds = ((monotonicMs() - this.#gateways.at(gateway).startedAt) / 1000).toFixed(0);
-    if (tunnel === undefined) {
-      const host = this.#options.config.gateways[gateway]?.address.host;
-      return new VpnrError(
-        'GATEWAY_UNRESOLVED',
-        `gateway ${name}: the address of ${host} was not found within ${seconds} s`,
-        { remedy: 'check the name, and that a name server answers on this network' },
-      );
-    }
-    const { address, port } = tunnel.endpoint;
-    return new VpnrError(
-      'GATEWAY_TIMEOUT',
-      `gateway ${name} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
-      { remedy: 'check its address, and that a firewall lets UDP port 4500 pass' },
-    );
-  }
-
-  #activate(gateway: number, epoch: number): void {
+  #activate({ gateway, epoch, cause }: Extract<FailoverAction, { type: 'activate' }>): void {
     this.#options.plane.activate(gateway, epoch);
-    this.#ikeProbe.forget();
+    this.#milestones.activated(this.#paths.nameOf(gateway), cause);
     if (this.#relay !== undefined) this.#relay.pathChanged();
     else void this.#useVirtualAddress(gateway);
-  }
-
-  #probe(gateway: number, id: number): void {
-    if (this.#relay !== undefined) {
-      if (this.#relay.bound) this.#options.plane.probe(gateway, id);
-      return;
-    }
-    this.#ikeProbe.due(id, monotonicMs());
-    this.#gateways.at(gateway).tunnel?.probe();
   }
 
   #wait(waitMs: number): void {
@@ -258,47 +216,59 @@ export class Supervisor {
       this.#options.emit({ event: 'waiting', ms: Math.round(waitMs) });
       return;
     }
-    this.#reject(this.#gateways.summary());
+    this.#reject(this.#paths.summary());
   }
 
-  // --- What became of it
+  // --- What becomes of the tunnels
 
-  #tunnelUp(gateway: number, address: string, virtualAddress: string): void {
-    const record = this.#gateways.at(gateway);
-    record.virtualAddress = virtualAddress;
-    this.#options.emit({
-      event: 'tunnel-up',
-      gateway: this.#gateways.nameOf(gateway),
-      address,
-      virtualAddress,
-      ms: Math.round(monotonicMs() - record.startedAt),
+  #createPaths(): GatewayPaths {
+    const { emit } = this.#options;
+    return new GatewayPaths(this.#options, {
+      connecting: (gateway, address) =>
+        emit({ event: 'connecting', gateway: this.#paths.nameOf(gateway), address }),
+      up: (gateway, address, virtualAddress, ms) => {
+        const name = this.#paths.nameOf(gateway);
+        emit({ event: 'tunnel-up', gateway: name, address, virtualAddress, ms: Math.round(ms) });
+        this.#apply(this.#policy.connected(gateway, monotonicMs()));
+      },
+      connectFailed: (gateway, { code, message }, ms) => {
+        const name = this.#paths.nameOf(gateway);
+        emit({ event: 'connect-failed', gateway: name, code, message, ms: Math.round(ms) });
+        this.#apply(this.#policy.connectFailed(gateway, monotonicMs()));
+      },
+      lost: (gateway, _, byPeer) =>
+        this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs())),
+      alive: (gateway, roundTripMs) => this.#alive(gateway, roundTripMs),
     });
-    this.#apply(this.#policy.connected(gateway, monotonicMs()));
-  }
-
-  #tunnelClosed(gateway: number, error: VpnrError, byPeer: boolean): void {
-    if (this.#policy.active === gateway) {
-      this.#gateways.at(gateway).lastError = error;
-      this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs()));
-    } else this.#connectFailed(gateway, error);
-  }
-
-  #connectFailed(gateway: number, error: VpnrError): void {
-    this.#remember(gateway, error);
-    this.#apply(this.#policy.connectFailed(gateway, monotonicMs()));
   }
 
   #alive(gateway: number, roundTripMs: number | undefined): void {
-    if (this.#relay !== undefined || this.#policy.active !== gateway) return;
     const now = monotonicMs();
-    const probe = this.#ikeProbe.answered(now);
-    if (probe === undefined) return;
-    this.#policy.probeReply(gateway, probe.id, roundTripMs ?? probe.waitedMs, now);
+    if (this.#relay !== undefined) {
+      this.#apply(this.#policy.gatewayAlive(gateway, now));
+      return;
+    }
+    const probe = this.#probing.gatewayAnswered(gateway, now);
+    if (probe !== undefined) this.#answered(gateway, probe.id, roundTripMs ?? probe.waitedMs, now);
+  }
+
+  /** A probe's answer came over this gateway's path. */
+  #answered(gateway: number, id: number, roundTripMs: number, now: number): void {
+    if (this.#stopped) return;
+    this.#apply(this.#policy.probeReply(gateway, id, roundTripMs, now));
+    if (this.#policy.active === gateway) this.#proven(gateway, now - roundTripMs);
+  }
+
+  /** The active path answered what was sent at `sentAt`. */
+  #proven(gateway: number, sentAt: number): void {
+    const name = this.#paths.nameOf(gateway);
+    const ms = this.#milestones.proven(name, sentAt);
+    if (ms !== undefined) this.#operator.switched(name, ms);
   }
 
   /** Without a relay, the address of the device is the one that the gateway assigned. */
   async #useVirtualAddress(gateway: number): Promise<void> {
-    const address = this.#gateways.at(gateway).virtualAddress;
+    const address = this.#paths.virtualAddressOf(gateway);
     if (address === undefined) return;
     try {
       await this.#addressing.use(address);
@@ -308,17 +278,12 @@ export class Supervisor {
     }
     if (this.#policy.active === gateway) {
       this.#announceConnected(gateway);
-      this.#proven(gateway);
+      this.#proven(gateway, monotonicMs());
     }
   }
 
   #announceConnected(gateway: number): void {
-    this.#milestones.ready(this.#gateways.nameOf(gateway), this.#options.device);
-  }
-
-  /** An answer came over this gateway's path. */
-  #proven(gateway: number): void {
-    if (this.#policy.active === gateway) this.#milestones.proven(this.#gateways.nameOf(gateway));
+    this.#milestones.ready(this.#paths.nameOf(gateway), this.#options.device);
   }
 
   // --- The relay
@@ -352,9 +317,8 @@ export class Supervisor {
     const gateway = this.#policy.active;
     if (gateway === undefined || this.#stopped) return;
     this.#announceRelay(lease, 'fresh', ms);
-    this.#policy.relayBack(monotonicMs());
     this.#announceConnected(gateway);
-    this.#apply([]);
+    this.#apply(this.#policy.relayBound(monotonicMs()));
   }
 
   #announceRelay(lease: string, keys: 'fresh' | 'kept', ms: number): void {
@@ -362,7 +326,7 @@ export class Supervisor {
     if (gateway === undefined) return;
     this.#options.emit({
       event: 'relay-session',
-      gateway: this.#gateways.nameOf(gateway),
+      gateway: this.#paths.nameOf(gateway),
       lease,
       keys,
       ms: Math.round(ms),
@@ -374,7 +338,7 @@ export class Supervisor {
     if (this.#stopped || gateway === undefined) return;
     this.#options.emit({
       event: 'relay-lost',
-      gateway: this.#gateways.nameOf(gateway),
+      gateway: this.#paths.nameOf(gateway),
       code: error.code,
       message: error.message,
     });
@@ -383,27 +347,16 @@ export class Supervisor {
       this.#reject(error);
       return;
     }
+    const now = monotonicMs();
     if (this.#relay?.bound === false) {
-      this.#gateways.at(gateway).lastError = error;
-      this.#apply(this.#policy.lost(gateway, 'relay-unreachable', monotonicMs()));
+      this.#paths.blame(gateway, error);
+      this.#apply(this.#policy.relayUnreachable(gateway, now));
     } else if (away) {
-      this.#policy.relayAway(monotonicMs());
-      this.#apply([]);
+      this.#apply(this.#policy.relayAway(now));
     }
   }
 
-  #remember(gateway: number, error: VpnrError): void {
-    const record = this.#gateways.at(gateway);
-    record.failures++;
-    record.lastError = error;
-    this.#options.emit({
-      event: 'connect-failed',
-      gateway: this.#gateways.nameOf(gateway),
-      code: error.code,
-      message: error.message,
-      ms: Math.round(monotonicMs() - record.startedAt),
-    });
-  }
+  // --- Status
 
   status(): ConnectionStatus {
     const { config, device, plane } = this.#options;
@@ -413,13 +366,14 @@ export class Supervisor {
       name: config.name,
       pid: process.pid,
       state: this.#state(),
-      gateway: active === undefined ? null : this.#gateways.nameOf(active),
+      gateway: active === undefined ? null : this.#paths.nameOf(active),
       device: device.name,
       address: device.address ?? null,
       mtu: device.mtu,
       uptimeMs: this.#milestones.uptimeMs,
       switches: this.#milestones.switches,
-      gateways: this.#gateways.statuses(this.#policy),
+      failover: config.failover.mode,
+      gateways: describeGateways(config.gateways.length, this.#paths, this.#policy),
       relay: this.#relay?.status ?? null,
       offloads: plane.offloads(),
       traffic: trafficOf(plane.counters()),

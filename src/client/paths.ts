@@ -1,0 +1,224 @@
+/** The tunnels to the gateways: building them up, taking them down, and why one of them is not to be had. */
+import type { ClientConfig, GatewayEntry } from '../config/client.js';
+import type { ClientDataPlane } from '../dataplane/api.js';
+import { toVpnrError, VpnrError } from '../errors.js';
+import type { NetworkChanges } from '../io/changes.js';
+import { monotonicMs } from '../io/clock.js';
+import type { Secret } from '../secret.js';
+import type { GatewayResolver } from './resolver.js';
+import { Tunnel } from './tunnel.js';
+
+export interface PathsOptions {
+  config: ClientConfig;
+  /** Pre-shared keys, in the order of the gateways. */
+  psks: readonly Secret[];
+  resolver: GatewayResolver;
+  plane: ClientDataPlane;
+  changes: NetworkChanges;
+}
+
+/** What becomes of the tunnels. None of it is told after `disconnect`. */
+export interface PathEvents {
+  connecting(gateway: number, address: string): void;
+  /** `ms`: since the attempt began. */
+  up(gateway: number, address: string, virtualAddress: string, ms: number): void;
+  /** An attempt came to nothing. */
+  connectFailed(gateway: number, error: VpnrError, ms: number): void;
+  /** A tunnel that was up is gone. */
+  lost(gateway: number, error: VpnrError, byPeer: boolean): void;
+  /** The gateway answered a request of IKE. */
+  alive(gateway: number, roundTripMs: number | undefined): void;
+}
+
+interface Path {
+  readonly entry: GatewayEntry;
+  tunnel: Tunnel | undefined;
+  up: boolean;
+  /** Counts attempts, so that what belongs to an earlier one is recognised. */
+  attempt: number;
+  /** When the last attempt began. */
+  startedAt: number;
+  /** The address that the gateway assigned last. */
+  virtualAddress: string | undefined;
+  /** Times it failed or could not be connected. */
+  failures: number;
+  /** Why, since the last attempt began. */
+  lastError: VpnrError | undefined;
+}
+
+export class GatewayPaths {
+  readonly #options: PathsOptions;
+  readonly #events: PathEvents;
+  readonly #paths: readonly Path[];
+
+  constructor(options: PathsOptions, events: PathEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#paths = options.config.gateways.map(entry => ({
+      entry,
+      tunnel: undefined,
+      up: false,
+      attempt: 0,
+      startedAt: 0,
+      virtualAddress: undefined,
+      failures: 0,
+      lastError: undefined,
+    }));
+  }
+
+  nameOf(gateway: number): string {
+    return this.#at(gateway).entry.name;
+  }
+
+  /** The gateway of this name. */
+  named(name: string): number | undefined {
+    const index = this.#paths.findIndex(({ entry }) => entry.name === name);
+    return index < 0 ? undefined : index;
+  }
+
+  get names(): string[] {
+    return this.#paths.map(({ entry }) => entry.name);
+  }
+
+  /** The address that the gateway assigned last. */
+  virtualAddressOf(gateway: number): string | undefined {
+    return this.#at(gateway).virtualAddress;
+  }
+
+  /** What is to be shown of it. */
+  describe(gateway: number): Pick<Path, 'entry' | 'tunnel' | 'failures' | 'lastError'> {
+    return this.#at(gateway);
+  }
+
+  /** Something other than an attempt to connect went wrong with it. */
+  blame(gateway: number, error?: VpnrError): void {
+    const path = this.#at(gateway);
+    path.failures++;
+    if (error !== undefined) path.lastError = error;
+  }
+
+  /** Looks the gateway's address up, sees to the way to it outside the tunnel, and begins IKE. */
+  async connect(gateway: number): Promise<void> {
+    const { config, psks, resolver, plane, changes } = this.#options;
+    const path = this.#at(gateway);
+    const psk = psks[gateway] as Secret;
+    const attempt = ++path.attempt;
+    path.startedAt = monotonicMs();
+    path.lastError = undefined;
+    try {
+      const endpoint = await resolver.resolve(path.entry);
+      if (path.attempt !== attempt) return;
+      await changes.keepOutside(endpoint.address);
+      if (path.attempt !== attempt) return;
+      this.#events.connecting(gateway, endpoint.address);
+      path.tunnel = new Tunnel(
+        {
+          path: gateway,
+          gateway: path.entry,
+          identity: config.identity,
+          psk,
+          lifetimes: config.lifetimes,
+          wantedAddress: path.virtualAddress,
+        },
+        endpoint,
+        plane,
+        {
+          up: (_, virtualAddress) => this.#up(gateway, endpoint.address, virtualAddress),
+          alive: roundTripMs => this.#events.alive(gateway, roundTripMs),
+          closed: (error, byPeer) => this.#closed(gateway, error, byPeer),
+        },
+      );
+      path.tunnel.start();
+    } catch (error) {
+      if (path.attempt === attempt) this.#failed(gateway, toVpnrError(error));
+    }
+  }
+
+  /** Takes the tunnel down, established or not. An attempt that nobody has ended before has taken too long. */
+  disconnect(gateway: number): void {
+    const path = this.#at(gateway);
+    const { tunnel, up } = path;
+    path.attempt++;
+    path.tunnel = undefined;
+    path.up = false;
+    if (!up && path.lastError === undefined) this.#failed(gateway, this.#timedOut(path, tunnel));
+    tunnel?.close();
+  }
+
+  receive(gateway: number, datagram: Uint8Array): void {
+    this.#at(gateway).tunnel?.receive(datagram);
+  }
+
+  /** Asks the gateway for a sign of life by IKE. */
+  probe(gateway: number): void {
+    this.#at(gateway).tunnel?.probe();
+  }
+
+  /** Says goodbye to all gateways. */
+  close(): void {
+    for (const path of this.#paths) {
+      path.attempt++;
+      path.tunnel?.close();
+      path.tunnel = undefined;
+    }
+  }
+
+  /** Why nothing could be connected: the preferred gateway's reason, and the others' in the message. */
+  summary(): VpnrError {
+    const errors = this.#paths.flatMap(({ lastError }) => lastError ?? []);
+    const [first] = errors;
+    if (first === undefined) return new VpnrError('GATEWAY_TIMEOUT', 'no gateway could be connected');
+    return new VpnrError(first.code, errors.map(error => error.message).join('; '), {
+      ...(first.remedy === undefined ? {} : { remedy: first.remedy }),
+      cause: first,
+    });
+  }
+
+  #up(gateway: number, address: string, virtualAddress: string): void {
+    const path = this.#at(gateway);
+    path.up = true;
+    path.virtualAddress = virtualAddress;
+    this.#events.up(gateway, address, virtualAddress, monotonicMs() - path.startedAt);
+  }
+
+  #closed(gateway: number, error: VpnrError, byPeer: boolean): void {
+    const path = this.#at(gateway);
+    if (!path.up) {
+      this.#failed(gateway, error);
+      return;
+    }
+    path.up = false;
+    path.lastError = error;
+    this.#events.lost(gateway, error, byPeer);
+  }
+
+  #failed(gateway: number, error: VpnrError): void {
+    const path = this.#at(gateway);
+    path.failures++;
+    path.lastError = error;
+    this.#events.connectFailed(gateway, error, monotonicMs() - path.startedAt);
+  }
+
+  #timedOut({ entry, startedAt }: Path, tunnel: Tunnel | undefined): VpnrError {
+    const seconds = ((monotonicMs() - startedAt) / 1000).toFixed(0);
+    if (tunnel === undefined) {
+      return new VpnrError(
+        'GATEWAY_UNRESOLVED',
+        `gateway ${entry.name}: the address of ${entry.address.host} was not found within ${seconds} s`,
+        { remedy: 'check the name, and that a name server answers on this network' },
+      );
+    }
+    const { address, port } = tunnel.endpoint;
+    return new VpnrError(
+      'GATEWAY_TIMEOUT',
+      `gateway ${entry.name} (${address}, UDP port ${port}) did not answer within ${seconds} s`,
+      { remedy: 'check its address, and that a firewall lets UDP port 4500 pass' },
+    );
+  }
+
+  #at(gateway: number): Path {
+    const path = this.#paths[gateway];
+    if (path === undefined) throw new VpnrError('INTERNAL', `there is no gateway ${gateway}`);
+    return path;
+  }
+}
