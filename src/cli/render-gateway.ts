@@ -29,7 +29,7 @@ export function describeGatewayEvent(event: GatewayEvent): string {
 export function describeGateway(status: GatewayServiceStatus): string {
   const { name, identity, listen, device, pool, networks, clients, halfOpen, uptimeMs, traffic } = status;
   return [
-    `${name}: gateway ${identity} on ${listen}, up ${formatDuration(uptimeMs)}, ${count(clients.length, 'client', 'clients')}, ${halfOpen} half-open`,
+    `${name}: gateway ${identity} on ${listen}${status.draining ? ', drained' : ''}, up ${formatDuration(uptimeMs)}, ${count(clients.length, 'client', 'clients')}, ${halfOpen} half-open`,
     `  device    ${device}, pool ${pool}, networks ${networks.join(', ')}`,
     ...clients.map(describeClient),
     describeOffloads(status.offloads),

@@ -1,6 +1,6 @@
+import type { Offloads } from '../dataplane/offloads.js';
 import type { FailoverMode, GatewayState } from '../failover/actions.js';
 import type { Failover } from '../failover/machine.js';
-import type { Offloads } from '../dataplane/offloads.js';
 import type { Traffic } from '../packet/traffic.js';
 import { formatHostPort } from './host-port.js';
 import type { GatewayPaths } from './paths.js';

@@ -3,8 +3,8 @@ import { VpnrCommand } from '../cli/base.js';
 import { onlyRunning } from '../cli/names.js';
 import { count } from '../cli/text.js';
 import { ask } from '../control/client.js';
-import type { Drained } from '../control/server.js';
 import { VpnrError } from '../errors.js';
+import type { Drained } from '../service/drained.js';
 
 export default class Drain extends VpnrCommand {
   static override summary = 'Send the clients of a running gateway or relay elsewhere, before maintenance.';

@@ -2,18 +2,12 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
+import type { Drained } from '../service/drained.js';
 import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
 import { type ControlRequest, type ControlResponse, MAX_REQUEST_BYTES } from './protocol.js';
 
 const MAX_CONNECTIONS = 16;
 const REQUEST_TIMEOUT_MS = 5000;
-
-/** What was done about `drain`. */
-export interface Drained {
-  /** Clients that have left, and those that have not in the time they had. */
-  moved: number;
-  left: number;
-}
 
 export interface ControlHandlers<Status> {
   status(): Status;

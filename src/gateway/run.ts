@@ -73,7 +73,7 @@ async function setUp(
     const [error] = await service.stop();
     if (error !== undefined) throw error;
   });
-  await answerControl<GatewayServiceStatus>(name, life, () => {
+  const status = (): GatewayServiceStatus => {
     const { counters, ...status } = service.status();
     return {
       role: 'gateway',
@@ -88,7 +88,8 @@ async function setUp(
       ...status,
       traffic: trafficOf(counters),
     };
-  });
+  };
+  await answerControl(name, life, { status, drain: () => service.drain() });
 }
 
 /** The clients' keys; those that were read are wiped at the end, also when one of them cannot be read. */

@@ -69,6 +69,8 @@ export interface ClientStatus {
 
 export interface GatewayStatus {
   clients: ClientStatus[];
+  /** Its clients were asked to go elsewhere, and nobody new is taken. */
+  draining: boolean;
   halfOpen: number;
   cookies: boolean;
   /** Since the start: failed authentications, half-open IKE SAs given up, IKE messages that belonged to nothing. */

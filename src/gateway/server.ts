@@ -15,8 +15,10 @@ import { IkeSyntaxError } from '../ike/syntax.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import { SA_MAX, SELECTORS_MAX } from '../packet/abi.js';
 import type { Secret } from '../secret.js';
+import type { Drained } from '../service/drained.js';
 import { DEFAULT_FAILURE_LIMITS, FailureLimiter } from '../service/failures.js';
 import { ClientAddresses } from './addresses.js';
+import { Departure } from './departure.js';
 import { DEFAULT_HALF_OPEN_LIMITS, HalfOpenTable } from './half-open.js';
 import { unknownSpiAnswer, versionAnswer } from './outsider.js';
 import { Pace } from './pace.js';
@@ -50,6 +52,8 @@ export class GatewayServer {
   #sweptAt: number;
   #sweeping = false;
   #isUnderPressure = false;
+  /** Once the gateway is drained. */
+  #departure: Departure | undefined;
   /** The client for whom no address was left last. */
   #unassigned: string | undefined;
 
@@ -104,6 +108,7 @@ export class GatewayServer {
       this.#cookies.rotate();
     }
     this.#tellPressure();
+    this.#departure?.tick(now);
     if (now - this.#sweptAt >= SWEEP_MS && !this.#sweeping) void this.#sweep();
   }
 
@@ -118,12 +123,26 @@ export class GatewayServer {
         idleMs: Math.round(now - session.lastHeard),
         rekeys: { ...session.rekeys },
       })),
+      draining: this.#departure !== undefined,
       halfOpen: this.#halfOpen.size,
       cookies: this.#halfOpen.isUnderPressure,
       refused: { ...this.#refused },
       counters: this.#options.plane.counters(),
       offloads: this.#options.plane.offloads(),
     };
+  }
+
+  /**
+   * Asks every client to go elsewhere, and takes nobody new from now on. Resolves when all have left, or some have not for
+   * too long. A client that does not understand is disconnected.
+   */
+  drain(): Promise<Drained> {
+    this.#departure ??= new Departure(this.#clients.keys(), this.#options.now());
+    for (const session of [...this.#clients.values()]) {
+      if (session.ike.understandsDrain) this.#call(session, session.remote, now => session.ike.drain(now));
+      else this.#end(session, 'stopped', 'the gateway is drained', false);
+    }
+    return this.#departure.done;
   }
 
   /** Deletes every tunnel: the clients learn of it at once. */
@@ -144,7 +163,12 @@ export class GatewayServer {
       this.#call(known, from, now => known.ike.receive(datagram, now, from));
       return;
     }
-    if (header.exchange !== ExchangeType.IKE_SA_INIT || header.response || !header.initiator) {
+    if (
+      this.#departure !== undefined ||
+      header.exchange !== ExchangeType.IKE_SA_INIT ||
+      header.response ||
+      !header.initiator
+    ) {
       this.#refused.messages += 1;
       return;
     }
@@ -278,6 +302,7 @@ export class GatewayServer {
     const { identity: client, virtualAddress: address } = session;
     if (client === undefined || this.#clients.get(client) !== session) return;
     this.#clients.delete(client);
+    this.#departure?.left(client, this.#options.now());
     if (address !== undefined) this.#tell({ type: 'client-left', client, address, reason, message });
   }
 

@@ -10,6 +10,7 @@ import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import { parseAddress } from '../prefix.js';
 import type { Secret } from '../secret.js';
+import type { Drained } from '../service/drained.js';
 import { ServerHost } from '../service/host.js';
 import { AddressPool, parsePool } from '../service/pool.js';
 import { GatewayServer } from './server.js';
@@ -100,6 +101,10 @@ export class GatewayService {
 
   status(): GatewayStatus {
     return this.#server.status();
+  }
+
+  drain(): Promise<Drained> {
+    return this.#server.drain();
   }
 
   /** Ends every tunnel and puts the machine's network back. Returns what could not be put back. */

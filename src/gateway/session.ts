@@ -109,6 +109,7 @@ export class ClientSession {
         this.#leavePlane();
         this.#events.closed(output);
         return;
+      case 'drain':
       case 'alive':
       case 'ignored':
       case 'addresses-updated':

@@ -162,6 +162,8 @@ export type IkeOutput =
   | { type: 'addresses-refused'; message: string }
   /** As responder: the client is reached here from now on, with what is in this list behind it and ESP alike. */
   | { type: 'peer-moved'; remote: Endpoint }
+  /** As initiator: the gateway is about to stop, and asks us to go elsewhere. */
+  | { type: 'drain' }
   /** The peer answered a request: it is alive. Round trip only if the request was sent once (Karn). */
   | { type: 'alive'; roundTripMs?: number }
   /** Something arrived that was ignored; for counters, never for decisions. */
@@ -193,11 +195,15 @@ export interface IkeSession {
    * `addresses-updated` or `addresses-refused` follows, or `closed`. Without, the gateway may follow by itself, or not.
    */
   moved(local: Endpoint, now: number): IkeOutput[];
+  /** As responder: asks the client to go elsewhere, if it `understandsDrain`. */
+  drain(now: number): IkeOutput[];
   rekeyIke(now: number): IkeOutput[];
   rekeyChild(now: number): IkeOutput[];
   /** Sends DELETE for the IKE SA, and ends. The datagram is sent once: nobody waits for the answer. */
   close(now: number): IkeOutput[];
   /** Whether it is established and both ends support MOBIKE (RFC 4555). */
   readonly mobike: boolean;
+  /** Whether it is established and the peer understands `drain`. */
+  readonly understandsDrain: boolean;
   readonly state: 'idle' | 'connecting' | 'established' | 'closed';
 }

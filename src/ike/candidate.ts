@@ -7,6 +7,7 @@ import { CfgType, ExchangeType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
 import type { KeyExchange } from './crypto/dh.js';
 import { deriveIkeKeys, type IkeKeys, wipeIkeKeys } from './crypto/keys.js';
+import { DRAIN_VENDOR_ID, understandsDrain } from './drain.js';
 import { Retransmission } from './exchange.js';
 import { errorNotify, type Failure, failureOf } from './failure.js';
 import type { Outcome } from './handshake.js';
@@ -202,6 +203,7 @@ export class Candidate {
       { type: 'TSi', selectors: [...this.#localSelectors] },
       { type: 'TSr', selectors: [...this.#remoteSelectors] },
       ...(this.#options.mobike === false ? [] : [notification(NotifyType.MOBIKE_SUPPORTED)]),
+      DRAIN_VENDOR_ID,
     ];
   }
 
@@ -293,6 +295,7 @@ export class Candidate {
       configuration,
       initialContact: false,
       mobike: isMobile && this.#options.mobike !== false,
+      drain: understandsDrain(payloads),
       response: [],
     };
   }

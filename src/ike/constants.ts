@@ -107,6 +107,8 @@ export const NotifyType = {
   CHILDLESS_IKEV2_SUPPORTED: 16418,
   IKEV2_FRAGMENTATION_SUPPORTED: 16430,
   SIGNATURE_HASH_ALGORITHMS: 16431,
+  /** For private use: src/ike/drain.ts. */
+  DRAIN: 40960,
 } as const;
 
 export const FIRST_STATUS_NOTIFY = 16384;

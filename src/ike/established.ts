@@ -2,6 +2,7 @@ import type { DhGroup, IkeOutput, TrafficSelector } from './api.js';
 import type { Children } from './children.js';
 import { ExchangeType, NotifyType, ProtocolId } from './constants.js';
 import type { Context } from './context.js';
+import { Drain } from './drain.js';
 import { failureOf } from './failure.js';
 import type { IkeSa } from './ike-sa.js';
 import { answerInformational, DELETE_IKE_SA, DeleteChild, Liveness } from './informational.js';
@@ -46,6 +47,8 @@ export class Established {
   /** The group of a key exchange of its own that the peer wants when a child is rekeyed. */
   childGroup: DhGroup | undefined;
   rekeyIkeAt: number;
+  /** The peer does. */
+  readonly understandsDrain: boolean;
   /** New authentic messages of the peer. */
   heard = 0;
   #current: IkeSa;
@@ -59,13 +62,14 @@ export class Established {
     context: Context,
     sa: IkeSa,
     children: Children,
-    { selectors, mobike }: { selectors: Selectors; mobike: boolean },
+    { selectors, mobike, drain }: { selectors: Selectors; mobike: boolean; drain: boolean },
   ) {
     this.context = context;
     this.children = children;
     this.selectors = selectors;
     this.#current = sa;
     this.#sas.add(sa);
+    this.understandsDrain = drain;
     this.mobility = mobike ? new Mobility(this) : undefined;
     this.rekeyIkeAt = context.softEnd(context.settings.lifetimes.ikeMs);
   }
@@ -133,6 +137,13 @@ export class Established {
   /** Our address has changed. */
   moved(): void {
     this.mobility?.announce();
+    this.#next();
+  }
+
+  /** Asks the client to go elsewhere. */
+  drain(): void {
+    if (!this.understandsDrain || this.context.settings.peer !== 'client') return;
+    if (!this.isUnderWay(task => task instanceof Drain)) this.#queue.push(new Drain());
     this.#next();
   }
 

@@ -16,6 +16,8 @@ export type Outcome =
       initialContact: boolean;
       /** Both ends support RFC 4555. */
       mobike: boolean;
+      /** The peer understands DRAIN. */
+      drain: boolean;
       /** Still to be sent, once the child can receive. */
       response: readonly Uint8Array[];
     }

@@ -84,6 +84,9 @@ export function answerInformational(
   if (deletes.some(({ protocol }) => protocol === ProtocolId.IKE)) {
     return { payloads: [], afterwards: () => established.saDeleted(sa) };
   }
+  const { context, understandsDrain } = established;
+  const isAsked = findNotify(payloads, NotifyType.DRAIN) !== undefined;
+  if (isAsked && understandsDrain && context.settings.peer === 'gateway') context.emit({ type: 'drain' });
   const spis = deletes
     .filter(({ protocol }) => protocol === ProtocolId.ESP)
     .flatMap(payload => deleteChildren(established, payload.spis));

@@ -12,6 +12,7 @@ import { CfgType, ExchangeType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
 import { generateKeyExchange, type KeyExchange } from './crypto/dh.js';
 import { deriveIkeKeys } from './crypto/keys.js';
+import { DRAIN_VENDOR_ID, understandsDrain } from './drain.js';
 import type { Selectors } from './established.js';
 import type { Handshake, Outcome } from './handshake.js';
 import { IkeSa } from './ike-sa.js';
@@ -313,10 +314,12 @@ export class ResponderHandshake implements Handshake {
     const created = this.#createChild(half, sa, payloads, identity);
     const mobike =
       this.#options.mobike !== false && findNotify(payloads, NotifyType.MOBIKE_SUPPORTED) !== undefined;
+    const drain = understandsDrain(payloads);
     const response = sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, [
       ...proof,
       ...created.payloads,
       ...(mobike ? [notification(NotifyType.MOBIKE_SUPPORTED)] : []),
+      ...(drain ? [DRAIN_VENDOR_ID] : []),
     ]);
     this.outcome = {
       type: 'established',
@@ -327,6 +330,7 @@ export class ResponderHandshake implements Handshake {
       configuration: created.configuration,
       initialContact: findNotify(payloads, NotifyType.INITIAL_CONTACT) !== undefined,
       mobike,
+      drain,
       response,
     };
   }

@@ -52,6 +52,10 @@ export class Session implements IkeSession {
     return this.#established?.mobility !== undefined;
   }
 
+  get understandsDrain(): boolean {
+    return this.#established?.understandsDrain === true;
+  }
+
   /** New messages since it was established that proved to be the peer's: no forgeries, no repetitions. */
   get heard(): number {
     return this.#established?.heard ?? 0;
@@ -101,6 +105,10 @@ export class Session implements IkeSession {
     return this.#call(now, () => this.#established?.moved());
   }
 
+  drain(now: number): IkeOutput[] {
+    return this.#call(now, () => this.#established?.drain());
+  }
+
   rekeyIke(now: number): IkeOutput[] {
     return this.#call(now, () => this.#established?.rekeyIke());
   }
@@ -135,7 +143,7 @@ export class Session implements IkeSession {
       this.#context.emit({ type: 'closed', byPeer: false, code, message });
       return;
     }
-    const { sa, child, selectors, mobike, peerIdentity, configuration, initialContact, response } = outcome;
+    const { sa, child, peerIdentity, configuration, initialContact, response } = outcome;
     this.#state = 'established';
     this.#agreed = outcome;
     this.#context.emit({
@@ -148,7 +156,7 @@ export class Session implements IkeSession {
     const children = new Children(this.#context);
     if (child !== undefined) children.add(child, 'main');
     this.#context.send(response);
-    this.#established = new Established(this.#context, sa, children, { selectors, mobike });
+    this.#established = new Established(this.#context, sa, children, outcome);
   }
 
   #end(): void {

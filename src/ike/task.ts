@@ -2,7 +2,7 @@ import type { IkeSa } from './ike-sa.js';
 import type { Payload } from './payloads/payload.js';
 
 /** What a request is about: collisions are judged by it (RFC 7296 section 2.25). */
-export type TaskSubject = 'liveness' | 'addresses' | 'child' | 'ike-rekey' | 'ike-delete';
+export type TaskSubject = 'liveness' | 'addresses' | 'child' | 'ike-rekey' | 'ike-delete' | 'drain';
 
 /** One request of ours, from the queue to its response. */
 export interface Task {

@@ -82,7 +82,7 @@ async function setUp(
     const [error] = await service.stop();
     if (error !== undefined) throw error;
   });
-  await answerControl<RelayServiceStatus>(name, life, () => {
+  const status = (): RelayServiceStatus => {
     const { counters, ...status } = service.status();
     return {
       role: 'relay',
@@ -96,7 +96,8 @@ async function setUp(
       ...status,
       traffic: trafficOf(counters),
     };
-  });
+  };
+  await answerControl(name, life, { status });
 }
 
 function readCertificate(path: string): string {

@@ -1,7 +1,7 @@
 /** A server from start to end: what it takes from the system it gives back, on every way out. */
 import { aborted } from '../control/aborted.js';
 import { CleanUp } from '../control/clean-up.js';
-import { ControlServer } from '../control/server.js';
+import { type ControlHandlers, ControlServer } from '../control/server.js';
 import type { VpnrError } from '../errors.js';
 
 export interface ServerLife {
@@ -37,14 +37,14 @@ export async function runServer(
   }
 }
 
-/** Answers `vpnr status` and `vpnr disconnect` for the server called `name`. */
+/** Answers the operator's commands for the server called `name`. */
 export async function answerControl<Status>(
   name: string,
   { cleanUp, stop }: ServerLife,
-  status: () => Status,
+  handlers: Omit<ControlHandlers<Status>, 'disconnect'>,
 ): Promise<void> {
   const control = await ControlServer.listen<Status>(name, {
-    status,
+    ...handlers,
     disconnect: () => stop('vpnr disconnect'),
   });
   // Whoever asked for the end is answered when all is put back.

@@ -214,6 +214,34 @@ test('a mistake with one client ends its session alone', () => {
   assert.ok(scene.client('client3').connect().address);
 });
 
+test('drained, it asks its clients to go elsewhere, and takes nobody new', async () => {
+  const scene = new Scene();
+  const [first, second] = ['client1', 'client2'].map(identity => scene.client(identity).connect());
+  const drained = scene.server.drain();
+  scene.settle();
+  for (const client of [first, second]) {
+    assert.ok(client?.find('drain'));
+    assert.is(client?.find('closed'), undefined, 'its packets are still carried');
+  }
+  assert.ok(scene.server.status().draining);
+  const late = scene.client('client3');
+  late.act(now => late.session.start(now));
+  assert.is(late.find('established'), undefined);
+  first?.act(now => first.session.close(now));
+  second?.act(now => second.session.close(now));
+  assert.equal(await drained, { moved: 2, left: 0 });
+});
+
+test('drained, it waits only so long for clients that stay', async () => {
+  const scene = new Scene();
+  scene.client('client1').connect();
+  const drained = scene.server.drain();
+  await scene.advance(20_000);
+  assert.equal(await drained, { moved: 0, left: 1 });
+  assert.equal(scene.identities, ['client1'], 'it is not cut off');
+  assert.equal(await new Scene().server.drain(), { moved: 0, left: 0 });
+});
+
 test('stopping deletes every tunnel', () => {
   const scene = new Scene();
   const clients = ['client1', 'client2'].map(identity => scene.client(identity).connect());

@@ -1,0 +1,6 @@
+/** What came of asking the clients to go elsewhere. */
+export interface Drained {
+  /** Those that have left, and those that have not in the time they had. */
+  moved: number;
+  left: number;
+}
