@@ -51,7 +51,7 @@ export function describeEvent(event: ConnectionEvent): string {
     case 'gateway-failed':
       return `${event.gateway} failed: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
     case 'standby-failed':
-      return `standby ${event.gateway} failed: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+      return `${event.gateway}, which is on standby, failed: ${REASONS[event.reason]}`;
     case 'stuck':
       return `no answer by any gateway: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
     case 'recovered':

@@ -67,7 +67,6 @@ async function setUp(
   cleanUp: CleanUp,
 ): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
   const { config } = loaded;
-  noticeMode(config, options);
   const secrets = readSecrets(loaded);
   cleanUp.add(() => wipe(secrets));
   const journal = Journal.open(config.name, runtimeFolder());
@@ -143,14 +142,6 @@ function readCertificates(path: string): string {
 async function undoAll(changes: NetworkChanges): Promise<void> {
   const [error] = await changes.undoAll();
   if (error !== undefined) throw error;
-}
-
-function noticeMode({ failover }: ClientConfig, { emit }: ConnectionOptions): void {
-  if (failover.mode === 'cold') return;
-  emit({
-    event: 'notice',
-    message: `failover mode "${failover.mode}" is not available in this version: using "cold"`,
-  });
 }
 
 function describeReason(reason: unknown): string {

@@ -15,8 +15,8 @@ export type ConnectionEvent =
   | { event: 'connected'; gateway: string; device: string; address: string; mtu: number; ms: number }
   /** The active gateway failed. `ms`: from its last sign of life to now. */
   | { event: 'gateway-failed'; gateway: string; reason: FailureReason; ms: number }
-  /** A gateway that does not carry the traffic failed. `ms`: as before. */
-  | { event: 'standby-failed'; gateway: string; reason: FailureReason; ms: number }
+  /** A gateway that does not carry the traffic failed. */
+  | { event: 'standby-failed'; gateway: string; reason: FailureReason }
   /** The active path is silent, but so is every other one: there is nowhere to go. `ms`: as before. */
   | { event: 'stuck'; gateway: string; reason: FailureReason; ms: number }
   /** A gateway of which `standby-failed` or `stuck` was said answers again. */

@@ -17,7 +17,7 @@ export class IkeProbe {
     return due && { id: due.id, waitedMs: now - due.since };
   }
 
-  /** Another path is probed. */
+  /** What is under way will not be answered. */
   forget(): void {
     this.#due = undefined;
   }

@@ -27,6 +27,11 @@ export class Probing {
     this.#paths.probe(gateway);
   }
 
+  /** The gateway has a new tunnel: what was asked by the one of before is not answered any more. */
+  renewed(gateway: number): void {
+    this.#ikeProbes.get(gateway)?.forget();
+  }
+
   /** The gateway answered over IKE: the last probe that this answers, and since when one was due. */
   gatewayAnswered(gateway: number, now: number): { id: number; waitedMs: number } | undefined {
     return this.#ikeProbes.get(gateway)?.answered(now);

@@ -161,7 +161,6 @@ export class Supervisor {
         this.#activate(action);
         return;
       case 'second':
-        this.#options.plane.duplicateTo(action.gateway);
         return;
       case 'probe':
         this.#probing.probe(action.gateway, action.id, monotonicMs());
@@ -174,7 +173,12 @@ export class Supervisor {
         this.#tellFailure('gateway-failed', action);
         return;
       case 'standby-failed':
-        this.#tellFailure('standby-failed', action);
+        this.#paths.blame(action.gateway);
+        this.#options.emit({
+          event: 'standby-failed',
+          gateway: this.#paths.nameOf(action.gateway),
+          reason: action.reason,
+        });
         return;
       case 'stuck':
         this.#tellFailure('stuck', action);
@@ -189,8 +193,8 @@ export class Supervisor {
   }
 
   #tellFailure(
-    event: 'gateway-failed' | 'standby-failed' | 'stuck',
-    { gateway, reason, silentMs }: Extract<FailoverAction, { type: 'failed' | 'standby-failed' | 'stuck' }>,
+    event: 'gateway-failed' | 'stuck',
+    { gateway, reason, silentMs }: Extract<FailoverAction, { type: 'failed' | 'stuck' }>,
   ): void {
     this.#paths.blame(gateway);
     this.#options.emit({ event, gateway: this.#paths.nameOf(gateway), reason, ms: Math.round(silentMs) });
@@ -229,6 +233,7 @@ export class Supervisor {
       up: (gateway, address, virtualAddress, ms) => {
         const name = this.#paths.nameOf(gateway);
         emit({ event: 'tunnel-up', gateway: name, address, virtualAddress, ms: Math.round(ms) });
+        this.#probing.renewed(gateway);
         this.#apply(this.#policy.connected(gateway, monotonicMs()));
       },
       connectFailed: (gateway, { code, message }, ms) => {

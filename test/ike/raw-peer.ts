@@ -96,7 +96,7 @@ export class RawPeer {
     const children = new Children(this.context);
     const selectors = { localSelectors: [anySelector(4)], remoteSelectors: [anySelector(4)] };
     children.add(firstChild(selectors), 'main');
-    this.established = new Established(this.context, ours, children, { selectors, mobike });
+    this.established = new Established(this.context, ours, children, { selectors, mobike, drain: true });
     this.take();
     this.outputs.length = 0;
   }
