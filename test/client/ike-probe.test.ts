@@ -51,7 +51,7 @@ test('a distant gateway does not fail for the probes that had to wait', () => {
 test('a dead gateway fails', () => {
   for (const roundTripMs of [20, 300, 1000]) {
     const failedAt = run(roundTripMs, 30_000, 60_000);
-    assert.ok(failedAt !== undefined && failedAt < 35_000, `${roundTripMs} ms: ${failedAt}`);
+    assert.ok(failedAt !== undefined && failedAt < 36_000, `${roundTripMs} ms: ${failedAt}`);
   }
 });
 
