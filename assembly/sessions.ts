@@ -44,6 +44,9 @@ const RECEIVED: usize = 32;
 const RECEIVE_KEY: usize = 40;
 const SEND_KEY: usize = RECEIVE_KEY + RELAY_SEALED_KEY;
 
+/** Whether there has been a session in sealed mode: its receive key reaches into the record's second line. */
+let hasSealed: bool = false;
+
 /** The record of the session that leases an address, or zero. */
 export function sessionOfLease(address: u32): usize {
   return poolContains(address) ? sessionOf(load<u32>(poolEntry(address))) : 0;
@@ -123,7 +126,8 @@ export function sessionWindow(session: usize): usize {
 /** Loads what a packet from the client with this index and sequence number will need; returns a meaningless number. */
 export function sessionPreload(index: u32, sequence: u64): u64 {
   const session = recordOf(index);
-  return load<u64>(session) + windowPreload(sessionWindow(session), DUPLICATE_WINDOW, sequence);
+  const second = hasSealed ? load<u64>(session, SEND_KEY) : 0;
+  return load<u64>(session) + second + windowPreload(sessionWindow(session), DUPLICATE_WINDOW, sequence);
 }
 
 /** The same for a packet to the client that leases an address, whatever that is. */
@@ -135,8 +139,8 @@ export function sessionPreloadLease(address: u32): u64 {
 
 /**
  * Installs a session; one of the same index is replaced, and all of it starts anew, with other keys. `lease` as it lies in
- * packets. Reads and wipes SESSION_KEYS bytes at SCRATCH. Returns OK; ERR_INDEX for
- * an index of zero, an unknown mode or a lease outside the pool; ERR_STATE if the place or the lease is another's.
+ * packets. Reads and wipes SESSION_KEYS bytes at SCRATCH. Returns OK; ERR_INDEX for an index of zero, an unknown mode or a
+ * lease outside the pool; ERR_STATE if the place or the lease is another's.
  */
 export function relaySessionInstall(index: u32, mode: u32, lease: u32): i32 {
   const status = install(index, mode, lease);
@@ -155,6 +159,7 @@ function install(index: u32, mode: u32, lease: u32): i32 {
   relaySessionRemove(index);
   store<u32>(session, index, INDEX);
   store<u32>(session, mode, MODE);
+  hasSealed = hasSealed || mode === RELAY_MODE_SEALED;
   store<u32>(session, lease, LEASE);
   memory.copy(session + RECEIVE_KEY, SCRATCH, RELAY_SEALED_KEY);
   memory.copy(session + SEND_KEY, SCRATCH + RELAY_SEALED_KEY, RELAY_SEALED_KEY);

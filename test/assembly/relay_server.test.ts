@@ -110,22 +110,25 @@ test('what cannot go anywhere is dropped under its reason, the rest of the batch
   });
 });
 
-test('the MSS of a SYN to a client is clamped', () => {
+test('the MSS of a SYN is clamped in both directions', () => {
   const { server, client } = setUp();
   server.receive({ bytes: client.packet(RELAY_DATA, up(client)), peer: TOKYO });
-  const syn = (mss: number): Uint8Array => {
+  const syn = (from: string, to: string, mss: number): Uint8Array => {
     const transport = new Uint8Array(24);
     transport.set([0x60, 2], 12);
     transport.set([2, 4, mss >> 8, mss & 0xff], 20);
     return emit({
-      source: address4(SERVER),
-      destination: address4(client.session.lease),
+      source: address4(from),
+      destination: address4(to),
       protocol: TCP,
       transport,
     });
   };
-  const [message] = server.transmit(syn(1460)).udp;
-  assert.is(hex(message?.bytes.subarray(24) ?? new Uint8Array(0)), hex(syn(1300)));
+  const { lease } = client.session;
+  const [message] = server.transmit(syn(SERVER, lease, 1460)).udp;
+  assert.is(hex(message?.bytes.subarray(24) ?? new Uint8Array(0)), hex(syn(SERVER, lease, 1300)));
+  const bytes = client.packet(RELAY_DATA, syn(lease, SERVER, 1308));
+  assert.equal(server.receive({ bytes, peer: TOKYO }).toDevice.map(hex), [hex(syn(lease, SERVER, 1300))]);
 });
 
 test('a probe is answered to where it came from, with its body, and never with more bytes', () => {
