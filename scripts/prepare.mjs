@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LABORATORY = {
   iproute2: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip'],
   'iputils-ping': ['/usr/bin/ping', '/bin/ping'],
+  iperf3: ['/usr/bin/iperf3'],
   nftables: ['/usr/sbin/nft'],
   openssl: ['/usr/bin/openssl'],
   'strongswan-charon': [

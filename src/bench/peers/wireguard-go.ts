@@ -1,6 +1,5 @@
 /** wireguard-go, whichever is first in PATH, told what to do over its own socket as `wg` would. */
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { VpnrError } from '../../errors.js';
@@ -24,8 +23,11 @@ function makeKeys(): { secret: string; open: string } {
   return { secret: hex(d), open: hex(x) };
 }
 
-/** https://www.wireguard.com/xplatform/: settings a line each, an empty line, and "errno=0" comes back. */
-function tell(socket: string, settings: readonly string[]): Promise<void> {
+/**
+ * https://www.wireguard.com/xplatform/: settings a line each, an empty line, and "errno=0" comes back. Resolves with
+ * undefined when nobody listens yet.
+ */
+function tell(socket: string, settings: readonly string[]): Promise<true | undefined> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) => {
       connection.destroy();
@@ -39,25 +41,27 @@ function tell(socket: string, settings: readonly string[]): Promise<void> {
       if (!answer.endsWith('\n\n')) return;
       if (answer.trim() !== 'errno=0') return fail(answer.trim());
       connection.destroy();
-      resolve();
+      resolve(true);
     });
-    connection.on('error', error => fail(error.message));
+    connection.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(undefined);
+      else fail(error.message);
+    });
   });
 }
 
 async function startEnd(host: Host, address: string, settings: readonly string[]): Promise<LabProcess> {
   const child = host.spawn(['wireguard-go', '--foreground', DEVICE], { env: { LOG_LEVEL: 'error' } });
   const socket = join(host.runFolder, 'wireguard', `${DEVICE}.sock`);
-  await until(`wireguard-go in ${host.name} can be told`, START_MS, async () => {
+  await until(`wireguard-go in ${host.name} can be told`, START_MS, () => {
     if (!child.running) {
       throw new VpnrError(
         'LAB_FAILED',
         `wireguard-go has ended: ${child.errors.at(-1) ?? 'it said nothing'}`,
       );
     }
-    return existsSync(socket) || undefined;
+    return tell(socket, settings);
   });
-  await tell(socket, settings);
   await host.run(['ip', 'address', 'add', `${address}/24`, 'dev', DEVICE]);
   await host.run(['ip', 'link', 'set', DEVICE, 'mtu', `${MTU}`, 'up']);
   return child;
