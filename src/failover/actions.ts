@@ -48,6 +48,8 @@ export type FailoverAction =
   | { type: 'standby-failed'; gateway: number; reason: FailureReason }
   /** The active path is silent, but no other one answers: nothing moves. Said once. */
   | { type: 'stuck'; gateway: number; reason: FailureReason; silentMs: number }
+  /** A failure that was told of is another one than it seemed: an answer came later. */
+  | { type: 'blame'; gateway: number; reason: FailureReason }
   /** A path of which `standby-failed` or `stuck` was said answers again. */
   | { type: 'recovered'; gateway: number }
   /** Every gateway was tried in vain; the next attempt begins in `waitMs`. */

@@ -14,7 +14,8 @@ export function blame(path: Path, relay: boolean): FailureReason {
     if (path.aliveAt > since) return 'path-outbound';
   }
   // What was under way when the path failed has arrived by the time of the first miss.
-  if (path.health.lastReceived > (path.health.suspectAt ?? Number.POSITIVE_INFINITY)) return 'path-outbound';
+  if (path.health.receivedAfter >= (path.health.suspectAt ?? Number.POSITIVE_INFINITY))
+    return 'path-outbound';
   return path.aliveAt > since ? 'path' : 'gateway';
 }
 

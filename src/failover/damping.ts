@@ -22,8 +22,8 @@ export class Damping {
     this.#lastFailure[gateway] = now;
   }
 
-  /** It could not be connected: no reason for hold-down, as nothing moved. */
-  attemptFailed(gateway: number, now: number): void {
+  /** Others are to be preferred for now. No reason for hold-down, as nothing failed under way. */
+  avoid(gateway: number, now: number): void {
     this.#lastFailure[gateway] = now;
   }
 

@@ -13,8 +13,8 @@ import type { ProbeTiming } from './timing.js';
 
 /** A clock that is this late was not running (a busy machine, a suspended laptop): answers may be waiting unread. */
 const LATE_TICK_MS = 20;
-/** An answer is waited for so long before its probe counts as lost, as a measure of the path's quality. */
-const LOST_AFTER_MS = 1000;
+/** An overdue answer is waited for so long before its probe counts as lost, as a measure of the path's quality. */
+const LOST_AFTER_MS = 200;
 const MAX_OUTSTANDING = 512;
 /** Misses that confirm an ICMP error. */
 const ACCUSED_MISSES = 2;
@@ -57,6 +57,9 @@ export class PathHealth {
   #sent = 0;
   #received = 0;
   #lastReceived = Number.NEGATIVE_INFINITY;
+  /** When `traffic` was told last; and when it was told before data last came. */
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #receivedAfter = Number.NEGATIVE_INFINITY;
   /** Since when packets of a conversation were sent and none came back. */
   #unansweredSince: number | undefined;
   #starving = false;
@@ -109,12 +112,14 @@ export class PathHealth {
     const moved = sent !== this.#sent || received !== this.#received;
     if (received !== this.#received) {
       this.#lastReceived = now;
+      this.#receivedAfter = this.#toldAt;
       this.#unansweredSince = undefined;
     } else if (sent !== this.#sent && now - this.#lastReceived < CONVERSATION_MS) {
       this.#unansweredSince ??= now;
     }
     this.#sent = sent;
     this.#received = received;
+    this.#toldAt = now;
     this.#judgeSilence(now);
     return moved;
   }
@@ -205,9 +210,9 @@ export class PathHealth {
     return this.#missed;
   }
 
-  /** When the last data came. */
-  get lastReceived(): number {
-    return this.#lastReceived;
+  /** Data came after this. */
+  get receivedAfter(): number {
+    return this.#receivedAfter;
   }
 
   /** An answer ever came. */

@@ -7,8 +7,11 @@ const IDLE_GROWTH = 8;
 const SILENT_GROWTH = 10;
 
 export interface Attention {
-  /** It carries traffic, or is compared with the one that does, or may have to replace it in a moment. */
-  close: boolean;
+  /**
+   * `urgent`: it may have to replace the active path in a moment. `close`: it carries traffic, or is compared with the one
+   * that does.
+   */
+  need: 'urgent' | 'close' | 'standby';
   /** Since the last packet of traffic. */
   idleMs: number;
   /** Since the last answer, if the path has failed. */
@@ -16,9 +19,10 @@ export interface Attention {
 }
 
 /** The interval between probes, in milliseconds. */
-export function probeInterval(timing: ProbeTiming, { close, idleMs, silentMs }: Attention): number {
+export function probeInterval(timing: ProbeTiming, { need, idleMs, silentMs }: Attention): number {
   const { intervalMs, standbyIntervalMs, idleIntervalMs, idleMaxMs, idleAfterMs } = timing;
   const idle = Math.min(Math.max(idleMs / IDLE_GROWTH, idleIntervalMs), idleMaxMs);
-  const wanted = idleMs >= idleAfterMs ? idle : close ? intervalMs : standbyIntervalMs;
+  const quiet = idleMs >= idleAfterMs ? idle : need === 'close' ? intervalMs : standbyIntervalMs;
+  const wanted = need === 'urgent' ? intervalMs : quiet;
   return silentMs === undefined ? wanted : Math.min(Math.max(wanted, silentMs / SILENT_GROWTH), idleMaxMs);
 }

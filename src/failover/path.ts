@@ -7,8 +7,8 @@ export interface Path {
   readonly health: PathHealth;
   /** Set when it failed, until it answers again. With a reason: known for certain, not by missed probes. */
   failure: { at: number; reason?: FailureReason } | undefined;
-  /** Somebody was told of the failure. */
-  told: boolean;
+  /** What was told of the failure, if anything was. */
+  told: FailureReason | undefined;
   /** Since when it answers without failure. */
   goodSince: number;
   /** When the gateway itself answered last, when it was asked last, and since when that has not been answered. */
@@ -24,7 +24,7 @@ export function newPath(gateway: number, health: PathHealth, now: number): Path 
     gateway,
     health,
     failure: undefined,
-    told: false,
+    told: undefined,
     goodSince: now,
     aliveAt: Number.NEGATIVE_INFINITY,
     askedAt: Number.NEGATIVE_INFINITY,

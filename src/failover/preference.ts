@@ -5,7 +5,7 @@ import { isWell, type Path } from './path.js';
 import type { FailoverTiming } from './timing.js';
 
 /** Answers in an examination before losses are compared. */
-const EXAMINED = 32;
+const EXAMINED = 64;
 /** Samples before the active path's loss is a measure. */
 const MEASURED = 64;
 /** How much cleaner the other path must be. */

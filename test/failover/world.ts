@@ -80,7 +80,7 @@ export interface Move {
 }
 
 const IKE_RETRY_MS = 300;
-const TRAFFIC_EVERY_MS = 10;
+const TRAFFIC_EVERY_MS = 50;
 
 export class World {
   now = 0;
@@ -154,6 +154,16 @@ export class World {
     this.place(gateway).gateway = false;
     const tunnel = this.#tunnels[gateway];
     if (tunnel !== undefined) tunnel.known = false;
+  }
+
+  /** The gateway's program runs (again), without the tunnels of before. */
+  startAgain(gateway: number): void {
+    this.place(gateway).gateway = true;
+  }
+
+  /** The policy's process does not run at present. */
+  get stalled(): boolean {
+    return this.now < this.#stalledUntil;
   }
 
   /** Whether a packet comes through to the relay and back, but for chance. */
@@ -329,11 +339,14 @@ export class World {
     const { active } = this.policy;
     if (!this.traffic || active === undefined) return;
     this.#sent[active] = (this.#sent[active] ?? 0) + 5;
-    const echo = this.#delay(active, 'out', 'relay');
-    const back = this.#delay(active, 'back', 'relay');
-    if (echo !== undefined && back !== undefined) {
-      this.at(this.now + echo + back, () => {
-        this.#received[active] = (this.#received[active] ?? 0) + 5;
+    const out = this.#delay(active, 'out', 'relay');
+    if (out !== undefined) {
+      this.at(this.now + out, () => {
+        const back = this.#delay(active, 'back', 'relay');
+        if (back === undefined) return;
+        this.at(this.now + back, () => {
+          this.#received[active] = (this.#received[active] ?? 0) + 5;
+        });
       });
     }
     const { [active]: sent = 0 } = this.#sent;
