@@ -44,8 +44,9 @@ test(
   async () => {
     const { status, stdout, stderr } = await bench(['relay', '--quick', '--json']);
     assert.is(status, 0, stdout + stderr);
-    const { core, added, skipped } = JSON.parse(stdout);
+    const { core, whole, added, skipped } = JSON.parse(stdout);
     assert.is(core.length, 12);
+    assert.is(whole.length, 12);
     assert.equal(skipped, []);
     assert.equal(
       added.map(({ test, relay, unit }: Record<string, unknown>) => `${test} ${relay} ${unit}`),
@@ -64,9 +65,9 @@ test(
 test('relay: says what it skipped, and why', async () => {
   const { status, stdout } = await bench(['relay', '--quick', '--json'], { PATH: '/nonexistent' });
   assert.is(status, 0, stdout);
-  const { core, added, skipped } = JSON.parse(stdout);
+  const { core, whole, added, skipped } = JSON.parse(stdout);
   assert.is(core.length, 12);
-  assert.equal(added, []);
+  assert.equal([whole, added], [[], []]);
   assert.match(skipped[0].why, /not (installed|root)/);
 });
 

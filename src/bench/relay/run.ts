@@ -7,8 +7,9 @@ import { thisMachine } from '../machine.js';
 import type { Outcome, Skipped } from '../model.js';
 import { median, rounded } from '../statistics.js';
 import { addedObstacle, measureAdded } from './added.js';
-import { DIRECTIONS, RelayCore } from './core.js';
-import { type CoreResult, describeRelay, PAPER, type RelayJson } from './report.js';
+import { DIRECTIONS, RelayCore, type RelayDirection } from './core.js';
+import { type CostResult, describeRelay, PAPER, type RelayJson } from './report.js';
+import { CLIENTS, WholeRelay } from './whole.js';
 
 const SESSIONS = [1, 1000, 100_000];
 const SIZES = [64, 1400];
@@ -25,12 +26,19 @@ const QUICK: Effort = { turns: 5, batches: 100 };
 export async function benchRelay(context: BenchContext): Promise<Outcome<RelayJson>> {
   const machine = thisMachine();
   const skipped: Skipped[] = [];
-  const core = await measureCore(context, SESSIONS, context.quick ? QUICK : FULL);
+  const effort = context.quick ? QUICK : FULL;
+  const core = await measureCore(context, SESSIONS, effort);
   const obstacle = addedObstacle();
-  if (obstacle !== undefined) skipped.push({ what: 'what the relay adds to a connection', why: obstacle });
+  if (obstacle !== undefined) {
+    for (const what of ['system calls of the relay', 'what the relay adds to a connection']) {
+      skipped.push({ what, why: obstacle });
+    }
+  }
+  const whole = obstacle === undefined ? await measureWhole(context, SESSIONS, effort) : [];
   const added = obstacle === undefined ? await measureAdded(context, skipped) : [];
   const json: RelayJson = {
     core,
+    whole,
     added: added.map(({ test, relay, median, min, max }) => {
       const unit = test === 'ping' ? 'ms' : 'Mbit/s';
       return { test, relay, median: rounded(median), min: rounded(min), max: rounded(max), unit };
@@ -41,29 +49,67 @@ export async function benchRelay(context: BenchContext): Promise<Outcome<RelayJs
   return { benchmark: describeRelay(json, machine), json };
 }
 
-/** The numbers of sessions take turns. */
+/** The packet core alone. */
 export async function measureCore(
   context: BenchContext,
   sessions: readonly number[],
-  { turns, batches }: Effort,
-): Promise<CoreResult[]> {
-  const results: CoreResult[] = [];
+  effort: Effort,
+): Promise<CostResult[]> {
+  const results: CostResult[] = [];
   for (const bytes of SIZES) {
     const cores = sessions.map(count => new RelayCore(count, bytes));
-    for (const direction of DIRECTIONS) {
-      const times = sessions.map((): number[] => []);
-      for (let turn = 0; turn < turns; turn++) {
-        const done = results.length / sessions.length + turn / turns;
-        context.progress.step(`the relay's core, ${direction}, ${bytes} bytes`, done, 4);
-        await breathe(context);
-        for (const [index, core] of cores.entries()) {
-          for (let batch = 0; batch < batches; batch++) times[index]?.push(core.batch(direction));
-        }
+    results.push(
+      ...(await inTurn(context, { name: "the relay's core", cores, bytes, effort }, (core, direction) =>
+        core.batch(direction),
+      )),
+    );
+  }
+  return results;
+}
+
+/** With system calls, between a socket and a device. Needs a laboratory. */
+async function measureWhole(
+  context: BenchContext,
+  sessions: readonly number[],
+  effort: Effort,
+): Promise<CostResult[]> {
+  const results: CostResult[] = [];
+  for (const bytes of SIZES) {
+    const cores = sessions.map(count => new RelayCore(count, bytes, CLIENTS));
+    const whole = await WholeRelay.create(bytes);
+    try {
+      results.push(
+        ...(await inTurn(context, { name: 'the whole relay', cores, bytes, effort }, (core, direction) =>
+          whole.batch(core, direction),
+        )),
+      );
+    } finally {
+      whole.close();
+    }
+  }
+  return results;
+}
+
+/** The cores, of different numbers of sessions, take turns. */
+async function inTurn(
+  context: BenchContext,
+  what: { name: string; cores: readonly RelayCore[]; bytes: number; effort: Effort },
+  batch: (core: RelayCore, direction: RelayDirection) => number,
+): Promise<CostResult[]> {
+  const { name, cores, bytes, effort } = what;
+  const results: CostResult[] = [];
+  for (const direction of DIRECTIONS) {
+    const times = cores.map((): number[] => []);
+    for (let turn = 0; turn < effort.turns; turn++) {
+      const done = turn + (direction === DIRECTIONS[0] ? 0 : effort.turns);
+      context.progress.step(`${name}, ${direction}, ${bytes} bytes`, done, 2 * effort.turns);
+      await breathe(context);
+      for (const [index, core] of cores.entries()) {
+        for (let i = 0; i < effort.batches; i++) times[index]?.push(batch(core, direction));
       }
-      for (const [index, count] of sessions.entries()) {
-        const nanoseconds = rounded(median(times[index] ?? []), 1);
-        results.push({ direction, bytes, sessions: count, nanoseconds });
-      }
+    }
+    for (const [index, { sessions }] of cores.entries()) {
+      results.push({ direction, bytes, sessions, nanoseconds: rounded(median(times[index] ?? []), 1) });
     }
   }
   return results;

@@ -6,9 +6,9 @@ export default class BenchRelay extends BenchCommand {
   static override summary = 'What does the relay cost, with one session and with 100,000?';
 
   static override description =
-    "Measures what a packet costs in the relay's part of the packet core with 1, 1,000 and 100,000 sessions, then, in network " +
-    'namespaces of this machine, throughput and round trip of a connection with and without the relay. The second part needs ' +
-    'root or user namespaces, iperf3 and ping; what is missing is named. Takes about two minutes.';
+    "Measures what a packet costs in the relay's part of the packet core with 1, 1,000 and 100,000 sessions; then, in network " +
+    'namespaces of this machine, the same with the system calls, and throughput and round trip of a connection with and without ' +
+    'the relay. The second part needs root or user namespaces, iperf3 and ping; what is missing is named. Takes about two minutes.';
 
   static override examples = [
     '<%= config.bin %> bench relay --report relay.html',
