@@ -14,7 +14,7 @@ import { parseAddress } from '../prefix.js';
 import { Alarm } from './alarm.js';
 
 /** A change has settled after so long without a further step. */
-const QUIET_MS = 50;
+const QUIET_MS = 20;
 /** Steps that go on for longer are looked at in between. */
 const RESTLESS_MS = 500;
 /** How often it is asked whether the machine has slept: its timers do not tell. */
