@@ -52,7 +52,7 @@ export type FailoverAction =
   | { type: 'blame'; gateway: number; reason: FailureReason }
   /** A path of which `standby-failed` or `stuck` was said answers again. */
   | { type: 'recovered'; gateway: number }
-  /** Every gateway was tried in vain; the next attempt begins in `waitMs`. */
+  /** Every gateway was tried in vain; the next attempt begins in `waitMs` (0: it has begun). Attempts never end. */
   | { type: 'wait'; waitMs: number };
 
 /** `failed`: its tunnel is up, but nothing comes through. */

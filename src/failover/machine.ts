@@ -19,8 +19,8 @@ export class Failover {
   readonly #watch: Watch;
   readonly #director: Director;
   #started = false;
-  /** An attempt failed; `wait` is due if there is no other. */
-  #inVain = false;
+  /** Tried in vain since a path answered, or since `wait` was said. */
+  readonly #inVain = new Set<number>();
 
   /** `random` gives numbers from 0 to 1, for the back-off. */
   constructor(options: FailoverOptions, random: () => number) {
@@ -76,6 +76,7 @@ export class Failover {
     if (path === undefined) return [];
     path.health.reply(id, roundTripMs, now);
     this.#tunnels.proven(gateway);
+    this.#inVain.clear();
     return this.#act(now, this.#watch.revive(path, now));
   }
 
@@ -284,7 +285,7 @@ export class Failover {
       this.#tunnels.down(gateway, others ? now + this.#options.timing.backoffFirstMs : now);
     } else {
       this.#tunnels.failed(gateway, this.#director.active !== undefined, now);
-      this.#inVain = true;
+      this.#inVain.add(gateway);
     }
     return [...actions, { type: 'disconnect', gateway }];
   }
@@ -304,7 +305,7 @@ export class Failover {
   #attemptFailed(gateway: number, now: number): FailoverAction[] {
     this.#tunnels.failed(gateway, this.#director.active !== undefined, now);
     this.#damping.avoid(gateway, now);
-    this.#inVain = true;
+    this.#inVain.add(gateway);
     if (this.#director.wanted === gateway) this.#director.want(undefined);
     if (this.#watch.up.length === 0) this.#tunnels.hurryUntried(now);
     return [{ type: 'disconnect', gateway }];
@@ -315,10 +316,14 @@ export class Failover {
     const chosen = this.#cold ? this.#nextCold(due, now) : due;
     for (const gateway of chosen) this.#tunnels.connecting(gateway, now);
     const actions: FailoverAction[] = chosen.map(gateway => ({ type: 'connect', gateway }));
-    const { nextAttempt } = this.#tunnels;
-    if (this.#inVain && this.#isIdle && nextAttempt !== undefined)
-      actions.push({ type: 'wait', waitMs: nextAttempt - now });
-    this.#inVain = false;
+    if (this.#inVain.size === this.#options.gateways && this.#watch.up.length === 0) {
+      this.#inVain.clear();
+      const idle = this.#tunnels.those('connecting').length === 0;
+      actions.push({
+        type: 'wait',
+        waitMs: idle ? Math.max(0, (this.#tunnels.nextAttempt ?? now) - now) : 0,
+      });
+    }
     return actions;
   }
 

@@ -172,4 +172,29 @@ test('files: a missing one, and secrets that others can read', () => {
   }
 });
 
+test('failover: the mode follows from the relay, and what cannot be is refused', () => {
+  const failover = (text: string, relayMode = 'clear') =>
+    CLIENT.replace('  mode: clear', `  mode: ${relayMode}`).replace(
+      /failover:[\s\S]*$/,
+      `failover: ${text}\n`,
+    );
+  const parse = (text: string) => parseConfig(failover(text), 'client.yaml', clientSchema).failover;
+  assert.is(parse('{}').mode, 'replay');
+  assert.equal(
+    parse('{ mode: duplicate, duplicate: [{ port: 22 }, { protocol: udp, dscp: EF }] }').duplicate,
+    [{ port: 22 }, { protocol: 17, dscp: 46 }],
+  );
+  assert.is(parse('{ failback: never }').failback, 'never');
+  assert.is(parse('{ replay: { bytes: 512KiB } }').replay.bytes, 2 ** 19);
+  assert.match(
+    invalid(failover('{ mode: replay }', 'ipip\n  trust_network: true')).message,
+    /replay and duplicate need a relay/,
+  );
+  assert.match(invalid(failover('{ duplicate: [{ port: 22 }] }')).message, /need "mode: duplicate"/);
+  assert.match(invalid(failover('{ mode: duplicate, duplicate: [{}] }')).message, /at least one of port/);
+  assert.match(invalid(failover('{ mode: duplicate, duplicate: [{ dscp: best }] }')).message, /a code point/);
+  assert.match(invalid(failover('{ replay: { bytes: 1GiB } }')).message, /from 64KiB to 64MiB/);
+  assert.match(invalid(failover('{ failback: 60s }')).message, /expected "never" or/);
+});
+
 test.run();

@@ -56,4 +56,148 @@ test('a failed relay moves nothing, and is named', () => {
   assert.is(world.saidOf('standby-failed').length, 0);
 });
 
+test("a gateway's DELETE moves at once", () => {
+  const world = settled();
+  world.tell((policy, now) => policy.lost(0, 'closed-by-gateway', now));
+  assert.equal(world.moves[1], { at: 3000, gateway: 1, cause: 'failure' });
+});
+
+test('a local link that is down moves at once, to a path that leaves elsewhere', () => {
+  const world = settled();
+  world.tell((policy, now) => policy.linkDown([0, 1], now));
+  assert.equal(world.moves[1], { at: 3000, gateway: 2, cause: 'failure' });
+});
+
+test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
+  const dead = settled();
+  dead.stop(0);
+  dead.tell((policy, now) => policy.pathError(0, now));
+  dead.run(3200);
+  assert.ok((dead.moves[1]?.at ?? 9999) <= 3060, `moved at ${dead.moves[1]?.at}`);
+  const living = settled();
+  for (let forged = 0; forged < 100; forged++) {
+    living.tell((policy, now) => policy.pathError(0, now));
+    living.run(living.now + 100);
+  }
+  assert.is(living.moves.length, 1);
+});
+
+test('the traffic returns to the preferred gateway once it was good for the configured time', () => {
+  const world = settled();
+  world.place(0).line = false;
+  world.run(10_000);
+  world.place(0).line = true;
+  world.run(69_000);
+  assert.is(world.policy.active, 1);
+  world.run(75_000);
+  assert.equal([world.policy.active, world.moves.at(-1)?.cause], [0, 'failback']);
+});
+
+test('a gateway that fails often is returned to ever later', () => {
+  const world = settled();
+  const away: number[] = [];
+  for (let failure = 0; failure < 3; failure++) {
+    world.place(0).line = false;
+    world.run(world.now + 1000);
+    world.place(0).line = true;
+    const left = world.now;
+    while (world.policy.active !== 0) world.run(world.now + 1000);
+    away.push(world.now - left);
+  }
+  const [first = 0, second = 0, third = 0] = away;
+  assert.ok(first > 59_000 && second > 1.9 * first && third > 1.9 * second, away.join());
+});
+
+test("the operator's choice is carried out at once and kept", () => {
+  const world = settled();
+  world.tell((policy, now) => policy.switchTo(2, now));
+  assert.equal(world.moves[1], { at: 3000, gateway: 2, cause: 'operator' });
+  world.run(300_000);
+  assert.is(world.policy.active, 2);
+});
+
+test('cold: the operator and a drain move without a gap: the new tunnel first', () => {
+  for (const act of ['switchTo', 'drain'] as const) {
+    const world = settled({ options: { mode: 'cold' } });
+    world.tell((policy, now) => (act === 'drain' ? policy.drain(0, now) : policy.switchTo(1, now)));
+    assert.is(world.policy.active, 0);
+    world.run(4000);
+    assert.is(world.policy.active, 1, act);
+    assert.is(world.policy.stateOf(0), 'down');
+    assert.is(world.saidOf('failed').length, 0);
+  }
+});
+
+test('a draining gateway is left at once', () => {
+  const world = settled();
+  world.tell((policy, now) => policy.drain(0, now));
+  assert.equal(world.moves[1], { at: 3000, gateway: 1, cause: 'drain' });
+});
+
+test('duplicate: a second path is chosen, and another one when it fails or becomes the active one', () => {
+  const world = settled({ options: { mode: 'duplicate' } });
+  assert.is(world.second, 1);
+  world.stop(0);
+  world.run(4000);
+  assert.equal([world.policy.active, world.second], [1, 2]);
+});
+
+test('prefer latency: a faster path is taken after a while, and only one that is faster by the margin', () => {
+  const world = settled({ roundTripMs: [60, 58, 20], options: { prefer: 'latency' } });
+  world.run(30_000);
+  assert.equal(
+    world.moves.map(({ gateway, cause }) => `${cause} ${gateway}`),
+    ['start 0', 'latency 2'],
+  );
+});
+
+test('a gateway that restarted is connected anew', () => {
+  const world = settled();
+  world.stop(0);
+  world.startAgain(0);
+  world.run(20_000);
+  assert.ok(world.connected(0));
+  assert.is(world.policy.stateOf(0), 'standby');
+});
+
+test('after a sleep all paths are asked at once, and none is blamed', () => {
+  const world = settled();
+  world.stall(3_600_000);
+  world.run(3_603_001);
+  const before = [...world.probes];
+  world.tell((policy, now) => policy.refresh(now));
+  world.run(3_603_200);
+  assert.ok(world.probes.every((count, gateway) => count > (before[gateway] ?? 0)));
+  assert.is(world.moves.length, 1);
+});
+
+test('cold: a silent gateway is given up for the next one, and a whole round in vain for a wait', () => {
+  const world = settled({ options: { mode: 'cold' } });
+  assert.equal(
+    [0, 1, 2].map(gateway => world.policy.stateOf(gateway)),
+    ['active', 'down', 'down'],
+  );
+  world.stop(0);
+  world.run(3500);
+  assert.is(world.policy.active, 1);
+  world.network = false;
+  world.run(120_000);
+  assert.ok(world.saidOf('wait').length > 0);
+  world.network = true;
+  world.run(150_000);
+  assert.ok(world.policy.active !== undefined);
+});
+
+test('where no gateway answers from the start, every round of attempts ends with a word', () => {
+  for (const mode of ['cold', 'standby'] as const) {
+    const world = new World({ roundTripMs: PAPER, seed: 1, options: { mode } });
+    world.network = false;
+    world.start();
+    world.run(13_000);
+    assert.is(world.saidOf('wait').length, 1, mode);
+    world.run(120_000);
+    assert.ok(world.saidOf('wait').length > 3, mode);
+  }
+});
+
 test.run();
