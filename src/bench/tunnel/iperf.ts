@@ -1,10 +1,11 @@
 /** iperf3: streams of TCP and UDP, and what arrived of them. */
 import { VpnrError } from '../../errors.js';
-import type { Host } from '../../lab/index.js';
+import { type Host, until } from '../../lab/index.js';
 
 const READY_MS = 5_000;
 /** Beyond the time of the stream itself; a stream that hangs is ended. */
 const SLACK_MS = 15_000;
+const BUSY_MS = 10_000;
 
 /** Starts iperf3's server, which ends with its host. It serves one run after the other. */
 export async function startIperfServer(host: Host, address: string): Promise<void> {
@@ -54,8 +55,15 @@ export function iperfArguments({ address, seconds, count, reverse, datagrams }: 
 /** Runs iperf3's client in `host`; throws LAB_FAILED with iperf3's own reason. */
 export async function runIperf(host: Host, streams: Streams): Promise<Arrived> {
   const timeoutMs = streams.seconds * 1000 + SLACK_MS;
-  const { stdout, stderr } = await host.try(['iperf3', ...iperfArguments(streams)], { timeoutMs });
-  return parseIperf(stdout, stderr);
+  return until('the iperf3 server is free', BUSY_MS, async () => {
+    const { stdout, stderr } = await host.try(['iperf3', ...iperfArguments(streams)], { timeoutMs });
+    return isBusy(stdout) ? undefined : parseIperf(stdout, stderr);
+  });
+}
+
+/** Whether the server has not put away the streams of the run before yet, so that there was none. */
+export function isBusy(stdout: string): boolean {
+  return /"error":\s*"the server is busy/.test(stdout);
 }
 
 /** Reads what `iperf3 --json` prints. Its exit status is 0 whatever happened. */

@@ -1,7 +1,7 @@
 /** Reading what iperf3, ping and the kernel print. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { iperfArguments, parseIperf } from '../../../src/bench/tunnel/iperf.js';
+import { iperfArguments, isBusy, parseIperf } from '../../../src/bench/tunnel/iperf.js';
 import { parsePing } from '../../../src/bench/tunnel/ping.js';
 import {
   cpuSeconds,
@@ -36,6 +36,13 @@ test("iperf3's own error is told in one line", () => {
   const error = failing(() => parseIperf(JSON.stringify(report)));
   assert.is(error.code, 'LAB_FAILED');
   assert.is(error.message, 'iperf3: unable to connect to server: Connection refused');
+});
+
+test('a server that still ends the run before is no error', () => {
+  const report = { start: {}, end: {}, error: 'the server is busy running a test. try again later' };
+  assert.ok(isBusy(JSON.stringify(report, null, '\t')));
+  assert.not.ok(isBusy(JSON.stringify({ ...report, error: 'unable to connect to server' })));
+  assert.not.ok(isBusy(''));
 });
 
 test('an iperf3 that says nothing, or not enough, is an error', () => {
