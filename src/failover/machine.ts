@@ -319,7 +319,7 @@ export class Failover {
     if (this.#inVain.size === this.#options.gateways && this.#watch.up.length === 0) {
       this.#inVain.clear();
       const idle = this.#tunnels.those('connecting').length === 0;
-      actions.push({
+      actions.unshift({
         type: 'wait',
         waitMs: idle ? Math.max(0, (this.#tunnels.nextAttempt ?? now) - now) : 0,
       });
