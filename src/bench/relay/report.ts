@@ -171,7 +171,7 @@ function addedSection(added: RelayJson['added']): Section {
       columns: [
         { title: '' },
         { title: 'without', kind: 'figure' },
-        { title: 'with relay', kind: 'figure' },
+        { title: 'relay', kind: 'figure' },
         { title: 'unit' },
         { title: 'difference', kind: 'figure' },
         { title: 'in the paper' },
@@ -205,7 +205,7 @@ function difference(added: RelayJson['added'], test: AddedTest): string | null {
 
 function inPaper(test: AddedTest): string {
   const { throughputPercent, latencyMs } = PAPER.relay;
-  return test === 'ping' ? `+${latencyMs.join(' to ')} ms` : `-${throughputPercent.join(' to ')} %`;
+  return test === 'ping' ? `${latencyMs.join(' to ')} ms more` : `${throughputPercent.join(' to ')} % less`;
 }
 
 function addedGoals(added: RelayJson['added']): Goal[] {
