@@ -54,6 +54,10 @@ export function describeEvent(event: ConnectionEvent): string {
       return `${event.gateway}, which is on standby, failed: ${REASONS[event.reason]}`;
     case 'stuck':
       return `no answer by any gateway: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+    case 'drain':
+      return `${event.gateway} is about to stop`;
+    case 'resumed':
+      return `the machine slept for ${formatDuration(event.ms)}`;
     case 'recovered':
       return `${event.gateway} answers again`;
     case 'switched':

@@ -17,6 +17,7 @@ import { Journal } from '../io/journal.js';
 import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
+import { NetworkWatch } from './network-watch.js';
 import { GatewayResolver } from './resolver.js';
 import { Supervisor } from './supervisor.js';
 
@@ -82,20 +83,32 @@ async function setUp(
   const device = await Device.create(config, changes, await deviceMtu(config, addresses));
   cleanUp.add(() => device.close());
   const plane = createClientDataPlane();
-  const supervisor = new Supervisor({ config, ...secrets, resolver, plane, device, changes, ...options });
-  await plane.start(device, eventsFor(supervisor));
+  let supervisor: Supervisor | undefined;
+  const watch = await NetworkWatch.start(
+    { device: device.name, changes },
+    {
+      linkDown: paths => supervisor?.linkDown(paths),
+      networkChanged: moved => supervisor?.networkChanged(moved),
+      resumed: sleptMs => supervisor?.resumed(sleptMs),
+      failed: ({ message }) => supervisor?.notice(`the network cannot be watched: ${message}`),
+    },
+  );
+  cleanUp.add(() => watch.stop());
+  const started = new Supervisor({ config, ...secrets, resolver, plane, device, changes, watch, ...options });
+  supervisor = started;
+  await plane.start(device, eventsFor(started));
   cleanUp.add(() => plane.stop());
   const disconnect = new AbortController();
   const control = await ControlServer.listen(config.name, {
-    status: () => supervisor.status(),
+    status: () => started.status(),
     disconnect: () => disconnect.abort('vpnr disconnect'),
-    switchTo: gateway => supervisor.switchTo(gateway),
+    switchTo: gateway => started.switchTo(gateway),
   });
   // Whoever asked for the end is answered when all is put back.
   cleanUp.addLast(() => control.close());
-  cleanUp.add(() => supervisor.stop());
-  supervisor.start();
-  return { failure: supervisor.failure, signal: disconnect.signal };
+  cleanUp.add(() => started.stop());
+  started.start();
+  return { failure: started.failure, signal: disconnect.signal };
 }
 
 function eventsFor(supervisor: Supervisor): ClientEvents {

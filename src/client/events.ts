@@ -19,6 +19,10 @@ export type ConnectionEvent =
   | { event: 'standby-failed'; gateway: string; reason: FailureReason }
   /** The active path is silent, but so is every other one: there is nowhere to go. `ms`: as before. */
   | { event: 'stuck'; gateway: string; reason: FailureReason; ms: number }
+  /** A gateway is about to stop, and asks its clients to go elsewhere. */
+  | { event: 'drain'; gateway: string }
+  /** The machine has slept for so long. */
+  | { event: 'resumed'; ms: number }
   /** A gateway of which `standby-failed` or `stuck` was said answers again. */
   | { event: 'recovered'; gateway: string }
   /**

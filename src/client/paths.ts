@@ -5,6 +5,7 @@ import { toVpnrError, VpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
+import type { NetworkWatch } from './network-watch.js';
 import type { GatewayResolver } from './resolver.js';
 import { Tunnel } from './tunnel.js';
 
@@ -15,6 +16,7 @@ export interface PathsOptions {
   resolver: GatewayResolver;
   plane: ClientDataPlane;
   changes: NetworkChanges;
+  watch: NetworkWatch;
 }
 
 /** What becomes of the tunnels. None of it is told after `disconnect`. */
@@ -26,6 +28,8 @@ export interface PathEvents {
   connectFailed(gateway: number, error: VpnrError, ms: number): void;
   /** A tunnel that was up is gone. */
   lost(gateway: number, error: VpnrError, byPeer: boolean): void;
+  /** The gateway is about to stop, and asks us to go elsewhere. */
+  drain(gateway: number): void;
   /** The gateway answered a request of IKE. */
   alive(gateway: number, roundTripMs: number | undefined): void;
 }
@@ -99,7 +103,7 @@ export class GatewayPaths {
 
   /** Looks the gateway's address up, sees to the way to it outside the tunnel, and begins IKE. */
   async connect(gateway: number): Promise<void> {
-    const { config, psks, resolver, plane, changes } = this.#options;
+    const { config, psks, resolver, plane, changes, watch } = this.#options;
     const path = this.#at(gateway);
     const psk = psks[gateway] as Secret;
     const attempt = ++path.attempt;
@@ -109,6 +113,8 @@ export class GatewayPaths {
       const endpoint = await resolver.resolve(path.entry);
       if (path.attempt !== attempt) return;
       await changes.keepOutside(endpoint.address);
+      if (path.attempt !== attempt) return;
+      await watch.watch(gateway, endpoint.address);
       if (path.attempt !== attempt) return;
       this.#events.connecting(gateway, endpoint.address);
       path.tunnel = new Tunnel(
@@ -125,6 +131,7 @@ export class GatewayPaths {
         {
           up: (_, virtualAddress) => this.#up(gateway, endpoint.address, virtualAddress),
           alive: roundTripMs => this.#events.alive(gateway, roundTripMs),
+          drain: () => this.#events.drain(gateway),
           closed: (error, byPeer) => this.#closed(gateway, error, byPeer),
         },
       );
@@ -141,8 +148,22 @@ export class GatewayPaths {
     path.attempt++;
     path.tunnel = undefined;
     path.up = false;
+    this.#options.watch.forget(gateway);
     if (!up && path.lastError === undefined) this.#failed(gateway, this.#timedOut(path, tunnel));
     tunnel?.close();
+  }
+
+  /**
+   * The way to the gateway has changed: goes on from where we are now. False if the tunnel cannot, and has to be built
+   * anew.
+   */
+  rehome(gateway: number): boolean {
+    try {
+      return this.#at(gateway).tunnel?.rehome() ?? true;
+    } catch (error) {
+      this.#at(gateway).lastError = toVpnrError(error);
+      return false;
+    }
   }
 
   receive(gateway: number, datagram: Uint8Array): void {

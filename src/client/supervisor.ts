@@ -16,6 +16,7 @@ import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { Milestones } from './milestones.js';
+import type { NetworkWatch, PathChange } from './network-watch.js';
 import { OperatorSwitch, type Switched } from './operator-switch.js';
 import { GatewayPaths } from './paths.js';
 import { Probing } from './probing.js';
@@ -34,6 +35,7 @@ export interface SupervisorOptions {
   plane: ClientDataPlane;
   device: Device;
   changes: NetworkChanges;
+  watch: NetworkWatch;
   /** Go on for ever even if no gateway can be connected in the first round. */
   persist: boolean;
   emit(event: ConnectionEvent): void;
@@ -125,6 +127,35 @@ export class Supervisor {
   /** The relay leaves: its control connection will end, and is opened again when it is back. */
   drain(): void {
     if (!this.#stopped) this.#apply(this.#policy.relayAway(monotonicMs()));
+  }
+
+  // --- What the network watch reports
+
+  /** The interface that carries these paths is down. */
+  linkDown(paths: readonly number[]): void {
+    if (!this.#stopped) this.#apply(this.#policy.linkDown(paths, monotonicMs()));
+  }
+
+  /** These paths' packets leave by another way now, and any gateway may have come within reach or out of it. */
+  networkChanged(moved: readonly PathChange[]): void {
+    if (this.#stopped) return;
+    const now = monotonicMs();
+    this.linkDown(moved.filter(({ reachable }) => !reachable).map(({ path }) => path));
+    for (const { path, reachable } of moved) {
+      if (reachable && !this.#paths.rehome(path)) this.#apply(this.#policy.lost(path, 'link', now));
+    }
+    this.#apply(this.#policy.refresh(now));
+  }
+
+  /** The machine has slept. */
+  resumed(sleptMs: number): void {
+    if (this.#stopped) return;
+    this.#options.emit({ event: 'resumed', ms: Math.round(sleptMs) });
+    this.#apply(this.#policy.refresh(monotonicMs()));
+  }
+
+  notice(message: string): void {
+    this.#options.emit({ event: 'notice', message });
   }
 
   fail(error: unknown): void {
@@ -243,8 +274,14 @@ export class Supervisor {
       },
       lost: (gateway, _, byPeer) =>
         this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs())),
+      drain: gateway => this.#drained(gateway),
       alive: (gateway, roundTripMs) => this.#alive(gateway, roundTripMs),
     });
+  }
+
+  #drained(gateway: number): void {
+    this.#options.emit({ event: 'drain', gateway: this.#paths.nameOf(gateway) });
+    this.#apply(this.#policy.drain(gateway, monotonicMs()));
   }
 
   #alive(gateway: number, roundTripMs: number | undefined): void {

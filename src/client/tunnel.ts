@@ -28,6 +28,8 @@ export interface TunnelEvents {
   alive(roundTripMs: number | undefined): void;
   /** The gateway reaches us where we are now. Not called for the address that it was connected from. */
   rehomed?(local: Endpoint): void;
+  /** The gateway is about to stop, and asks us to go elsewhere. */
+  drain?(): void;
   /** It could not be connected, or is gone. Not after `close`. */
   closed(error: VpnrError, byPeer: boolean): void;
 }
@@ -168,6 +170,9 @@ export class Tunnel {
         return;
       case 'alive':
         this.#events.alive(output.roundTripMs);
+        return;
+      case 'drain':
+        this.#events.drain?.();
         return;
       case 'addresses-updated':
         this.#events.rehomed?.(this.#local);
