@@ -6,6 +6,7 @@ import type { Outcome } from '../bench/model.js';
 import { benchmarkPage } from '../bench/page.js';
 import { progressOn } from '../bench/progress.js';
 import { drawBenchmark } from '../bench/text.js';
+import { VpnrError } from '../errors.js';
 import { ownProgram } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
 import { mustBeWritable } from '../report/file.js';
@@ -78,4 +79,21 @@ export abstract class BenchCommand extends VpnrCommand {
     process.exitCode = await runInUserNamespace([...ownProgram(), ...process.argv.slice(2)]);
     return true;
   }
+}
+
+/** The names in a list with commas, in the order in which they are shown; all when there is no list. Throws USAGE. */
+export function chosen<Name extends string>(
+  what: string,
+  list: string | undefined,
+  all: readonly Name[],
+): Name[] {
+  if (list === undefined) return [...all];
+  const names = list.split(',').map(name => name.trim());
+  const unknown = names.find(name => !all.some(known => known === name));
+  if (unknown !== undefined) {
+    throw new VpnrError('USAGE', `there is no ${what} "${unknown}"`, {
+      remedy: `one or more of ${all.join(',')}`,
+    });
+  }
+  return all.filter(name => names.includes(name));
 }

@@ -6,7 +6,8 @@ import type { FailoverTiming } from './timing.js';
  * switch changes a pointer. `replay`: the same; the relay's ends send again what was lost. `duplicate`: packets
  * take the active and a second path.
  */
-export type FailoverMode = 'cold' | 'standby' | 'replay' | 'duplicate';
+export const FAILOVER_MODES = ['cold', 'standby', 'replay', 'duplicate'] as const;
+export type FailoverMode = (typeof FAILOVER_MODES)[number];
 
 export type FailureReason =
   /** Neither the path's probes nor the gateway itself are answered. */

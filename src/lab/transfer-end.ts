@@ -55,6 +55,8 @@ export type TransferEvent =
   | { event: 'failed'; code: string; message: string };
 
 const BLOCK = 65_536;
+/** With a limit on the rate: small enough for an even flow. */
+const PACED_BLOCK = 8192;
 /** Received bytes between two reports, unless they are to come at fixed times. */
 const REPORT_EVERY = 1_000_000;
 
@@ -86,10 +88,10 @@ function fail(error: NodeJS.ErrnoException): void {
 }
 
 /** The content: the keystream of AES-128-CTR under a key that names the role, so the two directions differ. */
-function contentOf(role: string): () => Buffer {
+function contentOf(role: string, size: number): () => Buffer {
   const key = createHash('sha256').update(`transfer ${role}`).digest().subarray(0, 16);
   const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
-  const zeros = Buffer.alloc(BLOCK);
+  const zeros = Buffer.alloc(size);
   return () => cipher.update(zeros);
 }
 
@@ -127,7 +129,7 @@ class TransferEnd {
   /** Sends until `bytes` are out and it has been told to finish. */
   async #send(socket: Socket): Promise<{ sent: number; sentSha256: string }> {
     const { role, sends, bytes, rate } = this.#options;
-    const next = contentOf(role);
+    const next = contentOf(role, rate === undefined ? BLOCK : PACED_BLOCK);
     const digest = createHash('sha256');
     if (!sends && !this.#isTold) await this.#told;
     while (sends && (this.#sent < bytes || !this.#isTold)) {
@@ -137,7 +139,7 @@ class TransferEnd {
       if (!socket.write(block)) await once(socket, 'drain');
       const early = rate === undefined ? 0 : (this.#sent / rate) * 1000 - (performance.now() - this.#started);
       // Also when there is no limit: lets the other direction and the line "finish" have their turn.
-      await new Promise(resolve => (early > 1 ? setTimeout(resolve, early) : setImmediate(resolve)));
+      await new Promise(resolve => (early >= 1 ? setTimeout(resolve, early) : setImmediate(resolve)));
     }
     socket.end();
     return { sent: this.#sent, sentSha256: digest.digest('hex') };

@@ -3,8 +3,7 @@ import { SYSTEMS, type System } from '../../bench/peers/index.js';
 import type { TunnelJson } from '../../bench/tunnel/result.js';
 import { benchTunnel } from '../../bench/tunnel/run.js';
 import { TESTS, type TestName } from '../../bench/tunnel/tests.js';
-import { BenchCommand } from '../../cli/bench.js';
-import { VpnrError } from '../../errors.js';
+import { BenchCommand, chosen } from '../../cli/bench.js';
 import { ownProgram } from '../../lab/index.js';
 
 const FULL = { rounds: 5, seconds: 2 };
@@ -60,17 +59,4 @@ export default class BenchTunnel extends BenchCommand {
     if (await this.ranInNamespace()) return undefined;
     return this.measure(flags, context => benchTunnel(context, options));
   }
-}
-
-/** The names in a list with commas, in the order in which they are shown; all when there is no list. Throws USAGE. */
-function chosen<Name extends string>(what: string, list: string | undefined, all: readonly Name[]): Name[] {
-  if (list === undefined) return [...all];
-  const names = list.split(',').map(name => name.trim());
-  const unknown = names.find(name => !all.some(known => known === name));
-  if (unknown !== undefined) {
-    throw new VpnrError('USAGE', `there is no ${what} "${unknown}"`, {
-      remedy: `one or more of ${all.join(',')}`,
-    });
-  }
-  return all.filter(name => names.includes(name));
 }
