@@ -84,6 +84,11 @@ export class GatewayPaths {
     return this.#paths.map(({ entry }) => entry.name);
   }
 
+  /** Gateways whose tunnels are up. */
+  get up(): number[] {
+    return this.#paths.flatMap(({ up }, gateway) => (up ? [gateway] : []));
+  }
+
   /** The address that the gateway assigned last. */
   virtualAddressOf(gateway: number): string | undefined {
     return this.#at(gateway).virtualAddress;

@@ -151,6 +151,8 @@ export class Supervisor {
   resumed(sleptMs: number): void {
     if (this.#stopped) return;
     this.#options.emit({ event: 'resumed', ms: Math.round(sleptMs) });
+    // A NAT on the way may have forgotten us.
+    for (const gateway of this.#paths.up) this.#paths.rehome(gateway);
     this.#apply(this.#policy.refresh(monotonicMs()));
   }
 
