@@ -12,7 +12,6 @@ export interface Trial {
 }
 
 interface FaultPlan {
-  /** As in "tokyo ... ". */
   text: string;
   inject(trial: Trial): Promise<void>;
   /** The city is as before. */
@@ -59,19 +58,19 @@ export const FAULTS = {
     outage: true,
   },
   'loss-30': {
-    text: 'loses 30 % of all packets',
+    text: '30 % of the packets to and from the gateway are lost',
     inject: async trial => line(trial).shape({ loss: LOSS }),
     repair: async trial => line(trial).shape({ loss: 0 }),
     moves: false,
   },
   'delay-200': {
-    text: 'is 200 ms further away all of a sudden',
+    text: 'the gateway is 200 ms further away all of a sudden',
     inject: async trial => line(trial).shape({ delayMs: (ROUND_TRIPS[trial.active] + JUMP_MS) / 2 }),
     repair: async trial => line(trial).shape({ delayMs: ROUND_TRIPS[trial.active] / 2 }),
     moves: false,
   },
   'all-down': {
-    text: 'and all others lose their lines; one comes back',
+    text: 'the lines to all gateways are cut, and one comes back',
     inject: async ({ city, active }) => {
       await Promise.all(GATEWAY_NAMES.map(name => injectFault(city, name, 'link-down')));
       // Until everything has been given up: longer than any detection.
@@ -85,7 +84,7 @@ export const FAULTS = {
     outage: true,
   },
   drain: {
-    text: 'sends its clients elsewhere (vpnr drain)',
+    text: 'the gateway sends its clients elsewhere (vpnr drain)',
     inject: ({ vpnr, active }) => vpnr(active, 'drain', 'gateway'),
     repair: async ({ city, active }) => {
       await city.gateways[active].stop();
@@ -95,8 +94,9 @@ export const FAULTS = {
     ownGatewaysOnly: true,
   },
   switch: {
-    text: 'is left as the operator wishes (vpnr switch)',
-    inject: ({ vpnr, active }) => vpnr('client', 'switch', othersThan(active)[0] as GatewayName),
+    text: 'the operator wants another gateway (vpnr switch)',
+    inject: ({ vpnr, active }) =>
+      vpnr('client', 'switch', othersThan(active)[0] as GatewayName, '--name', 'work'),
     repair: nothing,
     moves: true,
   },

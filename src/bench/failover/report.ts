@@ -130,7 +130,7 @@ function sectionsOf(results: readonly FailoverResult[], kind: GatewayKind): Sect
     const of = results.filter(result => result.fault === fault);
     const outage = planOf(fault).outage ? '; nothing could have carried it meanwhile' : '';
     return {
-      title: `${kind} gateways: ${fault} (it ${FAULTS[fault].text}${outage})`,
+      title: `${kind} gateways, ${fault}: ${FAULTS[fault].text}${outage}`,
       charts: [pauseChart(of)],
       table: {
         columns: [
