@@ -54,6 +54,8 @@ export function describeEvent(event: ConnectionEvent): string {
       return `${event.gateway}, which is on standby, failed: ${REASONS[event.reason]}`;
     case 'stuck':
       return `no answer by any gateway: ${REASONS[event.reason]}, silent for ${event.ms} ms`;
+    case 'blame':
+      return `${event.gateway}: ${REASONS[event.reason]}`;
     case 'drain':
       return `${event.gateway} is about to stop`;
     case 'resumed':

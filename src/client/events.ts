@@ -19,6 +19,8 @@ export type ConnectionEvent =
   | { event: 'standby-failed'; gateway: string; reason: FailureReason }
   /** The active path is silent, but so is every other one: there is nowhere to go. `ms`: as before. */
   | { event: 'stuck'; gateway: string; reason: FailureReason; ms: number }
+  /** What was said of a failure was wrong: a later answer shows another reason. */
+  | { event: 'blame'; gateway: string; reason: FailureReason }
   /** A gateway is about to stop, and asks its clients to go elsewhere. */
   | { event: 'drain'; gateway: string }
   /** The machine has slept for so long. */

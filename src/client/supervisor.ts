@@ -216,6 +216,13 @@ export class Supervisor {
       case 'stuck':
         this.#tellFailure('stuck', action);
         return;
+      case 'blame':
+        this.#options.emit({
+          event: 'blame',
+          gateway: this.#paths.nameOf(action.gateway),
+          reason: action.reason,
+        });
+        return;
       case 'recovered':
         this.#options.emit({ event: 'recovered', gateway: this.#paths.nameOf(action.gateway) });
         return;

@@ -43,6 +43,7 @@ export function failoverOptions(config: ClientConfig): FailoverOptions {
       relayGraceMs: 10_000,
       rebuildMs: 4000,
       rebuildAloneMs: 8000,
+      retireMs: 1000,
       forgetMs: 60_000,
       flapWindowMs: 600_000,
       failbackMs: failback === 'never' ? Number.POSITIVE_INFINITY : failback.after,

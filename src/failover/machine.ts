@@ -21,6 +21,8 @@ export class Failover {
   #started = false;
   /** Tried in vain since a path answered, or since `wait` was said. */
   readonly #inVain = new Set<number>();
+  /** Tunnels that were left because their gateways are about to stop, and when they are taken down. */
+  readonly #retiring = new Map<number, number>();
 
   /** `random` gives numbers from 0 to 1, for the back-off. */
   constructor(options: FailoverOptions, random: () => number) {
@@ -167,7 +169,7 @@ export class Failover {
     return this.#act(now);
   }
 
-  /** The gateway is about to stop: traffic leaves it once another one answers, and does not return before it reconnected. */
+  /** The gateway is about to stop: traffic leaves it once another one answers, then its tunnel ends. */
   drain(gateway: number, now: number): FailoverAction[] {
     if (this.#watch.at(gateway) !== undefined) this.#director.drain(gateway);
     this.#damping.avoid(gateway, now);
@@ -194,6 +196,7 @@ export class Failover {
 
   nextTimer(): number | undefined {
     const times = [this.#tunnels.nextDeadline, this.#watch.nextTimer, this.#director.nextTimer];
+    times.push(...this.#retiring.values());
     if (!this.#cold || this.#isIdle || this.#mustLeave) times.push(this.#tunnels.nextAttempt);
     const known = times.filter(time => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
@@ -246,8 +249,24 @@ export class Failover {
     const moves = this.#director.move(now);
     actions.push(...moves);
     if (this.#cold && moves.some(({ type }) => type === 'activate')) actions.push(...this.#dropOthers());
-    actions.push(...this.#connect(now), ...this.#director.chooseSecond(now));
+    actions.push(...this.#retire(now), ...this.#connect(now), ...this.#director.chooseSecond(now));
     return actions;
+  }
+
+  /** A gateway that waits for its clients to leave is told so once what was on its way has arrived. */
+  #retire(now: number): FailoverAction[] {
+    const left = this.#watch.up.filter(
+      path => this.#director.isDraining(path.gateway) && path !== this.#director.active,
+    );
+    for (const gateway of this.#retiring.keys())
+      if (!left.some(path => path.gateway === gateway)) this.#retiring.delete(gateway);
+    return left.flatMap(path => {
+      const at = this.#retiring.get(path.gateway) ?? now + this.#options.timing.retireMs;
+      this.#retiring.set(path.gateway, at);
+      if (now < at) return [];
+      this.#retiring.delete(path.gateway);
+      return this.#tearDown(path, now);
+    });
   }
 
   #fail(path: Path, now: number, reason?: FailureReason): FailoverAction[] {

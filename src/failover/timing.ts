@@ -46,6 +46,8 @@ export interface FailoverTiming {
   /** A tunnel whose gateway is silent for this long is built anew: `rebuildMs` while another path lives, else later. */
   rebuildMs: number;
   rebuildAloneMs: number;
+  /** How long the tunnel to a gateway that is about to stop is kept for what is on its way, once the traffic is elsewhere. */
+  retireMs: number;
   /** A failure this long ago no longer counts against a gateway when the next one is chosen. */
   forgetMs: number;
   /** A failure this long ago no longer counts for hold-down. */

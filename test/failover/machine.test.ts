@@ -134,6 +134,16 @@ test('a draining gateway is left at once', () => {
   assert.equal(world.moves[1], { at: 3000, gateway: 1, cause: 'drain' });
 });
 
+test('the tunnel to a drained gateway ends a little after the traffic has left it, and not before', () => {
+  const world = settled();
+  world.tell((policy, now) => policy.drain(0, now));
+  world.run(3900);
+  assert.is(world.policy.stateOf(0), 'standby');
+  world.run(4100);
+  assert.is(world.policy.stateOf(0), 'down');
+  assert.is(world.saidOf('failed').length + world.saidOf('standby-failed').length, 0);
+});
+
 test('duplicate: a second path is chosen, and another one when it fails or becomes the active one', () => {
   const world = settled({ options: { mode: 'duplicate' } });
   assert.is(world.second, 1);

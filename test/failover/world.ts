@@ -29,6 +29,7 @@ export const TIMING: FailoverTiming = {
   relayGraceMs: 10_000,
   rebuildMs: 4000,
   rebuildAloneMs: 8000,
+  retireMs: 1000,
   forgetMs: 60_000,
   flapWindowMs: 600_000,
   failbackMs: 60_000,
