@@ -43,7 +43,6 @@ import {
   TX_MMSG,
   TX_NAMES,
   TX_SLOTS,
-  TX_SPLIT_MMSG,
 } from '../src/packet/abi';
 
 // struct msghdr and struct cmsghdr of 64-bit Linux.
@@ -160,8 +159,13 @@ let groupOpen: bool = false;
 
 /** Empties TX_MMSG. */
 export function clearMessages(): void {
-  messages = 0;
-  vectors = 0;
+  clearMessagesFrom(0);
+}
+
+/** Goes on with message `first`, and the entry of TX_IOV of that number. */
+export function clearMessagesFrom(first: u32): void {
+  messages = first;
+  vectors = first;
   groupOpen = false;
 }
 
@@ -173,6 +177,11 @@ export function messageCount(): u32 {
 /** How many datagrams a super-packet may make, so that there is room for the other packets of the batch. */
 export function messageRoom(): u32 {
   return max<i32>(DATAGRAMS_MAX - BATCH - vectors, 0);
+}
+
+/** Datagrams in TX_MMSG, its first part. */
+export function datagramCount(): u32 {
+  return vectors;
 }
 
 /** Takes the next entry of TX_IOV. */
@@ -230,16 +239,16 @@ export function setMessage(list: usize, at: u32, vector: u32, data: usize, lengt
 }
 
 /**
- * Makes a message of its own, in TX_SPLIT_MMSG, of each datagram in the messages of the array `list` from `first` to
+ * Makes a message of its own, in the array `target`, of each datagram in the messages of the array `list` from `first` to
  * before `end`; their number.
  */
-export function messageSplit(list: usize, first: u32, end: u32): u32 {
+export function messageSplit(list: usize, first: u32, end: u32, target: usize): u32 {
   let made: u32 = 0;
   for (let i = first; i < end; i++) {
     const message = list + i * MMSG_SIZE;
     const datagrams = load<u32>(message, MSG_IOVLEN);
     for (let k: u32 = 0; k < datagrams; k++) {
-      const single = TX_SPLIT_MMSG + made++ * MMSG_SIZE;
+      const single = target + made++ * MMSG_SIZE;
       memory.copy(single, message, MMSG_SIZE);
       store<u64>(single, load<u64>(message, MSG_IOV) + k * IOVEC_SIZE, MSG_IOV);
       store<u64>(single, 1, MSG_IOVLEN);

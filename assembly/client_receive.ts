@@ -12,12 +12,14 @@ import {
   ADDRESS_DEVICE,
   ADDRESS_PATH,
   BATCH,
+  CLIENT_WINDOW,
   COUNTER_CONTROL,
   COUNTER_DRAINS,
   COUNTER_KEEPALIVES,
   COUNTER_PROBE_REPLIES,
   COUNTER_RX_BYTES,
   COUNTER_RX_PACKETS,
+  COUNTER_SUSPECTS,
   DROP_RELAY_DUPLICATE,
   DROP_RELAY_INNER,
   DROP_RELAY_SESSION,
@@ -29,11 +31,10 @@ import {
   DROP_RX_SHORT,
   DROP_RX_TRUNCATED,
   DROP_RX_UNKNOWN_SPI,
-  DUPLICATE_WINDOW,
   ERR_INDEX,
   ERR_LENGTH,
   EVENT_DRAIN,
-  EVENT_PROBE_REPLY,
+  EVENT_SUSPECT,
   PATH_MAX,
   RELAY_DATA,
   RELAY_DRAIN,
@@ -42,6 +43,7 @@ import {
   RELAY_MODE_NONE,
   RELAY_PROBE_BODY,
   RELAY_PROBE_REPLY,
+  RELAY_SUSPECT,
   RESULT_TO_DEVICE,
   TRAFFIC_RECEIVED,
 } from '../src/packet/abi';
@@ -56,6 +58,7 @@ import {
   receiveSlot,
   receiveTruncated,
 } from './batch';
+import { probeAnswered } from './client_probe';
 import {
   addressAt,
   clientPort,
@@ -63,6 +66,7 @@ import {
   isAssigned,
   lease,
   maxSegment,
+  pathEpoch,
   receiveKey,
   relayAddress,
   relayMode,
@@ -92,7 +96,15 @@ import {
   PROTOCOL_UDP,
 } from './ip';
 import { clampMss } from './mss';
-import { relayHead, relayOpen, relaySequence, relaySession, relayTail, UDP_HEADER } from './relay';
+import {
+  relayEpoch,
+  relayHead,
+  relayOpen,
+  relaySequence,
+  relaySession,
+  relayTail,
+  UDP_HEADER,
+} from './relay';
 import { rewriteDestination } from './rewrite';
 import { SA_PATH, saInbound } from './sa';
 
@@ -183,19 +195,24 @@ function receiveRelay(path: u32, udp: usize, available: u32): u32 {
     relaySession(header) === sessionIndex;
   if (!isOurs) return DROP_RELAY_SESSION;
   const sequence = relaySequence(header);
-  if (!windowCheck(relayWindow, DUPLICATE_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
+  if (!windowCheck(relayWindow, CLIENT_WINDOW, sequence)) return DROP_RELAY_DUPLICATE;
   const type = relayOpen(relayMode, header, length - UDP_HEADER, receiveKey);
   if (type < 0) return -type;
-  windowAccept(relayWindow, DUPLICATE_WINDOW, sequence);
+  windowAccept(relayWindow, CLIENT_WINDOW, sequence);
   const head = relayHead(relayMode);
   const body = header + head;
   const bodyLength = length - UDP_HEADER - head - relayTail(relayMode);
   if (type === RELAY_DATA) return receiveLeased(body, bodyLength);
   if (type === RELAY_PROBE_REPLY) {
     if (bodyLength < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;
-    const time = bswap<u64>(load<u64>(body, 4));
-    addEvent(EVENT_PROBE_REPLY, path, bswap<u32>(load<u32>(body)), 0, time, 0);
+    probeAnswered(path, header, body, bodyLength);
     return COUNTER_PROBE_REPLIES;
+  }
+  if (type === RELAY_SUSPECT) {
+    if (bodyLength < 4) return DROP_RELAY_SHORT;
+    // What it says of another path than the active one is of no use any more.
+    if (relayEpoch(header) === pathEpoch) addEvent(EVENT_SUSPECT, path, bswap<u32>(load<u32>(body)), 0, 0, 0);
+    return COUNTER_SUSPECTS;
   }
   if (type !== RELAY_DRAIN) return DROP_RELAY_TYPE;
   addEvent(EVENT_DRAIN, path, 0, 0, 0, 0);

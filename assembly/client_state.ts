@@ -2,8 +2,8 @@
 // they lie in packets.
 import {
   ADDRESS_PATH,
+  CLIENT_WINDOW,
   DIRECTION_OUT,
-  DUPLICATE_WINDOW,
   ERR_INDEX,
   ERR_STATE,
   OK,
@@ -16,9 +16,12 @@ import {
   SA_MAX,
   SCRATCH,
   SESSION_KEYS,
+  SWITCH_NONE,
 } from '../src/packet/abi';
 import { batchInit } from './batch';
-import { windowReset } from './duplicate';
+import { windowComplete, windowReset } from './duplicate';
+import { relayWrap } from './relay';
+import { RING_SIZE, ringClear } from './ring';
 import { SA_LIVE, SA_PATH, SA_SPI, saPaths, saRecord } from './sa';
 
 // --- Addresses: one of each family in a slot ------------------------------------------------------------------
@@ -70,13 +73,29 @@ export const lease: usize = memory.data(4, 4);
 /** Keys as the mode needs them, RELAY_SEALED_KEY bytes at most. */
 export const sendKey: usize = memory.data(RELAY_SEALED_KEY, 16);
 export const receiveKey: usize = memory.data(RELAY_SEALED_KEY, 16);
-/** Of the relay's sequence numbers; windowSize(DUPLICATE_WINDOW) bytes. */
-export const relayWindow: usize = memory.data(8 + DUPLICATE_WINDOW / 8, 8);
-let relaySequence: u64 = 0;
+/** Of the relay's sequence numbers; windowSize(CLIENT_WINDOW) bytes. */
+export const relayWindow: usize = memory.data(8 + CLIENT_WINDOW / 8, 8);
+/** What was sent to the relay and may have to be sent again. */
+export const ring: usize = memory.data(RING_SIZE, 16);
+/** Sequence number of the last packet to the relay, zero if there was none. */
+export let lastRelaySequence: u64 = 0;
+let complete: u64 = 0;
 
 /** The sequence number for the next packet to the relay. 64 bits do not run out. */
 export function nextRelaySequence(): u64 {
-  return ++relaySequence;
+  return ++lastRelaySequence;
+}
+
+/** The relay's number up to which none is missing here. */
+export function relayComplete(): u64 {
+  complete = windowComplete(relayWindow, CLIENT_WINDOW, complete);
+  return complete;
+}
+
+/** Puts the outer headers in front of the relay packet of `length` bytes at `h`, from the path. Returns the new start. */
+export function wrapForRelay(h: usize, length: u32, path: u32): usize {
+  const source = load<u32>(addressAt(ADDRESS_PATH + path, 4));
+  return relayWrap(h, length, source, relayAddress, clientPort, relayPort);
 }
 
 /** Names the relay (IPv4, as a number in host order; zero: none). If it is another one, the session ends. */
@@ -113,8 +132,12 @@ export function clientUnbind(): void {
   memory.fill(sendKey, 0, RELAY_SEALED_KEY);
   memory.fill(receiveKey, 0, RELAY_SEALED_KEY);
   store<u32>(lease, 0);
-  windowReset(relayWindow, DUPLICATE_WINDOW);
-  relaySequence = 0;
+  windowReset(relayWindow, CLIENT_WINDOW);
+  ringClear(ring);
+  lastRelaySequence = 0;
+  complete = 0;
+  secondIsKnown = false;
+  switchState = SWITCH_NONE;
 }
 
 // --- Paths ----------------------------------------------------------------------------------------------------
@@ -157,12 +180,25 @@ export function clientPath(path: u32, index: i32): i32 {
   return OK;
 }
 
-/** Sends device packets over this path from now on, under this epoch (u16). -1: drops them. */
-export function clientActivate(path: i32, epoch: u32): i32 {
-  if (path >= PATH_MAX) return ERR_INDEX;
-  activePath = max(path, -1);
-  pathEpoch = epoch & 0xffff;
-  return OK;
+/** The path that chosen packets take too, -1 for none, and whether the relay has confirmed that it knows it as that. */
+export let secondPath: i32 = -1;
+export let secondIsKnown: bool = false;
+/** Where the change to the active path is, a SWITCH_ constant. */
+export let switchState: u32 = SWITCH_NONE;
+
+export function setSecond(path: i32, isKnown: bool): void {
+  secondPath = path;
+  secondIsKnown = isKnown;
+}
+
+export function setSwitchState(state: u32): void {
+  switchState = state;
+}
+
+/** Sets the path and epoch (u16) of device packets; -1: no path, which leaves the epoch as it is. */
+export function setActive(path: i32, epoch: u32): void {
+  activePath = path;
+  if (path >= 0) pathEpoch = epoch & 0xffff;
 }
 
 /** The largest MSS that TCP may announce through the tunnel over IPv4; for IPv6 20 bytes less are used. */
@@ -197,5 +233,6 @@ export function clientInit(baseLow: u32, baseHigh: u32): void {
   clientUnbind();
   activePath = -1;
   pathEpoch = 0;
+  secondPath = -1;
   maxSegment = 0xffff;
 }

@@ -2,44 +2,34 @@
 //   1. cut up super-packets, complete checksums (device_in.ts); check it
 //   2. tell application traffic (device address) from the control connection's (control address) by its source
 //   3. clamp TCP's MSS, translate the source: to the lease (relay) or to the path's virtual address
-//   4. with a relay, put the headers in front that carry it there
+//   4. with a relay, put the headers in front that carry it there, keep a copy (ring.ts), and make one for a second path
 //   5. hold it against the association's selectors, seal it in place, list it as a message
 import {
   ADDRESS_CONTROL,
   ADDRESS_DEVICE,
   ADDRESS_PATH,
   BATCH,
-  COUNTER_PROBES_SENT,
+  COUNTER_HELD_PACKETS,
   COUNTER_TX_BYTES,
   COUNTER_TX_PACKETS,
-  DROP_TX_DESTINATION,
   DROP_TX_MALFORMED,
   DROP_TX_NO_SESSION,
   DROP_TX_NO_TUNNEL,
-  DROP_TX_SEQUENCE_EXHAUSTED,
   DROP_TX_SOURCE,
   DROP_TX_TOO_BIG,
-  ERR_INDEX,
   ERR_LENGTH,
-  ERR_STATE,
   MAX_PACKET,
-  OK,
-  OWN_MESSAGE,
-  OWN_SLOT,
-  PATH_MAX,
   RELAY_DATA,
   RELAY_MODE_IPIP,
   RELAY_MODE_NONE,
-  RELAY_PROBE,
-  RELAY_PROBE_BODY,
   TRAFFIC_SENT,
-  TX_MMSG,
 } from '../src/packet/abi';
-import { addMessage, clearMessages, messageCount, next, setMessage, transmitSlot } from './batch';
+import { clearMessages, messageCount, next } from './batch';
+import { isChosen, secondCopy, secondFinish, secondIsUsed, secondRewind } from './client_second';
+import { send } from './client_send';
 import {
   activePath,
   addressAt,
-  clientPort,
   hasAddress,
   isAssigned,
   lease,
@@ -49,57 +39,49 @@ import {
   pathEpoch,
   relayAddress,
   relayMode,
-  relayPort,
-  relayWindow,
+  ring,
   sendKey,
   sessionIndex,
+  wrapForRelay,
 } from './client_state';
+import { replays, switchFreesChosen, switchHolds } from './client_switch';
 import { add, count } from './counters';
 import { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
-import { windowHighest } from './duplicate';
-import { ESP_HEAD, espSeal } from './esp';
 import { checkPacket, IPV4_SOURCE, IPV6_SOURCE, ipVersion } from './ip';
 import { clampMss } from './mss';
-import { ipipEncapsulate, relayEncapsulate, relayTail } from './relay';
+import { ipipEncapsulate, relayHead, relayProtect, relayTail } from './relay';
 import { rewriteSource } from './rewrite';
-import { mayLeave } from './selectors';
+import { ENTRY_HELD, ENTRY_SECOND, ringAppend } from './ring';
+
+/** In this batch: what is sent is kept, and held; there are two paths; it matters which flow a packet is of. */
+let isKeeping: bool = false;
+let isHolding: bool = false;
+let isDoubling: bool = false;
+let asksFlows: bool = false;
 
 /**
  * Seals what is in the first `packets` slots of TX_SLOTS (or BIG_TX_SLOTS), whose lengths are in TX_LENGTHS, for the
- * active path. Returns the number of messages in TX_MMSG to send on its socket; the rest is dropped and counted.
+ * active path. Returns the number of messages in TX_MMSG to send on its socket; RESULT_SECOND more are for the second path.
+ * The rest is dropped, or held until the end of a switch, and counted.
  */
 export function clientTransmit(packets: u32): i32 {
   if (packets > <u32>BATCH) return ERR_LENGTH;
   clearMessages();
   deviceRewind();
+  secondRewind();
+  isKeeping = replays();
+  isHolding = switchHolds();
+  isDoubling = secondIsUsed();
+  asksFlows = isDoubling || (isHolding && switchFreesChosen());
   for (let i: u32 = 0; i < packets; i++) {
     for (let p = deviceFirst(i); p !== 0; p = deviceNext()) {
       const drop = transmit(p, deviceLength);
       if (drop !== 0) count(drop);
     }
   }
-  return messageCount();
-}
-
-/**
- * Makes a relay probe for the path: message OWN_MESSAGE. The relay sends `id` and the u64 `time` back (EVENT_PROBE_REPLY).
- * On another path than the active one it carries an older epoch, so that it does not move the session there.
- */
-export function clientProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32): i32 {
-  if (path >= <u32>PATH_MAX) return ERR_INDEX;
-  const sa = pathAssociation(path);
-  if (sa === 0 || relayMode === RELAY_MODE_NONE || !isAssigned(ADDRESS_PATH + path, 4)) return ERR_STATE;
-  const body = transmitSlot(OWN_SLOT);
-  store<u32>(body, bswap<u32>(id));
-  store<u32>(body, bswap<u32>(timeHigh), 4);
-  store<u32>(body, bswap<u32>(timeLow), 8);
-  store<u64>(body, bswap<u64>(windowHighest(relayWindow)), 12);
-  const epoch = <i32>path === activePath ? pathEpoch : pathEpoch - 1;
-  const outer = toRelay(body, RELAY_PROBE_BODY, RELAY_PROBE, epoch, path);
-  const sealed = seal(sa, outer, <u32>(body - outer) + RELAY_PROBE_BODY + relayTail(relayMode));
-  if (sealed > 0) setMessage(TX_MMSG, OWN_MESSAGE, OWN_MESSAGE, outer - ESP_HEAD, sealed, 0);
-  count(sealed > 0 ? COUNTER_PROBES_SENT : -sealed);
-  return sealed > 0 ? OK : ERR_STATE;
+  const messages = messageCount();
+  secondFinish();
+  return messages;
 }
 
 /** Makes a datagram of the packet of `available` bytes at `p`. Returns the reason for a drop, 0 if there is none. */
@@ -141,42 +123,25 @@ function sendRelayed(sa: usize, p: usize, length: u32, family: u32): u32 {
   if (relayMode === RELAY_MODE_NONE || family !== 4) return DROP_TX_NO_SESSION;
   if (!isAssigned(ADDRESS_PATH + activePath, 4)) return DROP_TX_NO_TUNNEL;
   if (load<u32>(p, IPV4_SOURCE) !== load<u32>(lease)) rewriteSource(p, length, lease);
-  const outer =
-    relayMode === RELAY_MODE_IPIP
-      ? ipipEncapsulate(p, length, load<u32>(addressAt(ADDRESS_PATH + activePath, 4)), relayAddress)
-      : toRelay(p, length, RELAY_DATA, pathEpoch, activePath);
-  return send(sa, outer, <u32>(p - outer) + length + relayTail(relayMode));
-}
-
-/** Makes a relay packet of a payload, with UDP and IP header in front. Returns the new start. */
-function toRelay(payload: usize, length: u32, type: u32, epoch: u32, path: u32): usize {
-  return relayEncapsulate(
-    relayMode,
-    payload,
-    length,
-    type,
-    sessionIndex,
-    epoch,
-    nextRelaySequence(),
-    sendKey,
-    load<u32>(addressAt(ADDRESS_PATH + path, 4)),
-    relayAddress,
-    clientPort,
-    relayPort,
-  );
-}
-
-/** Appends the packet, sealed, to the messages. Returns the reason for a drop, 0 if there is none. */
-function send(sa: usize, p: usize, length: u32): u32 {
-  const sealed = seal(sa, p, length);
-  if (sealed < 0) return -sealed;
-  addMessage(p - ESP_HEAD, sealed, 0);
-  return 0;
-}
-
-/** Seals the packet. Returns the length of the datagram at p - ESP_HEAD, or the reason for a drop, negated. */
-function seal(sa: usize, p: usize, length: u32): i32 {
-  if (!mayLeave(sa, p, length)) return -DROP_TX_DESTINATION;
-  const sealed = espSeal(sa, p, length);
-  return sealed === 0 ? -DROP_TX_SEQUENCE_EXHAUSTED : sealed;
+  if (relayMode === RELAY_MODE_IPIP) {
+    const source = load<u32>(addressAt(ADDRESS_PATH + activePath, 4));
+    const outer = ipipEncapsulate(p, length, source, relayAddress);
+    return send(sa, outer, <u32>(p - outer) + length);
+  }
+  const isChosenFlow = asksFlows && isChosen(p, length);
+  const sequence = nextRelaySequence();
+  const h = relayProtect(relayMode, p, length, RELAY_DATA, sessionIndex, pathEpoch, sequence, sendKey);
+  const total = relayHead(relayMode) + length + relayTail(relayMode);
+  const isDouble = isChosenFlow && isDoubling && secondCopy(h, total);
+  if (isKeeping) {
+    const isHeld = isHolding && !(isChosenFlow && switchFreesChosen());
+    const flags = (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
+    ringAppend(ring, h, total, sequence, flags);
+    if (isHeld) {
+      count(COUNTER_HELD_PACKETS);
+      return 0;
+    }
+  }
+  const outer = wrapForRelay(h, total, activePath);
+  return send(sa, outer, <u32>(h - outer) + total);
 }

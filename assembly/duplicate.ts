@@ -53,6 +53,30 @@ export function windowPreload(w: usize, bits: u32, sequence: u64): u64 {
   return load<u64>(w) + load<u64>(blockOf(w, bits, sequence));
 }
 
+/** Whether `sequence` was accepted, as far as is remembered. */
+export function windowHas(w: usize, bits: u32, sequence: u64): bool {
+  const highest = load<u64>(w);
+  if (sequence === 0 || sequence > highest || highest - sequence >= bits) return false;
+  return (load<u64>(blockOf(w, bits, sequence)) & maskOf(sequence)) !== 0;
+}
+
+/**
+ * The highest number up to which none is missing that would still be accepted. `known`: what this returned before, or
+ * zero, so that the bits before that are not looked at again.
+ */
+export function windowComplete(w: usize, bits: u32, known: u64): u64 {
+  const highest = load<u64>(w);
+  let complete = highest > bits ? max(known, highest - bits) : known;
+  while (complete < highest) {
+    const from = complete + 1;
+    const block = load<u64>(blockOf(w, bits, from)) >> (from & 63);
+    const accepted = min(ctz(~block), highest - complete);
+    complete += accepted;
+    if (accepted < 64 - (from & 63)) break;
+  }
+  return complete;
+}
+
 /** Clears the bits of the numbers from `from` up to but without `end`. */
 function clear(w: usize, bits: u32, from: u64, end: u64): void {
   while (from < end) {

@@ -2,9 +2,10 @@
 export { aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
 export { batchOffloads, messageSplit } from './batch';
 export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
+export { clientProbe, clientSwitchProbe } from './client_probe';
 export { clientReceive } from './client_receive';
+export { clientRules, clientSecond } from './client_second';
 export {
-  clientActivate,
   clientAddress,
   clientBind,
   clientCredit,
@@ -14,10 +15,25 @@ export {
   clientRelay,
   clientUnbind,
 } from './client_state';
-export { clientProbe, clientTransmit } from './client_transmit';
+export {
+  clientActivate,
+  clientReplay,
+  clientResend,
+  clientSwitchGiveUp,
+  clientSwitchState,
+} from './client_switch';
+export { clientTransmit } from './client_transmit';
+export { clockSet } from './clock';
 export { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
 export { addToDevice, deviceClear, deviceFlush } from './device_out';
-export { windowAccept, windowCheck, windowHighest, windowReset } from './duplicate';
+export {
+  windowAccept,
+  windowCheck,
+  windowComplete,
+  windowHas,
+  windowHighest,
+  windowReset,
+} from './duplicate';
 export { espOpen, espSeal } from './esp';
 export { gatewayInit, gatewayReceive, gatewayTransmit } from './gateway';
 export {
@@ -37,7 +53,15 @@ export {
   relayOpen,
   relayProtect,
 } from './relay';
-export { relayDrain, relayInit, relayReceive, relayReceiveIpip, relayTransmit } from './relay_server';
+export { relayIsResending, relayResend } from './relay_probes';
+export {
+  relayDrain,
+  relayInit,
+  relayReceive,
+  relayReceiveIpip,
+  relayReplay,
+  relayTransmit,
+} from './relay_server';
 export { rewriteDestination, rewriteDestinationPort, rewriteSource, rewriteSourcePort } from './rewrite';
 export { saInstall, saRemove } from './sa';
 export { relaySessionInfo, relaySessionInstall, relaySessionRemove } from './sessions';

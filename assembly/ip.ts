@@ -16,6 +16,7 @@ export const PROTOCOL_FRAGMENT: u32 = 44;
 export const PROTOCOL_AH: u32 = 51;
 export const PROTOCOL_ICMPV6: u32 = 58;
 export const PROTOCOL_DESTINATION_OPTIONS: u32 = 60;
+export const PROTOCOL_SCTP: u32 = 132;
 export const PROTOCOL_MOBILITY: u32 = 135;
 export const PROTOCOL_UDP_LITE: u32 = 136;
 export const PROTOCOL_HIP: u32 = 139;

@@ -1,12 +1,12 @@
 /**
  * The relay protocol's data packets and IP in IP (RFC 2003), built in front of a packet and checked in place.
  *
- * Header, in network order: u8 version << 4 | type, u8 flags (zero, ignored), u16 path epoch, u32 session index, u64
- * sequence number. What follows depends on the session's mode:
+ * Header, in network order: u8 version << 4 | type, u8 flags (of probes: RELAY_FLAG_ constants; else zero and ignored),
+ * u16 path epoch, u32 session index, u64 sequence number. What follows depends on the session's mode:
  *
- *   clear, ipip: u64 tag (little endian), payload. The tag is SipHash-2-4 over the header and the first 24 bytes of the
- *     payload: an inner IPv4 header and the ports behind it, so nobody without the key can speak for an address, replay,
- *     or move a session. The rest of the payload has its own checksums, and the lines behind the gateways are trusted
+ *   clear, ipip: u64 tag (little endian), payload. The tag is SipHash-2-4 over the header and the payload, of which in DATA the
+ *     first 24 bytes count: an inner IPv4 header and the ports behind it, so nobody without the key can speak for an address, replay,
+ *     or move a session. The rest of a packet has its own checksums, and the lines behind the gateways are trusted
  *     with it.
  *   sealed: payload, 16 bytes tag. The payload, of every type, is encrypted and all is authenticated by
  *     AEAD_CHACHA20_POLY1305 (RFC 8439 section 2.8), the 16 bytes of the header being the associated data: 8 bytes more
@@ -29,6 +29,7 @@ import {
   DROP_RELAY_SHORT,
   DROP_RELAY_TAG,
   DROP_RELAY_VERSION,
+  RELAY_DATA,
   RELAY_HEADER,
   RELAY_MODE_SEALED,
   RELAY_SEALED_HEADER,
@@ -60,11 +61,12 @@ import { sipHash24 } from './siphash';
 
 export const UDP_HEADER: u32 = 8;
 const UDP_CHECKSUM: usize = 6;
+const FLAGS: usize = 1;
 const EPOCH: usize = 2;
 const SESSION: usize = 4;
 const SEQUENCE: usize = 8;
 const TAG: usize = 16;
-/** Payload bytes under the tag. */
+/** Payload bytes of DATA under the tag. */
 const TAGGED_PAYLOAD: u32 = 24;
 const OUTER_TTL: u32 = 64;
 /** All of the traffic class but the two bits of explicit congestion notification. */
@@ -77,6 +79,10 @@ const SLID: usize = 8;
 
 export function relayType(h: usize): u32 {
   return <u32>load<u8>(h) & 15;
+}
+
+export function relayFlags(h: usize): u32 {
+  return load<u8>(h, FLAGS);
 }
 
 export function relayEpoch(h: usize): u32 {
@@ -110,7 +116,7 @@ export function relayTail(mode: u32): u32 {
 
 /**
  * Makes a relay packet of the `length` bytes of payload at `p`, with relayHead bytes in front and relayTail behind.
- * Returns its address. `key`: RELAY_KEY bytes, or RELAY_SEALED_KEY in sealed mode, in which the payload is encrypted in
+ * Returns its address. `type`: with flags, if there are any, as a second byte. `key`: RELAY_KEY bytes, or RELAY_SEALED_KEY in sealed mode, in which the payload is encrypted in
  * place and no sequence number may ever come twice with a key.
  */
 export function relayProtect(
@@ -168,9 +174,10 @@ function isTagged(h: usize, length: u32, key: usize): bool {
  * for the time of hashing the fields before it slide up over it, so that all that is tagged is in one piece.
  */
 function tagOf(h: usize, length: u32, key: usize): u64 {
+  const tagged = relayType(h) === RELAY_DATA ? min(length, TAGGED_PAYLOAD) : length;
   const fields = v128.load(h);
   v128.store(h + SLID, fields);
-  const tag = sipHash24(key, h + SLID, <u32>TAG + min(length, TAGGED_PAYLOAD));
+  const tag = sipHash24(key, h + SLID, <u32>TAG + tagged);
   v128.store(h, fields);
   return tag;
 }
@@ -180,11 +187,6 @@ function tagOf(h: usize, length: u32, key: usize): u64 {
 /**
  * As relayProtect, and puts UDP and IPv4 header in front. Returns the new start. Addresses as they lie in memory, ports in
  * host order.
- *
- * The UDP checksum is zero, "none", as RFC 768 allows for IPv4: ESP protects all up to the gateway, the tag what
- * decides about the packet's handling, and what is inside has checksums of its own. A checksum would be one more pass
- * over each packet for little. The packet may be fragmented behind the gateway (DF clear, identification from the
- * sequence number): a line with a smaller MTU there costs speed rather than the connection.
  */
 export function relayEncapsulate(
   mode: u32,
@@ -201,13 +203,34 @@ export function relayEncapsulate(
   destinationPort: u32,
 ): usize {
   const h = relayProtect(mode, p, length, type, sessionIndex, epoch, sequence, key);
+  const whole = relayHead(mode) + length + relayTail(mode);
+  return relayWrap(h, whole, outerSource, outerDestination, sourcePort, destinationPort);
+}
+
+/**
+ * Puts UDP and IPv4 header in front of the relay packet of `length` bytes at `h`. Returns the new start.
+ *
+ * The UDP checksum is zero, "none", as RFC 768 allows for IPv4: ESP protects all up to the gateway, the tag what
+ * decides about the packet's handling, and what is inside has checksums of its own. A checksum would be one more pass
+ * over each packet for little. The packet may be fragmented behind the gateway (DF clear, identification from the
+ * sequence number): a line with a smaller MTU there costs speed rather than the connection.
+ */
+export function relayWrap(
+  h: usize,
+  length: u32,
+  outerSource: u32,
+  outerDestination: u32,
+  sourcePort: u32,
+  destinationPort: u32,
+): usize {
   const udp = h - UDP_HEADER;
-  const udpLength = UDP_HEADER + relayHead(mode) + length + relayTail(mode);
+  const udpLength = UDP_HEADER + length;
   store16(udp, sourcePort);
   store16(udp + 2, destinationPort);
   store16(udp + 4, udpLength);
   store<u16>(udp, 0, UDP_CHECKSUM);
-  return ipv4Header(udp, udpLength, PROTOCOL_UDP, 0, <u32>sequence, 0, outerSource, outerDestination);
+  const identification = <u32>relaySequence(h);
+  return ipv4Header(udp, udpLength, PROTOCOL_UDP, 0, identification, 0, outerSource, outerDestination);
 }
 
 /**

@@ -2,19 +2,23 @@
  * The relay server's pipelines: between its data socket (UDP), its raw socket (IP in IP) and its TUN device.
  *
  * From the network: session by index -> duplicate filter -> tag -> filter accepts -> path of the newest epoch ->
- * inner source is the lease -> MSS -> device. From the device: destination -> session -> MSS -> header -> the session's
- * path. Nothing is changed, nothing is answered, before a packet's tag was right.
+ * inner source is the lease -> MSS -> device. From the device: destination -> session -> MSS -> header -> a copy for the
+ * ring -> the session's path, and the second one. Nothing is changed, nothing is answered, before a packet's tag was right.
  *
  * Leases and paths are IPv4: a path is the first eight bytes of a sockaddr_in.
  */
 import {
   BATCH,
-  COUNTER_PROBE_REPLIES,
+  CLIENT_WINDOW,
+  COUNTER_HELD_PACKETS,
   COUNTER_RX_BYTES,
   COUNTER_RX_PACKETS,
+  COUNTER_SECOND_PACKETS,
   COUNTER_SESSION_MOVES,
+  COUNTER_SUSPECTS,
   COUNTER_TX_BYTES,
   COUNTER_TX_PACKETS,
+  DATAGRAMS_MAX,
   DROP_RELAY_DUPLICATE,
   DROP_RELAY_INNER,
   DROP_RELAY_PATH,
@@ -38,11 +42,11 @@ import {
   RELAY_HEADER,
   RELAY_MODE_IPIP,
   RELAY_PROBE,
-  RELAY_PROBE_BODY,
-  RELAY_PROBE_REPLY,
+  RELAY_SUSPECT,
   RESULT_NEXT,
   RESULT_RAW,
-  RESULT_REPLIES,
+  SECOND_LIST,
+  SECOND_PACKETS,
   SESSION_MAX,
   TX_MMSG,
   TX_NAMES,
@@ -56,6 +60,7 @@ import {
   batchRenew,
   clearMessages,
   clearResults,
+  datagramCount,
   messageCount,
   next,
   nextVector,
@@ -80,20 +85,24 @@ import {
   relayEpoch,
   relayHead,
   relayOpen,
-  relayProtect,
   relaySequence,
   relaySession,
   relayTail,
 } from './relay';
+import { answerProbe, protect, protectedLength } from './relay_probes';
+import { ENTRY_HELD, ENTRY_SECOND, ringAppend, ringInit, ringIsResending } from './ring';
 import {
+  sessionAsk,
   sessionAt,
+  sessionChooses,
   sessionCountReceived,
   sessionEpoch,
+  sessionHear,
+  sessionHeardAgo,
   sessionIndex,
   sessionLease,
   sessionMode,
   sessionMove,
-  sessionNextSequence,
   sessionOf,
   sessionOfLease,
   sessionPath,
@@ -101,12 +110,23 @@ import {
   sessionPreload,
   sessionPreloadLease,
   sessionReceiveKey,
-  sessionSendKey,
+  sessionReplays,
+  sessionRing,
+  sessionSecond,
+  sessionSent,
+  sessionStandby,
+  sessionSuspectedWithin,
   sessionWindow,
 } from './sessions';
 
 /** A sockaddr_in to be copied; zero behind its first eight bytes. */
 const NAME: usize = memory.data(NAME_SIZE, 16);
+/** When the client, sent to and not heard, is told, and how often. A message takes SUSPICION_SIZE bytes. */
+const SUSPECT_AFTER_MS: u32 = 100;
+const SUSPECT_EVERY_MS: u32 = 100;
+const SUSPICIONS_MAX: u32 = 64;
+const SUSPICION_SIZE: u32 = 512;
+const SUSPICION_HEADROOM: u32 = 64;
 /** TCP's MSS, for IPv4, that fits the clients' tunnels. */
 let maxSegment: u32 = 0;
 /** u64: the sum of what was loaded ahead goes here, so that the compiler takes none of it for useless. */
@@ -118,8 +138,14 @@ const PRELOADED: usize = memory.data(8, 8);
  */
 export function relayInit(baseLow: u32, baseHigh: u32, poolAddress: u32, poolPrefix: u32, segment: u32): i32 {
   batchInit(baseLow, baseHigh);
+  ringInit(0, 0, 0, CLIENT_WINDOW);
   maxSegment = segment;
   return poolInit(poolAddress, poolPrefix);
+}
+
+/** Keeps what is sent to clients that want it: up to `bytes` in all and `sessionBytes` for one session, for `ageMs`. */
+export function relayReplay(bytes: u32, sessionBytes: u32, ageMs: u32): void {
+  ringInit(bytes, sessionBytes, ageMs, CLIENT_WINDOW);
 }
 
 // --- From the network -----------------------------------------------------------------------------------------
@@ -190,24 +216,28 @@ function receiveDatagram(i: u32, h: usize, length: u32): u32 {
   const isHighest = sequence > windowHighest(window);
   windowAccept(window, DUPLICATE_WINDOW, sequence);
   sessionCountReceived(session);
-  followPath(session, load<u64>(receiveName(i)), relayEpoch(h), isHighest);
+  const path = load<u64>(receiveName(i));
+  followPath(session, path, relayEpoch(h), isHighest, type);
+  if (path === sessionPath(session)) sessionHear(session);
 
   const payload = h + relayHead(mode);
   const payloadLength = length - relayHead(mode) - relayTail(mode);
   if (type === RELAY_DATA) return receiveInner(session, payload, payloadLength);
-  if (type === RELAY_PROBE) return answerProbe(session, i, payload, payloadLength);
+  if (type === RELAY_PROBE) return answerProbe(session, i, h, payload, payloadLength);
   return DROP_RELAY_TYPE;
 }
 
 /**
  * An authentic packet came over `path`. The session goes there if the packet is of a newer epoch, or the newest of
- * all in the current one (a gateway's NAT may change ports). A late packet of an old epoch moves nothing.
+ * all in the current one (a gateway's NAT may change ports). A late packet of an old epoch moves nothing. With a second path,
+ * packets of one epoch come over both: there the probes tell the first.
  */
-function followPath(session: usize, path: u64, epoch: u32, isHighest: bool): void {
+function followPath(session: usize, path: u64, epoch: u32, isHighest: bool, type: u32): void {
   const current = sessionPath(session);
   if (current !== 0) {
     const known = sessionEpoch(session);
     if (epoch === known ? !isHighest : !epochIsNewer(epoch, known)) return;
+    if (epoch === known && type !== RELAY_PROBE && sessionSecond(session) !== 0) return;
   }
   sessionMove(session, path, epoch);
   if (path === current) return;
@@ -225,16 +255,6 @@ function receiveInner(session: usize, p: usize, available: u32): u32 {
   addToDevice(p, length);
   count(COUNTER_RX_PACKETS);
   add(COUNTER_RX_BYTES, length);
-  return 0;
-}
-
-/** Sends a probe's body back to where datagram `i` came from, in its own place and no longer than it was. */
-function answerProbe(session: usize, i: u32, body: usize, length: u32): u32 {
-  if (length < <u32>RELAY_PROBE_BODY) return DROP_RELAY_SHORT;
-  const h = protect(session, body, length, RELAY_PROBE_REPLY);
-  const reply = next(RESULT_REPLIES);
-  setMessage(TX_MMSG, reply, reply, h, protectedLength(session, length), receiveName(i));
-  count(COUNTER_PROBE_REPLIES);
   return 0;
 }
 
@@ -274,6 +294,10 @@ function receiveIpip(i: u32): u32 {
 
 // --- From the device ------------------------------------------------------------------------------------------
 
+/** In this batch: messages for second paths, in SECOND_LIST; suspicions told. */
+let seconds: u32 = 0;
+let suspicions: u32 = 0;
+
 /**
  * Handles what is in the first `packets` slots of TX_SLOTS (or BIG_TX_SLOTS), whose lengths are in TX_LENGTHS. Returns the
  * number of messages for the data socket, in TX_MMSG, or ERR_LENGTH for more than a batch; those for the raw socket are RESULT_RAW in
@@ -285,9 +309,12 @@ export function relayTransmit(packets: u32): i32 {
   clearMessages();
   deviceRewind();
   preloadLeases(packets);
+  seconds = 0;
+  suspicions = 0;
   for (let i: u32 = 0; i < packets; i++) {
     for (let p = deviceFirst(i); p !== 0; p = deviceNext()) account(transmitPacket(p, deviceLength));
   }
+  sendSeconds();
   return messageCount();
 }
 
@@ -309,10 +336,69 @@ function transmitPacket(p: usize, available: u32): u32 {
     setMessage(TX_RAW_MMSG, at, nextVector(), p, length, name);
     return 0;
   }
+  const second = sessionSecond(session);
+  const isChosen = second !== 0 && sessionChooses(session, p, length);
   const h = protect(session, p, length, RELAY_DATA);
-  store<u64>(NAME, path);
-  addMessage(h, protectedLength(session, length), NAME);
+  const total = protectedLength(session, length);
+  const isDouble = isChosen && addSecond(h, total, second);
+  if (sessionReplays(session)) {
+    const ring = sessionRing(session);
+    // Behind what is sent again.
+    const isHeld = ringIsResending(ring);
+    const flags = (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
+    ringAppend(ring, h, total, sessionSent(session), flags);
+    if (isHeld) {
+      count(COUNTER_HELD_PACKETS);
+      return 0;
+    }
+  }
+  send(h, total, path);
+  if (sessionAsk(session) >= SUSPECT_AFTER_MS) suspect(session);
   return 0;
+}
+
+function send(h: usize, length: u32, path: u64): void {
+  store<u64>(NAME, path);
+  addMessage(h, length, NAME);
+}
+
+/** Lists the relay packet for the second path too, if there is room for all that may come after it. */
+function addSecond(h: usize, length: u32, path: u64): bool {
+  if (datagramCount() + seconds >= <u32>DATAGRAMS_MAX / 2) return false;
+  const entry = SECOND_LIST + (seconds++ << 4);
+  store<u32>(entry, <u32>h);
+  store<u32>(entry, length, 4);
+  store<u64>(entry, path, 8);
+  return true;
+}
+
+/** Makes messages of what is in SECOND_LIST: behind all others, so that those can be sent together. */
+function sendSeconds(): void {
+  for (let i: u32 = 0; i < seconds && datagramCount() < <u32>DATAGRAMS_MAX; i++) {
+    const entry = SECOND_LIST + (i << 4);
+    send(load<u32>(entry), load<u32>(entry, 4), load<u64>(entry, 8));
+    count(COUNTER_SECOND_PACKETS);
+  }
+}
+
+/**
+ * The client is sent packets and not heard over its path, where it would probe: tells it so over the other paths that are
+ * known. It may be that only what it sends is lost.
+ */
+function suspect(session: usize): void {
+  const second = sessionSecond(session);
+  const standby = sessionStandby(session);
+  if ((second | standby) === 0 || suspicions >= SUSPICIONS_MAX) return;
+  if (sessionSuspectedWithin(session, SUSPECT_EVERY_MS)) return;
+  if (second !== 0) sendSuspicion(session, second);
+  if (standby !== 0 && standby !== second) sendSuspicion(session, standby);
+}
+
+function sendSuspicion(session: usize, path: u64): void {
+  const body = SECOND_PACKETS + suspicions++ * SUSPICION_SIZE + SUSPICION_HEADROOM;
+  store<u32>(body, bswap<u32>(sessionHeardAgo(session)));
+  send(protect(session, body, 4, RELAY_SUSPECT), protectedLength(session, 4), path);
+  count(COUNTER_SUSPECTS);
 }
 
 /** Why a packet from the device goes nowhere: a DROP_TX_ counter, or zero. */
@@ -342,27 +428,6 @@ export function relayDrain(first: u32): i32 {
   }
   store<u32>(RESULT_NEXT, place);
   return messages;
-}
-
-/** Makes the session's next packet of the payload at `p`, in place; returns its address. */
-function protect(session: usize, p: usize, length: u32, type: u32): usize {
-  const sequence = sessionNextSequence(session);
-  return relayProtect(
-    sessionMode(session),
-    p,
-    length,
-    type,
-    sessionIndex(session),
-    sessionEpoch(session),
-    sequence,
-    sessionSendKey(session),
-  );
-}
-
-/** Bytes of the session's packet that carries `length` bytes. */
-function protectedLength(session: usize, length: u32): u32 {
-  const mode = sessionMode(session);
-  return relayHead(mode) + length + relayTail(mode);
 }
 
 /** Writes a sockaddr_in, whose first eight bytes are `path`, to entry `i` of the array `names`; returns its address. */

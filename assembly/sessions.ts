@@ -11,6 +11,8 @@ import {
   RELAY_MODE_IPIP,
   RELAY_MODE_SEALED,
   RELAY_SEALED_KEY,
+  RULE_SIZE,
+  RULES_MAX,
   SCRATCH,
   SESSION_INDEX_MASK,
   SESSION_INFO_EPOCH,
@@ -22,8 +24,11 @@ import {
   SESSION_WINDOWS,
   SESSIONS,
 } from '../src/packet/abi';
-import { windowPreload, windowReset } from './duplicate';
+import { now } from './clock';
+import { windowComplete, windowHighest, windowPreload, windowReset } from './duplicate';
+import { flowMatches } from './flows';
 import { poolContains, poolEntry } from './pool';
+import { RING_SIZE, ringBegin, ringClear } from './ring';
 
 // A session record, two cache lines. All zero: no session. What clear mode needs of one that receives is in the first.
 /** u32 session index. */
@@ -43,6 +48,35 @@ const RECEIVED: usize = 32;
 /** RELAY_SEALED_KEY bytes each: keys of the packets from the client, and to it. ChaCha20 needs no tables made of them. */
 const RECEIVE_KEY: usize = 40;
 const SEND_KEY: usize = RECEIVE_KEY + RELAY_SEALED_KEY;
+/** u64 sequence number of the last packet sent before the epoch was raised; u32, one more than the epoch for which the
+ * client has been sent what it lacks, or zero; u32, whether that epoch's path was the second one before. */
+const SENT_BEFORE: usize = 112;
+const ANSWERED: usize = 120;
+const WAS_SECOND: usize = 124;
+/** u64, other paths as in PATH, or zero: the second one, and the one last heard besides. */
+const SECOND: usize = 128;
+const STANDBY: usize = 136;
+/** u64 sequence number of the probe that told the second path. */
+const SECOND_SEQUENCE: usize = 144;
+/** u64, the number up to which nothing from the client is missing. */
+const COMPLETE: usize = 152;
+/** u32 time when the client was last heard over its path; u32 time, odd, when first something was sent since, or zero. */
+const HEARD: usize = 160;
+const ASKED: usize = 164;
+/** u32 time of the last RELAY_SUSPECT; u32, whether what is sent is kept. */
+const SUSPECTED: usize = 168;
+const REPLAYS: usize = 172;
+/** u32, the next session that is being resent to, and whether this one is. */
+const NEXT_RESENDING: usize = 176;
+const RESENDING: usize = 180;
+/** RING_SIZE bytes. */
+const RING: usize = 192;
+/** u32 number of flow rules; RULES_MAX rules. */
+const RULE_COUNT: usize = 256;
+const RULES: usize = 260;
+
+if (<u32>RULES + RULES_MAX * RULE_SIZE > <u32>SESSION_SIZE) ERROR('the rules do not fit in a session record');
+if (<u32>RING + RING_SIZE > <u32>RULE_COUNT) ERROR('the ring does not fit in a session record');
 
 /** Whether there has been a session in sealed mode: its receive key reaches into the record's second line. */
 let hasSealed: bool = false;
@@ -94,9 +128,151 @@ export function sessionPathAddress(session: usize): u32 {
   return load<u32>(session, PATH + 4);
 }
 
+/** The client is reached there. With another epoch it says again which path is the second. */
 export function sessionMove(session: usize, path: u64, epoch: u32): void {
+  if (epoch !== load<u32>(session, EPOCH)) {
+    store<u64>(session, load<u64>(session, SENT), SENT_BEFORE);
+    store<u32>(session, path === load<u64>(session, SECOND), WAS_SECOND);
+    store<u64>(session, 0, SECOND);
+    store<u64>(session, 0, STANDBY);
+    store<u32>(session, 0, ASKED);
+  }
   store<u64>(session, path, PATH);
   store<u32>(session, epoch, EPOCH);
+}
+
+// --- Hearing and being heard ---
+
+/** The client was heard over its path. */
+export function sessionHear(session: usize): void {
+  store<u32>(session, now, HEARD);
+  store<u32>(session, 0, ASKED);
+}
+
+/** How long ago, in ms, that was. */
+export function sessionHeardAgo(session: usize): u32 {
+  return now - load<u32>(session, HEARD);
+}
+
+/** Something is sent to the client: for how long, in ms, that has been so without its being heard. */
+export function sessionAsk(session: usize): u32 {
+  const asked = load<u32>(session, ASKED);
+  if (asked !== 0) return max<i32>(now - asked, 0);
+  store<u32>(session, now | 1, ASKED);
+  return 0;
+}
+
+/** Whether the client was told so before in the last `ms`; if not, it is now. */
+export function sessionSuspectedWithin(session: usize, ms: u32): bool {
+  const told = load<u32>(session, SUSPECTED);
+  if (told !== 0 && now - told < ms) return true;
+  store<u32>(session, now | 1, SUSPECTED);
+  return false;
+}
+
+/** A path other than the active one over which the client was heard, or zero. */
+export function sessionStandby(session: usize): u64 {
+  return load<u64>(session, STANDBY);
+}
+
+export function sessionSetStandby(session: usize, path: u64): void {
+  store<u64>(session, path, STANDBY);
+}
+
+// --- The second path ---
+
+/** The second path, or zero. */
+export function sessionSecond(session: usize): u64 {
+  return load<u64>(session, SECOND);
+}
+
+/** The probe `sequence` says that `path` (zero: none) is the second one, for the flows of `count` rules at `rules`. */
+export function sessionSetSecond(session: usize, path: u64, sequence: u64, rules: usize, count: u32): void {
+  if (sequence <= load<u64>(session, SECOND_SEQUENCE)) return;
+  store<u64>(session, sequence, SECOND_SEQUENCE);
+  store<u64>(session, path, SECOND);
+  store<u32>(session, count, RULE_COUNT);
+  memory.copy(session + RULES, rules, count * RULE_SIZE);
+}
+
+/** Whether the IPv4 packet is of a flow for two paths. */
+export function sessionChooses(session: usize, p: usize, length: u32): bool {
+  return flowMatches(session + RULES, load<u32>(session, RULE_COUNT), p, length);
+}
+
+// --- What is kept, and sent again ---
+
+export function sessionRing(session: usize): usize {
+  return session + RING;
+}
+
+/** Whether what is sent to the client is kept. */
+export function sessionReplays(session: usize): bool {
+  return load<u32>(session, REPLAYS) !== 0;
+}
+
+export function sessionSetReplays(session: usize, replays: bool): void {
+  if (load<u32>(session, REPLAYS) === <u32>replays) return;
+  store<u32>(session, replays, REPLAYS);
+  if (!replays) ringClear(session + RING);
+}
+
+/** The number up to which nothing from the client is missing. */
+export function sessionComplete(session: usize): u64 {
+  const complete = windowComplete(sessionWindow(session), DUPLICATE_WINDOW, load<u64>(session, COMPLETE));
+  store<u64>(session, complete, COMPLETE);
+  return complete;
+}
+
+export function sessionSent(session: usize): u64 {
+  return load<u64>(session, SENT);
+}
+
+/** Whether the client has not yet been sent what it lacked when it took the present path; from now on it has. */
+export function sessionAnswers(session: usize): bool {
+  const answered = sessionEpoch(session) + 1;
+  if (load<u32>(session, ANSWERED) === answered) return false;
+  store<u32>(session, answered, ANSWERED);
+  return true;
+}
+
+/** The sessions that are being resent to: a list, in order. */
+let firstResending: usize = 0;
+let lastResending: usize = 0;
+
+/** Begins to send again what the probe's body of `length` bytes at `body` lacks. */
+export function sessionResend(session: usize, body: usize, length: u32): void {
+  const wasSecond = load<u32>(session, WAS_SECOND) !== 0;
+  ringBegin(session + RING, body, length, load<u64>(session, SENT_BEFORE), wasSecond);
+  if (load<u32>(session, RESENDING) !== 0) return;
+  store<u32>(session, 1, RESENDING);
+  store<u32>(session, 0, NEXT_RESENDING);
+  if (lastResending !== 0) store<u32>(lastResending, <u32>session, NEXT_RESENDING);
+  else firstResending = session;
+  lastResending = session;
+}
+
+/** The first session of the list, or zero. */
+export function sessionResending(): usize {
+  return firstResending;
+}
+
+/** The session after this one in the list, or zero. */
+export function sessionNextResending(session: usize): usize {
+  return load<u32>(session, NEXT_RESENDING);
+}
+
+/** Takes the session off the list. */
+export function sessionEndResend(session: usize): void {
+  if (load<u32>(session, RESENDING) === 0) return;
+  store<u32>(session, 0, RESENDING);
+  const next: usize = load<u32>(session, NEXT_RESENDING);
+  let before: usize = 0;
+  for (let other = firstResending; other !== session; other = load<u32>(other, NEXT_RESENDING))
+    before = other;
+  if (before !== 0) store<u32>(before, <u32>next, NEXT_RESENDING);
+  else firstResending = next;
+  if (lastResending === session) lastResending = before;
 }
 
 /** Uses up the next sequence number. At a million packets per second u64 lasts 580,000 years. */
@@ -172,7 +348,11 @@ export function relaySessionRemove(index: u32): i32 {
   const session = sessionOf(index);
   if (session === 0) return ERR_INDEX;
   store<u32>(poolEntry(sessionLease(session)), 0);
-  windowReset(sessionWindow(session), DUPLICATE_WINDOW);
+  const window = sessionWindow(session);
+  // A window that was never written to stays without memory.
+  if (windowHighest(window) !== 0) windowReset(window, DUPLICATE_WINDOW);
+  sessionEndResend(session);
+  ringClear(session + RING);
   memory.fill(session, 0, SESSION_SIZE);
   return OK;
 }

@@ -115,6 +115,8 @@ function eventsFor(supervisor: Supervisor): ClientEvents {
   return {
     ike: (path, datagram) => supervisor.receiveIke(path, datagram),
     probeReply: (path, id, roundTripMs) => supervisor.probeReply(path, id, roundTripMs),
+    suspected: () => {},
+    switched: () => {},
     drain: () => supervisor.drain(),
     traffic: (sent, received) => supervisor.traffic(sent, received),
     pathError: path => supervisor.pathError(path),

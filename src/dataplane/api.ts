@@ -5,10 +5,31 @@
 
 import type { VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
+import type { FlowRule } from '../packet/core.js';
 import type { Secret } from '../secret.js';
 import type { Offloads, Tun } from './offloads.js';
 
+export type { FlowRule } from '../packet/core.js';
+
 export type RelayMode = 'clear' | 'sealed' | 'ipip';
+
+/** What both ends of a session do against losses when its path fails. */
+export interface FailoverSettings {
+  /**
+   * Bounds on what is kept of the packets sent lately, to be sent again if the other end lacks them; `bytes` 0: nothing is
+   * kept. It needs a relay session, in another mode than ipip. The relay keeps what it sends to us, within bounds of its own.
+   */
+  replay: { bytes: number; ageMs: number };
+  /** Flows that take the second path too, at most RULES_MAX rules; empty: all. */
+  duplicate: readonly FlowRule[];
+}
+
+/**
+ * How to go on when the active path changes. `failed`: what was on its way is lost, so packets from the device wait until it
+ * has been sent again, at least a round trip of the new path and at most a second. `alive`: what is on its way will arrive
+ * over the path of before; packets take the new path at once, and what was lost nevertheless is sent again a little later.
+ */
+export type ActivationKind = 'failed' | 'alive';
 
 /** The client's end of a relay session. The data plane wipes the keys once it has installed them. */
 export interface RelayBinding {
@@ -28,8 +49,22 @@ export interface RelayBinding {
 export interface ClientEvents {
   /** An IKE message from a path's gateway, without the non-ESP marker. */
   ike(path: number, datagram: Uint8Array): void;
-  /** A probe came back. */
-  probeReply(path: number, id: number, roundTripMs: number): void;
+  /**
+   * A probe came back. `heardMsAgo`: when it passed the relay, that long ago the relay had last received an authentic packet of
+   * ours over the session's active path; much more than the interval of probes and traffic means that our packets on that path
+   * are lost, whatever comes back over it.
+   */
+  probeReply(path: number, id: number, roundTripMs: number, heardMsAgo: number): void;
+  /**
+   * The relay says over `path`, which is not the active one, that for `silentMs` it has sent us packets over the active path and
+   * heard nothing from us over it. Said at most every 100 ms; authentic, but a hint: one of the two directions may be in order.
+   */
+  suspected(path: number, silentMs: number): void;
+  /**
+   * A change of the active path that was to lose nothing is over: what the relay lacked is being sent again. `ms`: since
+   * `activate`. Not `answered`: the relay did not answer in time, and all that it has not acknowledged is sent again.
+   */
+  switched(path: number, epoch: number, ms: number, answered: boolean): void;
   /** The relay asked us to leave it. */
   drain(): void;
   /**
@@ -83,8 +118,21 @@ export interface ClientDataPlane {
   setRelay(relay: Endpoint): void;
   bindRelay(binding: RelayBinding): void;
   unbindRelay(): void;
-  /** Sends device packets over this path from now on, under this path epoch (u16). Undefined: drop them. */
-  activate(path: number | undefined, epoch: number): void;
+  /** What is kept and doubled from now on; what was kept before is forgotten. At first nothing is kept. */
+  setFailover(settings: FailoverSettings): void;
+  /**
+   * Sends device packets over this path from now on, under this path epoch (u16). Undefined: drop them. The relay is told at
+   * once. If something is kept and the epoch is newer than the one before, nothing of it is lost (see ActivationKind), and each
+   * packet is sent again at most once; otherwise packets just take the new path. If it was the second path, there is no second
+   * path afterwards.
+   */
+  activate(path: number | undefined, epoch: number, kind?: ActivationKind): void;
+  /**
+   * Sends packets of the flows in `duplicate` over this path as well, from when the relay has confirmed it, with the same
+   * numbers, so that the first copy counts; the relay does the same. Undefined: over the active path only. The relay is told
+   * at once, and again with every probe over the path, so a path that is probed is confirmed sooner or later.
+   */
+  setSecondPath(path: number | undefined): void;
   /** Sends a relay probe over the path. */
   probe(path: number, id: number): void;
   /** Counters by name, as in `counterNames`; a snapshot. */
@@ -102,6 +150,16 @@ export interface RelaySession {
   /** RELAY_KEY bytes each, RELAY_SEALED_KEY in sealed mode, wiped once installed. Never installed before. */
   sendKey: Secret;
   receiveKey: Secret;
+}
+
+/**
+ * Bounds on what a relay keeps, for clients that ask for it, of the packets that it sent them lately: bytes in all and for one
+ * session, and age. Without bounds nothing is kept.
+ */
+export interface ReplayBounds {
+  bytes: number;
+  sessionBytes: number;
+  ageMs: number;
 }
 
 export interface RelayEvents {
@@ -125,7 +183,14 @@ export interface RelayDataPlane {
    * can move, with the data socket's address (the kernel chooses a `listen` port of 0).
    */
   start(
-    options: { tun: Tun; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
+    options: {
+      tun: Tun;
+      listen: Endpoint;
+      ipip: boolean;
+      pool: string;
+      maxSegment: number;
+      replay?: ReplayBounds;
+    },
     events: RelayEvents,
   ): Promise<{ local: Endpoint }>;
   /**

@@ -38,12 +38,14 @@ import {
   RESULT_TO_DEVICE,
   RX_MMSG,
   RX_SLOTS,
+  SECOND_MESSAGE,
   SLOT_HEADROOM,
   SLOT_SIZE,
   SUPER_MAX,
   TO_CONTROL,
   TO_DEVICE,
   TX_LENGTHS,
+  TX_MMSG,
   TX_SLOTS,
   TX_SPLIT_MMSG,
   VNET_HEADER,
@@ -58,6 +60,9 @@ const SUPER_BYTES = 256 << 10;
 const SUPER_PACKETS = 1024;
 /** Messages that a batch of datagrams received together has at most: about as many bytes as another. */
 const TOGETHER_BATCH = 16;
+
+/** Where messages for a client's second path are split, while others may wait to be sent. */
+const SECOND_SPLIT = TX_SPLIT_MMSG + SECOND_MESSAGE * MMSG_SIZE;
 
 /** In a struct msghdr, u64: its iovecs, each of which is a datagram. */
 const MSG_DATAGRAMS = 24;
@@ -272,9 +277,10 @@ export class BatchSender {
   #split(reason: number): void {
     const { core } = this.#io;
     if (reason === EIO) core.useOffloads(core.offloads & ~OFFLOAD_SEND);
-    this.#end = core.exports.messageSplit(this.#sending, this.#next, this.#end);
+    const target = this.#list === TX_MMSG + SECOND_MESSAGE * MMSG_SIZE ? SECOND_SPLIT : TX_SPLIT_MMSG;
+    this.#end = core.exports.messageSplit(this.#sending, this.#next, this.#end, target);
     this.#next = 0;
-    this.#sending = TX_SPLIT_MMSG;
+    this.#sending = target;
   }
 }
 

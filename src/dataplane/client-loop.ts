@@ -1,7 +1,7 @@
 /**
  * The client's worker: a loop that moves packets between the device and the gateways. A turn waits for something
  * to do, carries out commands, then handles at most one batch of each descriptor, so that none starves another:
- *   device: read -> clientTransmit -> sendmmsg on the active path's socket
+ *   device: read -> clientTransmit -> sendmmsg on the active path's socket, and on that of the second path
  *   path:   recvmmsg -> clientReceive -> write to the device; IKE and events to the main thread
  */
 import { monotonicMs, monotonicNs } from '../io/clock.js';
@@ -13,12 +13,17 @@ import {
   EVENT_DRAIN,
   EVENT_PROBE_REPLY,
   EVENT_SIZE,
+  EVENT_SUSPECT,
+  EVENT_SWITCHED,
   EVENTS,
   MMSG_SIZE,
   OK,
   OWN_MESSAGE,
   PATH_MAX,
   RESULT_EVENTS,
+  RESULT_SECOND,
+  SECOND_MESSAGE,
+  SWITCH_NONE,
   TX_MMSG,
 } from '../packet/abi.js';
 import { PacketCore } from '../packet/core.js';
@@ -27,6 +32,7 @@ import { BatchIo, BatchSender, NONE } from './batch.js';
 import type { Channel } from './channel.js';
 import type { ClientCommand, ClientReport, ClientRole } from './messages.js';
 import { EVENT_QUEUE } from './shared.js';
+import { Switchover } from './switchover.js';
 import { TrafficReporter } from './traffic.js';
 
 /** Longest wait for something to do: a process that ends in haste waits no longer for this thread. */
@@ -50,7 +56,22 @@ export class ClientLoop {
   readonly #sockets = new Int32Array(PATH_MAX).fill(NONE);
   readonly #sender = new BatchSender(this.#io, TX_MMSG, (fd, reason) => this.#sendFailed(fd, reason));
   readonly #ownSender = new BatchSender(this.#io, TX_MMSG + OWN_MESSAGE * MMSG_SIZE);
+  readonly #secondSender = new BatchSender(this.#io, TX_MMSG + SECOND_MESSAGE * MMSG_SIZE, (fd, reason) =>
+    this.#sendFailed(fd, reason),
+  );
+  readonly #switchover = new Switchover(this.#core, {
+    sendProbe: () => this.#sendOwn(this.#activePath),
+    done: (epoch, ms, answered) => {
+      const path = this.#activePath;
+      if (path !== undefined) this.#channel.post({ type: 'switched', path, epoch, ms, answered });
+    },
+  });
   #activePath: number | undefined;
+  #secondPath: number | undefined;
+  /** Of the last probe on each path that came back, in ms. */
+  readonly #roundTrips: (number | undefined)[] = [];
+  /** The device is read. */
+  #reads = true;
   #blockedSince = 0;
   /** When an error on each path was reported last. */
   readonly #errorReported = new Float64Array(PATH_MAX).fill(Number.NEGATIVE_INFINITY);
@@ -71,13 +92,19 @@ export class ClientLoop {
       this.#channel.postTo(EVENT_QUEUE, { type: 'traffic', sent, received });
     });
     for (;;) {
-      this.#poll.wait(this.#sender.blockedOn === NONE ? IDLE_MS : BLOCKED_MS);
+      this.#poll.wait(this.#waitMs());
+      this.#core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
       if (this.#sender.blockedOn !== NONE) this.#resume();
-      if (this.#sender.blockedOn === NONE && this.#poll.ready(DEVICE) !== 0) this.#transmit();
+      this.#switchover.advance();
+      if (this.#sender.blockedOn === NONE) {
+        if (this.#switchover.isResending) this.#resend();
+        else if (this.#poll.ready(DEVICE) !== 0) this.#transmit();
+      }
       for (let path = 0; path < PATH_MAX; path++) {
         if (this.#poll.ready(FIRST_PATH + path) !== 0) this.#receive(path);
       }
+      this.#watchDevice(this.#sender.blockedOn === NONE && !this.#switchover.isResending);
       publish();
       traffic.look();
     }
@@ -88,9 +115,34 @@ export class ClientLoop {
   #transmit(): void {
     const packets = this.#io.readDevice(this.#tunFd);
     const messages = this.#core.exports.clientTransmit(packets);
+    this.#send(messages);
+    const seconds = this.#core.view.getUint32(RESULT_SECOND, true);
+    if (seconds === 0 || this.#secondPath === undefined) return;
+    // A copy that cannot be sent now is of no use later.
+    this.#secondSender.send(this.#sockets[this.#secondPath] as number, seconds);
+    this.#secondSender.abandon();
+  }
+
+  /** Sends again what was lost on the path of before. */
+  #resend(): void {
+    this.#send(this.#switchover.resend());
+  }
+
+  #send(messages: number): void {
     if (messages <= 0 || this.#activePath === undefined) return;
     this.#sender.send(this.#sockets[this.#activePath] as number, messages);
     if (this.#sender.blockedOn !== NONE) this.#block(this.#activePath);
+  }
+
+  #waitMs(): number {
+    if (this.#sender.blockedOn !== NONE) return BLOCKED_MS;
+    return Math.min(IDLE_MS, this.#switchover.waitMs);
+  }
+
+  #watchDevice(reads: boolean): void {
+    if (reads === this.#reads) return;
+    this.#reads = reads;
+    this.#poll.watch(DEVICE, this.#tunFd, reads ? POLLIN : 0);
   }
 
   #receive(path: number): void {
@@ -112,7 +164,6 @@ export class ClientLoop {
   /** The send buffer is full: the device's queue fills instead, which slows its senders down without loss. */
   #block(path: number): void {
     this.#blockedSince = monotonicMs();
-    this.#poll.watch(DEVICE, this.#tunFd, 0);
     this.#poll.watch(FIRST_PATH + path, this.#sender.blockedOn, POLLIN | POLLOUT);
   }
 
@@ -133,7 +184,6 @@ export class ClientLoop {
   }
 
   #unblock(path: number, fd: number): void {
-    this.#poll.watch(DEVICE, this.#tunFd, POLLIN);
     this.#poll.watch(FIRST_PATH + path, fd, POLLIN);
   }
 
@@ -155,8 +205,14 @@ export class ClientLoop {
       const path = view.getUint32(event + 4, true);
       if (kind === EVENT_PROBE_REPLY) {
         const id = view.getUint32(event + 8, true);
+        const heardMsAgo = view.getUint32(event + 12, true);
         const roundTripMs = Number(monotonicNs() - view.getBigUint64(event + 16, true)) / 1e6;
-        this.#reportEvent({ type: 'probe-reply', path, id, roundTripMs });
+        this.#roundTrips[path] = roundTripMs;
+        this.#reportEvent({ type: 'probe-reply', path, id, roundTripMs, heardMsAgo });
+      } else if (kind === EVENT_SUSPECT) {
+        this.#reportEvent({ type: 'suspected', path, silentMs: view.getUint32(event + 8, true) });
+      } else if (kind === EVENT_SWITCHED) {
+        this.#switchover.answered();
       } else if (kind === EVENT_DRAIN) {
         this.#reportEvent({ type: 'drain' });
       }
@@ -232,13 +288,21 @@ export class ClientLoop {
         core.unbindRelay();
         return;
       case 'activate':
-        // What waits was sealed for the path of before.
-        if (command.path !== this.#activePath) this.#abandon();
-        this.#activePath = command.path;
-        core.activate(command.path, command.epoch);
+        this.#activate(command);
+        return;
+      case 'failover': {
+        const { replay, duplicate } = command.settings;
+        core.setReplay(replay.bytes, replay.ageMs);
+        core.setFlows(duplicate);
+        return;
+      }
+      case 'second-path':
+        this.#secondPath = command.path;
+        core.setSecondPath(command.path);
+        this.#tellSecondPath();
         return;
       case 'probe':
-        this.#probe(command.path, command.id);
+        this.#probe(command.path, command.id, false);
         return;
     }
   }
@@ -261,11 +325,37 @@ export class ClientLoop {
     this.#channel.post({ type: 'path-closed', fd });
   }
 
-  #probe(path: number, id: number): void {
-    const fd = this.#sockets[path] as number;
+  #activate({ path, epoch, kind }: Extract<ClientCommand, { type: 'activate' }>): void {
+    const before = this.#activePath;
+    // What waits was sealed for the path of before.
+    if (path !== before) this.#abandon();
+    this.#activePath = path;
+    if (path === this.#secondPath) this.#secondPath = undefined;
+    this.#core.activate(path, epoch, kind);
+    if (path === undefined) return;
+    const roundTripBefore = before === undefined ? undefined : this.#roundTrips[before];
+    this.#switchover.begin(epoch, kind, roundTripBefore, this.#roundTrips[path]);
+    // The relay follows at once.
+    if (kind === 'alive' || this.#core.exports.clientSwitchState() === SWITCH_NONE)
+      this.#probe(path, 0, true);
+    this.#tellSecondPath();
+  }
+
+  #tellSecondPath(): void {
+    if (this.#secondPath !== undefined) this.#probe(this.#secondPath, 0, true);
+  }
+
+  /** `quiet`: no report comes of its reply. */
+  #probe(path: number, id: number, quiet: boolean): void {
     const now = monotonicNs();
-    const status = this.#core.exports.clientProbe(path, id, Number(now & 0xffff_ffffn), Number(now >> 32n));
-    if (status !== OK || fd === NONE) return;
+    const [low, high] = [Number(now & 0xffff_ffffn), Number(now >> 32n)];
+    if (this.#core.exports.clientProbe(path, id, low, high, quiet) === OK) this.#sendOwn(path);
+  }
+
+  /** Sends the core's own message, now or not at all. */
+  #sendOwn(path: number | undefined): void {
+    const fd = path === undefined ? NONE : (this.#sockets[path] as number);
+    if (fd === NONE) return;
     this.#ownSender.send(fd, 1);
     this.#ownSender.abandon();
   }

@@ -5,8 +5,8 @@ import type { ChildSa, Endpoint } from '../ike/api.js';
 import { close } from '../io/libc.js';
 import { offloadsWanted } from '../io/offloads.js';
 import { localEndpoint, openUdp, sendDatagram, sendIkeDatagram } from '../io/udp.js';
-import { PATH_MAX } from '../packet/abi.js';
-import type { ClientDataPlane, ClientEvents, RelayBinding } from './api.js';
+import { PATH_MAX, RULES_MAX } from '../packet/abi.js';
+import type { ActivationKind, ClientDataPlane, ClientEvents, FailoverSettings, RelayBinding } from './api.js';
 import { ChildTable } from './children.js';
 import { WorkerHost } from './host.js';
 import type { ClientCommand, ClientReport, CommonReport } from './messages.js';
@@ -130,8 +130,18 @@ class ClientPlane implements ClientDataPlane {
     this.#running().post({ type: 'unbind-relay' });
   }
 
-  activate(path: number | undefined, epoch: number): void {
-    this.#running().post({ type: 'activate', path, epoch });
+  setFailover(settings: FailoverSettings): void {
+    if (settings.duplicate.length > RULES_MAX)
+      throw new VpnrError('INTERNAL', `more than ${RULES_MAX} flow rules`);
+    this.#running().post({ type: 'failover', settings });
+  }
+
+  activate(path: number | undefined, epoch: number, kind: ActivationKind = 'failed'): void {
+    this.#running().post({ type: 'activate', path, epoch, kind });
+  }
+
+  setSecondPath(path: number | undefined): void {
+    this.#running().post({ type: 'second-path', path });
   }
 
   probe(path: number, id: number): void {
@@ -188,7 +198,14 @@ class ClientPlane implements ClientDataPlane {
         return;
       case 'probe-reply':
         shared.take(EVENT_QUEUE);
-        this.#events?.probeReply(report.path, report.id, report.roundTripMs);
+        this.#events?.probeReply(report.path, report.id, report.roundTripMs, report.heardMsAgo);
+        return;
+      case 'suspected':
+        shared.take(EVENT_QUEUE);
+        this.#events?.suspected(report.path, report.silentMs);
+        return;
+      case 'switched':
+        this.#events?.switched(report.path, report.epoch, report.ms, report.answered);
         return;
       case 'drain':
         shared.take(EVENT_QUEUE);

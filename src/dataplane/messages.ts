@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type ErrorCode, toVpnrError, VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
-import type { RelayMode, SessionActivity } from './api.js';
+import type { ActivationKind, FailoverSettings, RelayMode, ReplayBounds, SessionActivity } from './api.js';
 
 /** A child SA whose keys are ready to be transferred. */
 export type ChildKeys = Omit<ChildSa, 'inboundKey' | 'outboundKey'> & {
@@ -33,7 +33,9 @@ export type ClientCommand =
   | { type: 'relay'; relay: Endpoint }
   | { type: 'bind-relay'; relay: Endpoint; session: ClientSession }
   | { type: 'unbind-relay' }
-  | { type: 'activate'; path: number | undefined; epoch: number }
+  | { type: 'failover'; settings: FailoverSettings }
+  | { type: 'activate'; path: number | undefined; epoch: number; kind: ActivationKind }
+  | { type: 'second-path'; path: number | undefined }
   | { type: 'probe'; path: number; id: number };
 
 /** The client's end of a session. */
@@ -103,7 +105,9 @@ export type ClientReport =
   /** The path's descriptor is not used any more. */
   | { type: 'path-closed'; fd: number }
   | { type: 'ike'; path: number; datagram: Uint8Array }
-  | { type: 'probe-reply'; path: number; id: number; roundTripMs: number }
+  | { type: 'probe-reply'; path: number; id: number; roundTripMs: number; heardMsAgo: number }
+  | { type: 'suspected'; path: number; silentMs: number }
+  | { type: 'switched'; path: number; epoch: number; ms: number; answered: boolean }
   | { type: 'drain' }
   | { type: 'traffic'; sent: number; received: number }
   | { type: 'path-error'; path: number; code: string };
@@ -150,6 +154,7 @@ export interface RelayRole extends ServerSettings {
   dataFd: number;
   /** For IP in IP. */
   rawFd: number | undefined;
+  replay: ReplayBounds | undefined;
 }
 
 export interface GatewayRole extends ServerSettings {

@@ -3,6 +3,7 @@
  *   device:      read -> relayTransmit -> sendmmsg on the data socket and on the raw socket
  *   data socket: recvmmsg -> relayReceive -> write to the device, answer probes
  *   raw socket:  recvmmsg -> relayReceiveIpip -> write to the device
+ * After that, clients that have changed their path are sent again what they lack.
  */
 import { VpnrError } from '../errors.js';
 import { readSockaddr } from '../io/sockaddr.js';
@@ -55,6 +56,8 @@ export class RelayLoop {
     this.#rawFd = role.rawFd ?? NONE;
     initServer(this.#io, 'relayInit', role);
     this.#core.useOffloads(role.offloads);
+    const { bytes, sessionBytes, ageMs } = role.replay ?? { bytes: 0, sessionBytes: 0, ageMs: 0 };
+    this.#core.exports.relayReplay(bytes, sessionBytes, ageMs);
     const data = { fd: role.dataFd, sender: this.#dataSender, receive: (n: number) => this.#receive(n) };
     const raw = { fd: this.#rawFd, sender: this.#rawSender, receive: (n: number) => this.#receiveRaw(n) };
     const sockets: ServerSocket[] = role.rawFd === undefined ? [data] : [data, raw];
@@ -63,6 +66,7 @@ export class RelayLoop {
       answers: true,
       transmit: packets => this.#transmit(packets),
       carryOut: command => this.#carryOut(command),
+      goOn: () => this.#resend(),
     });
   }
 
@@ -91,6 +95,15 @@ export class RelayLoop {
   #receiveRaw(packets: number): void {
     this.#core.exports.relayReceiveIpip(packets);
     this.#io.writeDevice(this.#tunFd);
+  }
+
+  /** Sends again what clients have lacked since they changed their path. How soon there is more to send, in ms. */
+  #resend(): number {
+    const { exports } = this.#core;
+    if (!exports.relayIsResending()) return Number.POSITIVE_INFINITY;
+    const messages = exports.relayResend();
+    if (messages > 0) this.#dataSender.send(this.#dataFd, messages);
+    return messages > 0 && exports.relayIsResending() ? 0 : 1;
   }
 
   #reportEvents(): void {

@@ -11,7 +11,7 @@ import type { RelayDataPlane, RelayEvents, RelaySession, SessionActivity } from 
 import { Enquiries } from './enquiries.js';
 import { WorkerHost } from './host.js';
 import type { CommonReport, RelayCommand, RelayReport, SessionReport } from './messages.js';
-import { type Offloads, offloadBits, type Tun } from './offloads.js';
+import { type Offloads, offloadBits } from './offloads.js';
 import { takeBytes } from './secrets.js';
 import { EVENT_QUEUE } from './shared.js';
 
@@ -33,7 +33,7 @@ class RelayPlane implements RelayDataPlane {
   readonly #enquiries = new Enquiries<SessionReport>();
 
   async start(
-    options: { tun: Tun; listen: Endpoint; ipip: boolean; pool: string; maxSegment: number },
+    options: Parameters<RelayDataPlane['start']>[0],
     events: RelayEvents,
   ): Promise<{ local: Endpoint }> {
     if (this.#host !== undefined) throw new VpnrError('INTERNAL', 'the data plane was started twice');
@@ -53,6 +53,7 @@ class RelayPlane implements RelayDataPlane {
           rawFd,
           pool,
           maxSegment: options.maxSegment,
+          replay: options.replay,
         },
         { report: report => this.#receive(report), failed: error => this.#failed(error) },
       );

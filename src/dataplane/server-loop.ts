@@ -37,6 +37,8 @@ export interface ServerRole<Command> {
   /** Handles and sends the packets in TX_SLOTS. */
   transmit(packets: number): void;
   carryOut(command: Exclude<Command, StopCommand>): void;
+  /** Sends what is to be sent besides, while no messages wait; how soon, in ms, it is to be called again. */
+  goOn?(): number;
 }
 
 export class ServerLoop<Command extends { type: string }, Report> {
@@ -63,8 +65,9 @@ export class ServerLoop<Command extends { type: string }, Report> {
   run(): void {
     const publish = this.#channel.publisher(this.#io.core);
     const { sockets, answers } = this.#role;
-    for (;;) {
-      this.#poll.wait(this.#held ? BLOCKED_MS : IDLE_MS);
+    for (let waitMs = IDLE_MS; ; ) {
+      this.#poll.wait(this.#held ? BLOCKED_MS : waitMs);
+      this.#io.core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
       if (this.#blocked) this.#resume();
       if (!this.#blocked && this.#poll.ready(DEVICE) !== 0) {
@@ -74,6 +77,7 @@ export class ServerLoop<Command extends { type: string }, Report> {
         const ready = this.#poll.ready(FIRST_SOCKET + i);
         if (ready !== 0 && !(answers && this.#blocked)) this.#receive(sockets[i] as ServerSocket, ready);
       }
+      waitMs = this.#blocked ? IDLE_MS : Math.min(IDLE_MS, this.#role.goOn?.() ?? IDLE_MS);
       if (this.#blocked !== this.#held) this.#hold();
       publish();
     }

@@ -20,6 +20,10 @@ export const OWN_SLOT = BATCH;
 export const DATAGRAMS_MAX = 4096;
 /** Message after the batch's own, of OWN_SLOT. */
 export const OWN_MESSAGE = DATAGRAMS_MAX;
+/** From here on: a client's messages for the second path, up to DATAGRAMS_MAX of them. */
+export const SECOND_MESSAGE = OWN_MESSAGE + 1;
+/** Messages for which there is room. */
+export const MESSAGES_MAX = SECOND_MESSAGE + DATAGRAMS_MAX;
 
 // --- Offloads ------------------------------------------------------------------------------------------------
 
@@ -60,7 +64,7 @@ export const NAME_SIZE = 32;
 // --- Memory layout -------------------------------------------------------------------------------------------
 // Below LAYOUT_BASE live the compiler's static data. Memory is fixed; pages never touched cost nothing.
 
-export const MEMORY_BYTES = 4096 * 65536;
+export const MEMORY_BYTES = 16384 * 65536;
 export const LAYOUT_BASE = 0x100000;
 
 /** Packets from the device, to be sealed. BATCH slots and the OWN_SLOT. */
@@ -85,6 +89,8 @@ export const RESULT_REPLIES = RESULT + 12;
 /** Relay server: messages of the last transmit call in TX_RAW_MMSG; where the next drain call goes on. */
 export const RESULT_RAW = RESULT + 16;
 export const RESULT_NEXT = RESULT + 20;
+/** Client: messages of the last transmit call for the second path, from SECOND_MESSAGE of TX_MMSG on. */
+export const RESULT_SECOND = RESULT + 24;
 /** Client, u32 each: packets of applications so far, modulo 2^32, sent and received; not the relay's control connection's. */
 export const TRAFFIC_SENT = RESULT + 64;
 export const TRAFFIC_RECEIVED = RESULT + 68;
@@ -117,19 +123,19 @@ export const BIG_RX_SLOTS = 0x9d00000;
 /** Packets that super-packets were cut into. */
 export const SEGMENTS = 0xa200000;
 export const SEGMENTS_END = 0xaa00000;
-/** mmsghdr, iovec, sockaddr and control message arrays of a transmit call: DATAGRAMS_MAX + 1 of each. */
-export const TX_MMSG = 0xaa00000;
-export const TX_IOV = 0xaa50000;
-export const TX_NAMES = 0xaa70000;
-export const TX_CONTROLS = 0xaaa0000;
+/** mmsghdr, iovec, sockaddr and control message arrays of a transmit call: MESSAGES_MAX of each. */
+export const TX_MMSG = 0xb000000;
+export const TX_IOV = 0xb090000;
+export const TX_NAMES = 0xb0c0000;
+export const TX_CONTROLS = 0xb110000;
 /** A struct cmsghdr with one u16 (UDP_SEGMENT) or int (UDP_GRO), and the bytes from one to the next. */
 export const CONTROL_SIZE = 24;
 /** Relay server: a second mmsghdr array, of messages for the raw socket (IP in IP). */
 export const TX_RAW_MMSG = 0xab00000;
 /** The sockaddrs of those. */
 export const TX_RAW_NAMES = 0xac20000;
-/** What messageSplit makes of a message: one for each of its datagrams. */
-export const TX_SPLIT_MMSG = 0xab50000;
+/** What messageSplit makes of messages: one for each of their datagrams, MESSAGES_MAX in all. */
+export const TX_SPLIT_MMSG = 0xb150000;
 /**
  * Packets to write to the device after a receive call: u32 address, u32 length each. With OFFLOAD_HEADER: u32 address and
  * u32 number of the iovecs, in DEVICE_IOV, that are one packet with its vnet header.
@@ -140,6 +146,11 @@ export const DEVICE_IOV = 0xabb0000;
 export const TO_CONTROL = 0xabd0000;
 /** Events of the last receive call, EVENT_SIZE bytes each. */
 export const EVENTS = 0xabe0000;
+/** Client: copies for the second path. */
+export const SECOND_PACKETS = 0xb200000;
+export const SECOND_PACKETS_END = 0xba00000;
+/** Relay server: the packets of a batch that go to a second path too: u32 address, u32 length, u64 path each. */
+export const SECOND_LIST = 0xba00000;
 
 // --- Status codes: what an export returns, negative for an error ---------------------------------------------
 
@@ -204,11 +215,13 @@ export const ADDRESS_PATH = 2;
 
 // --- Relay (client side and server side) ---------------------------------------------------------------------
 
-export const RELAY_VERSION = 1;
+export const RELAY_VERSION = 2;
 export const RELAY_DATA = 1;
 export const RELAY_PROBE = 2;
 export const RELAY_PROBE_REPLY = 3;
 export const RELAY_DRAIN = 4;
+/** From the relay, over paths that are not the active one: it sends over that and hears nothing. Body: u32 ms. */
+export const RELAY_SUSPECT = 5;
 /** u8 version << 4 | type, u8 flags, u16 path epoch, u32 session index, u64 sequence number, u64 tag; all but the
  * tag (little endian, as SipHash writes it) in network order. In sealed mode without the tag, which is behind the payload. */
 export const RELAY_HEADER = 24;
@@ -217,13 +230,57 @@ export const RELAY_SEALED_TAG = 16;
 /** Bytes of one direction's key: SipHash's, or in sealed mode ChaCha20-Poly1305's 32 and 4 of salt. */
 export const RELAY_KEY = 16;
 export const RELAY_SEALED_KEY = 36;
-/** Sequence numbers that the duplicate filter remembers below the highest. */
-export const DUPLICATE_WINDOW = 4096;
+/** Sequence numbers that the relay's duplicate filter of a session remembers below the highest, and the client's. */
+export const DUPLICATE_WINDOW = 32768;
+export const CLIENT_WINDOW = 262144;
 /** Sessions of a relay server. */
 export const SESSION_MAX = 131072;
 
-/** A probe's body: u32 id, u64 time in ns as given by the caller, u64 highest sequence number received. */
-export const RELAY_PROBE_BODY = 20;
+/**
+ * Body of a probe, and of the reply, in network order. PROBE_COMPLETE, u64: no number up to this one is missing (or it is
+ * too late for it). PROBE_HIGHEST, u64: highest number received. PROBE_HEARD, u32, of a reply: ms since the relay heard the
+ * client over the active path, at most 2^32 - 1. PROBE_FROM, u64: the number of the first bit (the lowest of the byte) of
+ * the bitmap at PROBE_BITMAP, which goes on to the body's end; a bit that is set: received.
+ * With RELAY_FLAG_SECOND there is, in place of the bitmap, a u8 number of flow rules, three bytes of zero, and the rules.
+ */
+export const PROBE_ID = 0;
+export const PROBE_TIME = 4;
+export const PROBE_COMPLETE = 12;
+export const PROBE_HIGHEST = 20;
+export const PROBE_HEARD = 28;
+export const PROBE_FROM = 32;
+export const PROBE_BITMAP = 40;
+/** The shortest body. */
+export const RELAY_PROBE_BODY = PROBE_BITMAP;
+/** The longest bitmap that is sent. */
+export const PROBE_BITMAP_MAX = 1024;
+/** Of a probe and its reply: send again what the sender of the probe lacks; the reply says what the relay lacks. */
+export const RELAY_FLAG_SWITCH = 1;
+/** Of a probe: this is the second path. */
+export const RELAY_FLAG_SECOND = 2;
+/** Of a probe over the active path: there is a second one. */
+export const RELAY_FLAG_HAS_SECOND = 4;
+/** Of a probe: the client keeps what it sends, and so should the relay. */
+export const RELAY_FLAG_REPLAY = 8;
+/** Of a probe and its reply: nobody waits for the reply. */
+export const RELAY_FLAG_QUIET = 16;
+
+/** A flow rule: u8 protocol, u8 differentiated services code point, u16 port of either end; 0, 0xff, 0: any. */
+export const RULE_SIZE = 4;
+export const RULES_MAX = 8;
+/** The field of a rule when it does not matter. */
+export const RULE_ANY_PROTOCOL = 0;
+export const RULE_ANY_DSCP = 0xff;
+export const RULE_ANY_PORT = 0;
+
+/** How a client activates a path: at once and nothing more; because the one before has failed; while it still works. */
+export const ACTIVATE_PLAIN = 0;
+export const ACTIVATE_FAILED = 1;
+export const ACTIVATE_ALIVE = 2;
+/** Where a client's switch is: none under way; the relay's answer is awaited; packets are to be sent again. */
+export const SWITCH_NONE = 0;
+export const SWITCH_WAITING = 1;
+export const SWITCH_RESENDING = 2;
 
 export const RELAY_MODE_NONE = 0;
 export const RELAY_MODE_CLEAR = 1;
@@ -237,10 +294,10 @@ export const RELAY_MODE_SEALED = 3;
 export const SESSION_INDEX_MASK = SESSION_MAX - 1;
 /** Session records (assembly/sessions.ts). */
 export const SESSIONS = 0x4000000;
-export const SESSION_SIZE = 128;
+export const SESSION_SIZE = 320;
 /** The sessions' duplicate filters: u64 highest number and DUPLICATE_WINDOW bits, rounded up to 16 bytes. */
-export const SESSION_WINDOWS = 0x5000000;
-export const SESSION_WINDOW_SIZE = 528;
+export const SESSION_WINDOWS = 0x10000000;
+export const SESSION_WINDOW_SIZE = 4112;
 /** u32 for every address of the pool, by its offset in the pool: relay server session index, gateway 1 + peer; zero:
  * nobody's. */
 export const POOL = 0x9400000;
@@ -255,10 +312,17 @@ export const SESSION_INFO_RECEIVED = SCRATCH;
 export const SESSION_INFO_EPOCH = SCRATCH + 8;
 export const SESSION_INFO_PATH = SCRATCH + 16;
 
+// --- Packets kept for a second time (assembly/ring.ts) ---------------------------------------------------------
+
+/** Blocks of REPLAY_BLOCK bytes, REPLAY_BLOCKS of them at most. */
+export const REPLAY_POOL = 0x31000000;
+export const REPLAY_BLOCK = 0x4000;
+export const REPLAY_BLOCKS = 0x3c00;
+
 // --- Events --------------------------------------------------------------------------------------------------
 // u32 kind, u32 path or session index, u32 a, u32 b, u64 c, u64 d.
 
-/** A probe came back over the path. a: probe id; c: the time it left, as given to the probe call. */
+/** A probe came back over the path. a: probe id; b: PROBE_HEARD; c: the time it left, as given to the probe call. */
 export const EVENT_PROBE_REPLY = 1;
 /** The relay asks the client to leave. */
 export const EVENT_DRAIN = 2;
@@ -268,6 +332,10 @@ export const EVENT_SESSION_MOVED = 3;
 /** Gateway: authentic packets of a peer (in place of the session index) come from another address now. From c on:
  * NAME_SIZE bytes, the sockaddr. */
 export const EVENT_PEER_MOVED = 4;
+/** The relay hears nothing over the active path. a: for how long, in ms. */
+export const EVENT_SUSPECT = 5;
+/** The relay has answered the switch to the path. */
+export const EVENT_SWITCHED = 6;
 
 // --- Counters ------------------------------------------------------------------------------------------------
 
@@ -283,6 +351,16 @@ export const COUNTER_SESSION_MOVES = 7;
 export const COUNTER_CONTROL = 8;
 /** The relay's requests to leave. */
 export const COUNTER_DRAINS = 9;
+/** Packets sent again after a switch. */
+export const COUNTER_REPLAYED = 10;
+/** Packets that had to make room in a ring although the other end had not acknowledged them. */
+export const COUNTER_REPLAY_OVERFLOWS = 11;
+/** Packets sent over a second path as well. */
+export const COUNTER_SECOND_PACKETS = 12;
+/** Packets that waited in a ring for the end of a switch. */
+export const COUNTER_HELD_PACKETS = 13;
+/** The relay's words that it hears nothing. */
+export const COUNTER_SUSPECTS = 14;
 /** From here on every counter is a reason for a dropped packet. */
 export const DROP_FIRST = 16;
 export const DROP_TX_MALFORMED = 16;
@@ -293,6 +371,8 @@ export const DROP_TX_NO_SESSION = 20;
 export const DROP_TX_SEQUENCE_EXHAUSTED = 21;
 export const DROP_TX_SEND = 22;
 export const DROP_TX_DESTINATION = 23;
+/** It waited for the end of a switch, and had to make room. */
+export const DROP_TX_HELD = 24;
 export const DROP_RX_SHORT = 32;
 export const DROP_RX_UNKNOWN_SPI = 33;
 export const DROP_RX_REPLAY = 34;

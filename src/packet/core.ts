@@ -3,12 +3,16 @@ import { setFlagsFromString } from 'node:v8';
 import { addressBytes, ipv4Number } from '../address.js';
 import { VpnrError } from '../errors.js';
 import {
+  ACTIVATE_ALIVE,
+  ACTIVATE_FAILED,
+  ACTIVATE_PLAIN,
   ADDRESS_CONTROL,
   ADDRESS_DEVICE,
   ADDRESS_PATH,
   COUNTERS,
   DIRECTION_IN,
   DIRECTION_OUT,
+  DUPLICATE_WINDOW,
   MEMORY_BYTES,
   OK,
   RELAY_KEY,
@@ -16,6 +20,10 @@ import {
   RELAY_MODE_IPIP,
   RELAY_MODE_SEALED,
   RELAY_SEALED_KEY,
+  RULE_ANY_DSCP,
+  RULE_ANY_PORT,
+  RULE_ANY_PROTOCOL,
+  RULE_SIZE,
   SA_FLAG_ESN,
   SA_IN,
   SA_OUT,
@@ -48,7 +56,19 @@ export const RELAY_MODES = {
   ipip: RELAY_MODE_IPIP,
 } as const;
 
+const ACTIVATIONS = { plain: ACTIVATE_PLAIN, failed: ACTIVATE_FAILED, alive: ACTIVATE_ALIVE } as const;
+
+/** How a path becomes the active one: see `assembly/client_switch.ts`. */
+export type Activation = keyof typeof ACTIVATIONS;
+
 export type Direction = 'in' | 'out';
+
+/** Packets of an IP protocol, with this port at either end, of this differentiated services class; absent: any. */
+export interface FlowRule {
+  protocol?: number;
+  port?: number;
+  dscp?: number;
+}
 
 /** Addresses in text form, both inclusive. Protocol 0 is any. */
 export interface Selector {
@@ -229,8 +249,35 @@ export class PacketCore {
   }
 
   /** Sends device packets over this path from now on, under this epoch (u16). Undefined: drops them. */
-  activate(path: number | undefined, epoch: number): void {
-    check('clientActivate', this.exports.clientActivate(path ?? -1, epoch));
+  activate(path: number | undefined, epoch: number, how: Activation = 'plain'): void {
+    check('clientActivate', this.exports.clientActivate(path ?? -1, epoch, ACTIVATIONS[how]));
+  }
+
+  /** Keeps up to `bytes` of what is sent to the relay, for `ageMs`. */
+  setReplay(bytes: number, ageMs: number): void {
+    this.exports.clientReplay(bytes, ageMs, DUPLICATE_WINDOW);
+  }
+
+  /** Sends packets of flows that one of the rules is for, or all if there is none, over the second path too. */
+  setFlows(rules: readonly FlowRule[]): void {
+    rules.forEach(({ protocol, dscp, port }, i) => {
+      const at = SCRATCH + i * RULE_SIZE;
+      this.view.setUint8(at, protocol ?? RULE_ANY_PROTOCOL);
+      this.view.setUint8(at + 1, dscp ?? RULE_ANY_DSCP);
+      this.view.setUint16(at + 2, port ?? RULE_ANY_PORT, true);
+    });
+    check('clientRules', this.exports.clientRules(rules.length));
+  }
+
+  /** Undefined: there is none. */
+  setSecondPath(path: number | undefined): void {
+    check('clientSecond', this.exports.clientSecond(path ?? -1));
+  }
+
+  /** Tells the core the time, in monotonic milliseconds. */
+  setClock(ms: number): void {
+    // Modulo 2^32.
+    this.exports.clockSet(Math.floor(ms % 2 ** 32));
   }
 
   /** A snapshot of all counters by name. */

@@ -20,7 +20,10 @@ export interface CoreExports {
 
   // batches (assembly/batch.ts)
   batchOffloads(used: number): void;
-  messageSplit(list: number, first: number, end: number): number;
+  messageSplit(list: number, first: number, end: number, target: number): number;
+
+  // time (assembly/clock.ts)
+  clockSet(ms: number): void;
 
   // packets from and to the device (assembly/device_in.ts, device_out.ts)
   readonly deviceLength: { readonly value: number };
@@ -39,11 +42,18 @@ export interface CoreExports {
   clientBind(mode: number, port: number, session: number, lease: number): number;
   clientUnbind(): void;
   clientPath(path: number, index: number): number;
-  clientActivate(path: number, epoch: number): number;
+  clientActivate(path: number, epoch: number, how: number): number;
   clientCredit(path: number, datagrams: number): number;
   clientTransmit(packets: number): number;
   clientReceive(path: number, datagrams: number): number;
-  clientProbe(path: number, id: number, timeLow: number, timeHigh: number): number;
+  clientProbe(path: number, id: number, timeLow: number, timeHigh: number, quiet: boolean): number;
+  clientSwitchProbe(timeLow: number, timeHigh: number): number;
+  clientSwitchState(): number;
+  clientSwitchGiveUp(): void;
+  clientResend(): number;
+  clientReplay(bytes: number, ageMs: number, window: number): void;
+  clientRules(count: number): number;
+  clientSecond(path: number): number;
 
   // the gateway (assembly/gateway.ts, gateway_peers.ts)
   gatewayInit(
@@ -96,6 +106,8 @@ export interface CoreExports {
   updateChecksum(checksum: number, delta: number): number;
   windowAccept(w: number, bits: number, sequence: bigint): void;
   windowCheck(w: number, bits: number, sequence: bigint): number;
+  windowComplete(w: number, bits: number, known: bigint): bigint;
+  windowHas(w: number, bits: number, sequence: bigint): number;
   windowHighest(w: number): bigint;
   windowReset(w: number, bits: number): void;
   checkPacket(p: number, available: number): number;
@@ -148,6 +160,9 @@ export interface CoreExports {
   relayReceiveIpip(packets: number): number;
   relayTransmit(packets: number): number;
   relayDrain(first: number): number;
+  relayReplay(bytes: number, sessionBytes: number, ageMs: number): void;
+  relayResend(): number;
+  relayIsResending(): number;
   relaySessionInstall(index: number, mode: number, lease: number): number;
   relaySessionRemove(index: number): number;
   relaySessionInfo(index: number): number;

@@ -98,10 +98,10 @@ class World {
 
   /** A probe over a path and its answer. */
   probe(path: number, id: number): void {
-    assert.is(this.client.core.exports.clientProbe(path, id, 7, 9), OK);
+    assert.is(this.client.core.exports.clientProbe(path, id, 7, 9, false), OK);
     const { replies } = this.toServer(path, this.client.message(OWN_MESSAGE));
     const { events } = this.toClient(replies);
-    assert.equal(events, [{ kind: EVENT_PROBE_REPLY, path, a: id, c: (9n << 32n) | 7n }]);
+    assert.equal(events, [{ kind: EVENT_PROBE_REPLY, path, a: id, b: 0, c: (9n << 32n) | 7n }]);
   }
 }
 

@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addressBytes } from '../../src/address.js';
 import {
+  CLIENT_WINDOW,
   ERR_INDEX,
   ERR_STATE,
   EVENT_DRAIN,
@@ -20,6 +21,7 @@ import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
 import { concat, randomBytes } from '../support/bytes.js';
 import { TestClient } from '../support/client.js';
 import { icmpError, randomPacket } from '../support/generate.js';
+import { probeBody } from '../support/probes.js';
 import { generator } from '../support/random.js';
 import { Gateway, RELAY, RELAY_PORT, Relay } from '../support/tunnels.js';
 
@@ -121,7 +123,7 @@ for (const mode of MODES) {
     const control = { protocol: TCP, transport: PORTS_ONLY };
     client.transmit(emit({ source: CONTROL, destination: RELAY, ...control }));
     client.receive(0, gateway.seal(emit({ source: RELAY, destination: virtual, ...control })));
-    client.core.exports.clientProbe(0, 1, 0, 0);
+    client.core.exports.clientProbe(0, 1, 0, 0, false);
     assert.equal(traffic(), [0, 0]);
     client.transmit(datagram(), datagram());
     assert.equal(traffic(), [2, 0]);
@@ -178,7 +180,7 @@ test('before there is a session only control traffic passes', () => {
     client.receive(0, gateway.seal(emit({ ...control, destination: virtual })));
   });
   assert.equal(changes, { 'tx-no-session': 1, 'tx-packets': 1, 'relay-session': 1, 'rx-packets': 1 });
-  assert.is(client.core.exports.clientProbe(0, 1, 0, 0), ERR_STATE);
+  assert.is(client.core.exports.clientProbe(0, 1, 0, 0, false), ERR_STATE);
 });
 
 test('naming the same relay again keeps the session, another one ends it', () => {
@@ -227,10 +229,10 @@ test('a relay packet that is not authentic does nothing', () => {
   assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { key: randomBytes(random, 16) })), 'relay-tag');
   assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { key: relay.fromClient })), 'relay-tag');
   assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { session: 0xfeed_0043 })), 'relay-session');
-  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { version: 2 })), 'relay-version');
+  assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { version: 1 })), 'relay-version');
   assert.is(drops(relay.send(virtual, RELAY_PROBE, inner)), 'relay-type');
   assert.is(drops(relay.send(virtual, 9, inner)), 'relay-type');
-  assert.is(drops(relay.send(virtual, RELAY_PROBE_REPLY, randomBytes(random, 19))), 'relay-short');
+  assert.is(drops(relay.send(virtual, RELAY_PROBE_REPLY, randomBytes(random, 39))), 'relay-short');
   assert.is(drops(relay.wrap(virtual, randomBytes(random, 23))), 'relay-short');
   assert.is(drops(relay.send(virtual, RELAY_DATA, inner, { sequence: 0n })), 'relay-duplicate');
 
@@ -272,7 +274,7 @@ test('relay numbers are accepted once across both paths and all types', () => {
   assert.is(receive(other, RELAY_DATA, 70n).device.length, 0);
   assert.is(receive(other, RELAY_DATA, 69n).device.length, 1);
   assert.is(receive(gateway, RELAY_DRAIN, 69n).events.length, 0);
-  assert.is(receive(gateway, RELAY_DATA, 70n + 4096n).device.length, 1);
+  assert.is(receive(gateway, RELAY_DATA, 70n + BigInt(CLIENT_WINDOW)).device.length, 1);
   assert.is(receive(gateway, RELAY_DATA, 71n).device.length, 1);
   assert.is(receive(gateway, RELAY_DATA, 68n).device.length, 0);
   assert.is(client.core.counters()['relay-duplicate'], 3);
@@ -336,11 +338,10 @@ test('a probe says what the relay needs; off the active path it carries an older
     gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }), { sequence: 77n })),
   );
   const probe = (on: Gateway, id: number) => {
-    assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678), OK);
+    assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678, false), OK);
     return relay.parse(on.open(client.message(OWN_MESSAGE)), on.virtual);
   };
-  const body = (id: number) =>
-    concat(Uint8Array.of(0, 0, 0, id), bytes64(0x1234_5678_9abc_def0n), bytes64(77n));
+  const body = (id: number) => probeBody({ id, time: 0x1234_5678_9abc_def0n, highest: 77n, from: 78n });
 
   const first = probe(gateway, 200);
   assert.equal([first.type, first.epoch, first.sequence], [RELAY_PROBE, 9, 1n]);
@@ -358,18 +359,18 @@ test('a probe says what the relay needs; off the active path it carries an older
 
 test('a probe without a tunnel, on a wrong path or with numbers used up is not made', () => {
   const { client, other } = setUp();
-  assert.is(client.core.exports.clientProbe(16, 1, 0, 0), ERR_INDEX);
+  assert.is(client.core.exports.clientProbe(16, 1, 0, 0, false), ERR_INDEX);
   client.core.setPath(1, undefined);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), ERR_STATE);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), ERR_STATE);
   client.core.setPath(1, other.fromClient.spi & 1023);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), OK);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), OK);
   client.core.setVirtualAddresses(1);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0), ERR_STATE);
+  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), ERR_STATE);
 });
 
 test('answers to probes and requests to leave become events with their path', () => {
   const { client, gateway, other, relay } = setUp();
-  const body = concat(Uint8Array.of(0, 0, 1, 2), bytes64(0x1234_5678_9abc_def0n), bytes64(5n));
+  const body = probeBody({ id: 258, time: 0x1234_5678_9abc_def0n, highest: 5n });
   const { device, events } = client.receive(
     0,
     gateway.seal(relay.send(gateway.virtual, RELAY_PROBE_REPLY, body)),
@@ -378,9 +379,9 @@ test('answers to probes and requests to leave become events with their path', ()
   );
   assert.equal(device, []);
   assert.equal(events, [
-    { kind: EVENT_PROBE_REPLY, path: 0, a: 258, c: 0x1234_5678_9abc_def0n },
-    { kind: EVENT_PROBE_REPLY, path: 1, a: 258, c: 0x1234_5678_9abc_def0n },
-    { kind: EVENT_DRAIN, path: 0, a: 0, c: 0n },
+    { kind: EVENT_PROBE_REPLY, path: 0, a: 258, b: 0, c: 0x1234_5678_9abc_def0n },
+    { kind: EVENT_PROBE_REPLY, path: 1, a: 258, b: 0, c: 0x1234_5678_9abc_def0n },
+    { kind: EVENT_DRAIN, path: 0, a: 0, b: 0, c: 0n },
   ]);
   assert.is(client.accounted('rx'), 3);
 });
@@ -412,12 +413,6 @@ test('a new session starts anew, the keys of the old one are gone', () => {
   client.core.unbindRelay();
   for (const key of [next.fromClient, next.toClient]) assert.is(client.findInCore(key), -1);
 });
-
-function bytes64(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, value);
-  return bytes;
-}
 
 /** A packet of the generator's with these addresses. */
 function randomPacketOf(seed: number, change: Partial<Packet>): Packet {

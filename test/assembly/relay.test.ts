@@ -7,6 +7,8 @@ import {
   RELAY_DATA,
   RELAY_HEADER,
   RELAY_MODE_CLEAR,
+  RELAY_PROBE,
+  RELAY_VERSION,
   SCRATCH,
   TX_SLOTS,
 } from '../../src/packet/abi.js';
@@ -95,7 +97,7 @@ test('a header is these bytes', () => {
     payload: unhex('4500001c000040004001 0000 0a1ec805 0a1e0001 0800 f7ff 0000 0000'),
   };
   const bytes = build(packet, key);
-  assert.is(hex(bytes.subarray(0, 16)), '11000203040506070809 0a0b0c0d0e0f'.replaceAll(' ', ''));
+  assert.is(hex(bytes.subarray(0, 16)), '21000203040506070809 0a0b0c0d0e0f'.replaceAll(' ', ''));
   const tagged = concat(bytes.subarray(0, 16), packet.payload.subarray(0, 24));
   assert.is(new DataView(bytes.buffer).getBigUint64(16, true), sipHash(key, tagged));
   assert.is(hex(bytes.subarray(24)), hex(packet.payload));
@@ -108,23 +110,28 @@ test('every payload length from 0 to 200 equals the reference, both ways', () =>
     const packet = randomRelay(random, randomBytes(random, length));
     const bytes = build(packet, secret);
     assert.is(hex(bytes), hex(encodeRelay(packet, secret)), `${length} bytes`);
-    assert.equal(decodeRelay(bytes, secret), { version: 1, flags: 0, ...packet });
+    assert.equal(decodeRelay(bytes, secret), { version: RELAY_VERSION, flags: 0, ...packet });
     assert.is(verify(bytes, secret), packet.type);
     assert.is(verify(encodeRelay({ ...packet, flags: 0xff }, secret), secret), packet.type);
   }
 });
 
-test('every bit of the header and of the first 24 bytes of payload is protected, what follows is not', () => {
+test('every bit of the header is protected, and of the payload; of data only its first 24 bytes', () => {
   const random = generator(128);
-  for (const length of [0, 1, 7, 20, 23, 24, 25, 60]) {
-    const relay = randomRelay(random, randomBytes(random, length));
+  for (const [i, length] of [0, 1, 7, 20, 23, 24, 25, 60, 60].entries()) {
+    const type = i % 2 === 1 ? RELAY_DATA : RELAY_PROBE;
+    const relay = { ...randomRelay(random, randomBytes(random, length)), type };
     const bytes = encodeRelay(relay, key);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const tampered = bytes.slice();
       const at = bit >> 3;
       tampered[at] = (tampered[at] as number) ^ (1 << (bit & 7));
       const expected =
-        at === 0 && (bit & 7) >= 4 ? -DROP_RELAY_VERSION : at < 48 ? -DROP_RELAY_TAG : relay.type;
+        at === 0 && (bit & 7) >= 4
+          ? -DROP_RELAY_VERSION
+          : at < 48 || relay.type !== RELAY_DATA
+            ? -DROP_RELAY_TAG
+            : relay.type;
       assert.is(verify(tampered, key), expected, `${length} bytes of payload, bit ${bit}`);
     }
   }

@@ -12,6 +12,7 @@ import {
   RELAY_SEALED_HEADER,
   RELAY_SEALED_KEY,
   RELAY_SEALED_TAG,
+  RELAY_VERSION,
   SCRATCH,
   TX_SLOTS,
 } from '../../src/packet/abi.js';
@@ -99,14 +100,14 @@ test('a packet is these bytes', () => {
     sequence: 0x08090a0b0c0d0e0fn,
     payload: unhex('4500001c000040004001 0000 0a1ec805 0a1e0001 0800 f7ff 0000 0000'),
   };
-  const fields = unhex('1100 0203 04050607 08090a0b0c0d0e0f');
+  const fields = unhex('2100 0203 04050607 08090a0b0c0d0e0f');
   const bytes = build(packet, secret);
   assert.is(hex(bytes), hex(assemble(fields, packet.payload, secret)));
   assert.is(
     hex(bytes),
-    '110002030405060708090a0b0c0d0e0f' +
+    '210002030405060708090a0b0c0d0e0f' +
       'a3cc337c25e564863b3a52b0a98ba9da978ae7db2be09238043165c0' +
-      '64555147b9eec072e0c2bf70dbb4aaab',
+      'a04750c41e3bd0c0646d89ea1e9b8e89',
   );
 });
 
@@ -119,7 +120,7 @@ test('every payload length from 0 to 1,500, and the largest, equal the reference
     assert.is(hex(bytes), hex(encodeRelay(packet, secret)), `${length} bytes`);
     if (length % 10 === 0) {
       assert.is(hex(bytes), hex(assemble(bytes.slice(0, 16), packet.payload, secret)));
-      assert.equal(decodeRelay(bytes, secret), { version: 1, flags: 0, ...packet });
+      assert.equal(decodeRelay(bytes, secret), { version: RELAY_VERSION, flags: 0, ...packet });
     }
     const { result, left } = open(bytes, secret);
     assert.is(result, packet.type, `${length} bytes`);

@@ -9,11 +9,13 @@ import {
   RELAY_DRAIN,
   RELAY_PROBE,
   RELAY_PROBE_REPLY,
+  RELAY_VERSION,
   RX_MMSG,
 } from '../../src/packet/abi.js';
 import { emit, TCP, UDP } from '../reference/packets.js';
 import { decodeRelay } from '../reference/relay.js';
 import { concat, hex, randomBytes } from '../support/bytes.js';
+import { probeBody } from '../support/probes.js';
 import { generator } from '../support/random.js';
 import {
   address4,
@@ -70,7 +72,7 @@ test('packets for a lease go to the path of its session, tagged and numbered', (
   );
   udp.forEach((message, i) => {
     assert.equal(decodeRelay(message.bytes, client.session.receiveKey), {
-      version: 1,
+      version: RELAY_VERSION,
       type: RELAY_DATA,
       flags: 0,
       epoch: 0xfffe,
@@ -131,27 +133,28 @@ test('the MSS of a SYN is clamped in both directions', () => {
   assert.equal(server.receive({ bytes, peer: TOKYO }).toDevice.map(hex), [hex(syn(lease, SERVER, 1300))]);
 });
 
-test('a probe is answered to where it came from, with its body, and never with more bytes', () => {
+test('a probe is answered to where it came from, with its id and time, and never with more bytes', () => {
   const { server, client } = setUp();
-  for (const [i, size] of [20, 36, 1000].entries()) {
+  for (const [i, size] of [40, 56, 1000].entries()) {
     const body = randomBytes(generator(i), size);
     const bytes = client.packet(RELAY_PROBE, body);
     const { replies, toDevice, counted } = server.receive({ bytes, peer: i === 1 ? OSAKA : TOKYO });
     assert.equal(toDevice, []);
     assert.is(counted['probe-replies'], 1);
     assert.is(replies[0]?.peer, i === 1 ? OSAKA : TOKYO);
-    assert.is(replies[0]?.bytes.length, bytes.length);
+    const expected = probeBody({ complete: BigInt(i + 1) });
+    expected.set(body.subarray(0, 12));
     assert.equal(decodeRelay(replies[0]?.bytes ?? bytes, client.session.receiveKey), {
-      version: 1,
+      version: RELAY_VERSION,
       type: RELAY_PROBE_REPLY,
       flags: 0,
       epoch: 0,
       session: client.session.index,
       sequence: BigInt(i + 1),
-      payload: body,
+      payload: expected,
     });
   }
-  const short = server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(19)), peer: TOKYO });
+  const short = server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(39)), peer: TOKYO });
   assert.equal([short.replies, short.counted], [[], { 'relay-short': 1 }]);
 });
 
@@ -162,10 +165,10 @@ test('sequence numbers are one space for all types of packets', () => {
   const note = (messages: { bytes: Uint8Array }[]): void => {
     for (const { bytes } of messages) sequences.push(decodeRelay(bytes, key)?.sequence);
   };
-  note(server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(20)), peer: TOKYO }).replies);
+  note(server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(40)), peer: TOKYO }).replies);
   note(server.transmit(down(client), down(client)).udp);
   note(server.drain(0).messages);
-  note(server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(20)), peer: TOKYO }).replies);
+  note(server.receive({ bytes: client.packet(RELAY_PROBE, new Uint8Array(40)), peer: TOKYO }).replies);
   assert.equal(sequences, [1n, 2n, 3n, 4n, 5n]);
 });
 
@@ -191,7 +194,7 @@ test('no bit of header or inner header can be changed without the drop of the pa
 test('a replayed packet does nothing, wherever it comes from', () => {
   const { server, client } = setUp();
   const packets = [0, 1, 2].map(() => client.packet(RELAY_DATA, up(client)));
-  const probe = client.packet(RELAY_PROBE, new Uint8Array(20), { epoch: 1 });
+  const probe = client.packet(RELAY_PROBE, new Uint8Array(40), { epoch: 1 });
   const all = [...packets, probe];
   server.receive(...all.map(bytes => ({ bytes, peer: TOKYO })));
   const before = server.info(client.session.index);
@@ -214,9 +217,9 @@ test('a doubled packet in one batch is taken once', () => {
 test('reordered packets are accepted within the window, not below it, and do not move the session', () => {
   const { server, client } = setUp();
   const late = (sequence: bigint): Uint8Array => client.packet(RELAY_DATA, up(client), { sequence });
-  server.receive({ bytes: late(10_000n), peer: TOKYO });
-  const lowest = 10_000n - BigInt(DUPLICATE_WINDOW) + 1n;
-  for (const sequence of [9999n, 9000n, lowest + 1n, lowest]) {
+  server.receive({ bytes: late(100_000n), peer: TOKYO });
+  const lowest = 100_000n - BigInt(DUPLICATE_WINDOW) + 1n;
+  for (const sequence of [99_999n, 90_000n, lowest + 1n, lowest]) {
     const { toDevice, events } = server.receive({ bytes: late(sequence), peer: OSAKA });
     assert.equal([toDevice.length, events.length], [1, 0]);
   }
@@ -338,7 +341,7 @@ test('a whole batch: 64 datagrams of two sessions, data and probes', () => {
   const datagrams = Array.from({ length: 64 }, (_, i) => {
     const client = clients[i % 2] as RelayPeer;
     const bytes =
-      i % 4 < 2 ? client.packet(RELAY_DATA, up(client)) : client.packet(RELAY_PROBE, new Uint8Array(20));
+      i % 4 < 2 ? client.packet(RELAY_DATA, up(client)) : client.packet(RELAY_PROBE, new Uint8Array(40));
     return { bytes, peer: i % 2 === 0 ? TOKYO : OSAKA };
   });
   const { toDevice, replies, events } = server.receive(...datagrams);

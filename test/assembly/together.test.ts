@@ -100,7 +100,7 @@ for (const mode of MODES)
         }
       }
       // As when the kernel refuses them.
-      const split = together.server.core.exports.messageSplit(TX_MMSG, 0, count);
+      const split = together.server.core.exports.messageSplit(TX_MMSG, 0, count, TX_SPLIT_MMSG);
       const singles = collect(together.server.core, split, TX_SPLIT_MMSG);
       assert.equal(
         singles.map(({ bytes, peer }) => `${peer} ${hex(bytes)}`),

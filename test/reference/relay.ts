@@ -13,18 +13,21 @@ export interface RelayPacket {
   payload: Uint8Array;
 }
 
+const VERSION = 2;
 const FIELDS = 16;
 const HEADER = 24;
+/** Of DATA. */
 const TAGGED_PAYLOAD = 24;
 const SEALED_KEY = 36;
 const SALT_AT = 32;
 const SEALED_TAG = 16;
+const DATA = 1;
 
 /** A relay packet under `key`. */
 export function encodeRelay(packet: RelayPacket, key: Uint8Array): Uint8Array {
   const fields = new Uint8Array(FIELDS);
   const view = new DataView(fields.buffer);
-  view.setUint8(0, ((packet.version ?? 1) << 4) | packet.type);
+  view.setUint8(0, ((packet.version ?? VERSION) << 4) | packet.type);
   view.setUint8(1, packet.flags ?? 0);
   view.setUint16(2, packet.epoch);
   view.setUint32(4, packet.session);
@@ -41,7 +44,7 @@ export function decodeRelay(bytes: Uint8Array, key: Uint8Array): Required<RelayP
   if (payload === undefined) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint8(0) >> 4;
-  if (version !== 1) return undefined;
+  if (version !== VERSION) return undefined;
   return {
     version,
     type: view.getUint8(0) & 15,
@@ -70,7 +73,8 @@ function payloadOf(bytes: Uint8Array, key: Uint8Array): Uint8Array | undefined {
 }
 
 function tagOf(fields: Uint8Array, payload: Uint8Array, key: Uint8Array): bigint {
-  return sipHash(key, concat(fields, payload.subarray(0, TAGGED_PAYLOAD)));
+  const isData = ((fields[0] as number) & 15) === DATA;
+  return sipHash(key, concat(fields, isData ? payload.subarray(0, TAGGED_PAYLOAD) : payload));
 }
 
 /** RFC 8439 section 2.8: the fields are associated data, salt and sequence number the nonce. */

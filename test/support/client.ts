@@ -41,7 +41,7 @@ const BASE = 0x7f12_3456_0000n;
 export interface Received {
   device: Uint8Array[];
   control: Uint8Array[];
-  events: { kind: number; path: number; a: number; c: bigint }[];
+  events: { kind: number; path: number; a: number; b: number; c: bigint }[];
 }
 
 export const anySelector = (family: 4 | 6): Selector => ({
@@ -129,6 +129,7 @@ export class TestClient {
           kind: view.getUint32(at, true),
           path: view.getUint32(at + 4, true),
           a: view.getUint32(at + 8, true),
+          b: view.getUint32(at + 12, true),
           c: view.getBigUint64(at + 16, true),
         };
       }),

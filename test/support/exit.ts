@@ -8,6 +8,8 @@ const device = await space.inside(() => openTun());
 await createClientDataPlane().start(device, {
   ike() {},
   probeReply() {},
+  suspected() {},
+  switched() {},
   drain() {},
   traffic() {},
   pathError() {},

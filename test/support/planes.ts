@@ -46,6 +46,8 @@ export class Side {
   readonly events: ClientEvents = {
     ike: (...args) => this.#report(['ike', ...args]),
     probeReply: (...args) => this.#report(['probeReply', ...args]),
+    suspected: (...args) => this.#report(['suspected', ...args]),
+    switched: (...args) => this.#report(['switched', ...args]),
     drain: () => this.#report(['drain']),
     traffic: (...args) => this.#report(['traffic', ...args]),
     pathError: (...args) => this.#report(['pathError', ...args]),

@@ -1,0 +1,353 @@
+/**
+ * Rings of relay packets that were sent lately, whole and as sent, for the case that the path they took has failed. A ring
+ * is a list of blocks out of one pool, so one without packets costs nothing. It forgets what the other end has acknowledged,
+ * and, oldest first, what is beyond its bounds: bytes, age, and the span of sequence numbers that the other end's duplicate
+ * filter can tell apart. When the pool is used up the oldest block of all rings makes room.
+ *
+ * A resend goes once over the ring: `ringBegin`, then `ringNext` as long as `ringIsResending`. Meanwhile new packets may be
+ * appended as "held", to be sent when the resend comes to them, so that all is in order. What was sent before goes out at
+ * PACE_LEAST packets in a millisecond, or all in PACE_MS: fast enough not to be felt, and no more of a burst than need be.
+ */
+import {
+  COUNTER_REPLAY_OVERFLOWS,
+  DROP_TX_HELD,
+  REPLAY_BLOCK,
+  REPLAY_BLOCKS,
+  REPLAY_POOL,
+} from '../src/packet/abi';
+import { now } from './clock';
+import { add } from './counters';
+import { stateHas } from './receive_state';
+
+// --- Ring record: RING_SIZE bytes, all zero: empty ---------------------------------------------------------------
+
+/** u32 addresses of the oldest and the newest block, zero: none; u32 number of blocks. */
+const FIRST: usize = 0;
+const LAST: usize = 4;
+const BLOCKS: usize = 8;
+/** u32, where the resend goes on: entry, and its block. Zero: none is under way. */
+const CURSOR: usize = 12;
+const CURSOR_BLOCK: usize = 16;
+/** u32, packets that the resend has before it, those held not counted. */
+const LEFT: usize = 20;
+/** u32, packets held. */
+const HELD: usize = 24;
+/** u32, whether the resend leaves out what has gone over a second path. */
+const SKIPS_SECOND: usize = 28;
+/** u64, the last number that the resend is about. */
+const UNTIL: usize = 32;
+/** u64, the other end lacks no number up to this one. */
+const ACKNOWLEDGED: usize = 40;
+/** u32 time, and u32 packets that may still be sent again in that millisecond. */
+const PACED_AT: usize = 48;
+const BUDGET: usize = 52;
+export const RING_SIZE: u32 = 64;
+
+// --- Block: entries from BLOCK_HEADER on --------------------------------------------------------------------------
+
+/** u32: neighbours in the order in which blocks were taken from the pool; next of the same ring; the ring. */
+const OLDER: usize = 0;
+const NEWER: usize = 4;
+const NEXT: usize = 8;
+const OWNER: usize = 12;
+/** u32: offset behind the last entry; number of entries; when the last one was appended. */
+const USED: usize = 16;
+const PACKETS: usize = 20;
+const NEWEST: usize = 24;
+/** u64, sequence number of the last entry. */
+const LAST_SEQUENCE: usize = 32;
+const BLOCK_HEADER: u32 = 48;
+
+// --- Entry: a multiple of 16 bytes ---------------------------------------------------------------------------------
+
+/** u16 length, u16 flags, u32 time, u64 sequence number, the packet. */
+const ENTRY_FLAGS: usize = 2;
+const ENTRY_TIME: usize = 4;
+const ENTRY_SEQUENCE: usize = 8;
+const ENTRY_PACKET: u32 = 16;
+
+/** The packet has not been sent yet. */
+export const ENTRY_HELD: u32 = 1;
+/** It was sent over a second path as well. */
+export const ENTRY_SECOND: u32 = 2;
+/** The other end has it. */
+const ENTRY_RECEIVED: u32 = 4;
+
+const PACE_LEAST: u32 = 64;
+const PACE_MS: u32 = 32;
+/** After a turn that took longer, no more than what is due in this time is sent. */
+const PACE_BURST_MS: u32 = 4;
+
+// --- Pool ----------------------------------------------------------------------------------------------------------
+
+/** Blocks that may be used in all, and by one ring. */
+let poolBlocks: u32 = 0;
+let ringBlocks: u32 = 0;
+/** Age in ms beyond which a packet is not sent again. */
+let ageLimit: u32 = 0;
+/** Span of sequence numbers in a ring. */
+let spanLimit: u64 = 0;
+/** Blocks below have been used before; of those the free ones are a list. What is used anew first is what was used last. */
+let fresh: u32 = 0;
+let free: usize = 0;
+let oldest: usize = 0;
+let newest: usize = 0;
+
+/**
+ * Sets the bounds: bytes of the whole pool and of one ring (less than a block: nothing is kept), age in ms. `window`: the
+ * other end's duplicate filter. All rings must be empty.
+ */
+export function ringInit(bytes: u32, ringBytes: u32, ageMs: u32, window: u32): void {
+  poolBlocks = min<u32>(bytes / REPLAY_BLOCK, REPLAY_BLOCKS);
+  ringBlocks = min<u32>(ringBytes / REPLAY_BLOCK, poolBlocks);
+  ageLimit = ageMs;
+  // Numbers that are used up after a packet was sent again must not push it out of the filter.
+  spanLimit = window - (window >> 4);
+  fresh = 0;
+  free = 0;
+  oldest = 0;
+  newest = 0;
+}
+
+/** Whether there is room for anything at all. */
+export function ringsUsed(): bool {
+  return ringBlocks !== 0;
+}
+
+function takeBlock(): usize {
+  let block = free;
+  if (block !== 0) free = load<u32>(block, NEXT);
+  else if (fresh < poolBlocks) block = REPLAY_POOL + fresh++ * REPLAY_BLOCK;
+  else {
+    dropFirst(load<u32>(oldest, OWNER));
+    block = free;
+    free = load<u32>(block, NEXT);
+  }
+  store<u32>(block, <u32>newest, OLDER);
+  store<u32>(block, 0, NEWER);
+  if (newest !== 0) store<u32>(newest, <u32>block, NEWER);
+  else oldest = block;
+  newest = block;
+  return block;
+}
+
+function returnBlock(block: usize): void {
+  const older = load<u32>(block, OLDER);
+  const newer = load<u32>(block, NEWER);
+  if (older !== 0) store<u32>(older, newer, NEWER);
+  else oldest = newer;
+  if (newer !== 0) store<u32>(newer, older, OLDER);
+  else newest = older;
+  store<u32>(block, <u32>free, NEXT);
+  free = block;
+}
+
+// --- What is kept --------------------------------------------------------------------------------------------------
+
+/**
+ * Keeps a copy of the relay packet of `length` bytes at `h`, which has the number `sequence`, the highest so far. `flags`:
+ * ENTRY_HELD, ENTRY_SECOND. False if nothing is kept.
+ */
+export function ringAppend(ring: usize, h: usize, length: u32, sequence: u64, flags: u32): bool {
+  if (ringBlocks === 0) return false;
+  expire(ring, sequence);
+  const size = (ENTRY_PACKET + length + 15) & ~15;
+  let block: usize = load<u32>(ring, LAST);
+  if (block === 0 || load<u32>(block, USED) + size > <u32>REPLAY_BLOCK) block = grow(ring);
+  const used = load<u32>(block, USED);
+  const entry = block + used;
+  store<u32>(block, used + size, USED);
+  store<u32>(block, load<u32>(block, PACKETS) + 1, PACKETS);
+  store<u32>(block, now, NEWEST);
+  store<u64>(block, sequence, LAST_SEQUENCE);
+  store<u32>(entry, length | (flags << 16));
+  store<u32>(entry, now, ENTRY_TIME);
+  store<u64>(entry, sequence, ENTRY_SEQUENCE);
+  memory.copy(entry + ENTRY_PACKET, h, length);
+  if ((flags & ENTRY_HELD) !== 0) store<u32>(ring, load<u32>(ring, HELD) + 1, HELD);
+  return true;
+}
+
+/** Gives the ring another block. */
+function grow(ring: usize): usize {
+  if (load<u32>(ring, BLOCKS) >= ringBlocks) dropFirst(ring);
+  const block = takeBlock();
+  store<u32>(block, 0, NEXT);
+  store<u32>(block, <u32>ring, OWNER);
+  store<u32>(block, BLOCK_HEADER, USED);
+  store<u32>(block, 0, PACKETS);
+  const last = load<u32>(ring, LAST);
+  if (last !== 0) store<u32>(last, <u32>block, NEXT);
+  else store<u32>(ring, <u32>block, FIRST);
+  store<u32>(ring, <u32>block, LAST);
+  store<u32>(ring, load<u32>(ring, BLOCKS) + 1, BLOCKS);
+  return block;
+}
+
+/** Forgets what is too old, or too far from the number `sequence`. */
+function expire(ring: usize, sequence: u64): void {
+  for (;;) {
+    const block: usize = load<u32>(ring, FIRST);
+    if (block === 0) return;
+    const isOld = now - load<u32>(block, NEWEST) > ageLimit;
+    if (!isOld && sequence - load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) < spanLimit) return;
+    if (isOld) removeFirst(ring);
+    else dropFirst(ring);
+  }
+}
+
+/** Forgets the oldest block although it may still be wanted. */
+function dropFirst(ring: usize): void {
+  const block: usize = load<u32>(ring, FIRST);
+  const acknowledged = load<u64>(ring, ACKNOWLEDGED) >= load<u64>(block, LAST_SEQUENCE);
+  const isOld = now - load<u32>(block, NEWEST) > ageLimit;
+  if (!acknowledged && !isOld) add(COUNTER_REPLAY_OVERFLOWS, load<u32>(block, PACKETS));
+  removeFirst(ring);
+}
+
+function removeFirst(ring: usize): void {
+  const block: usize = load<u32>(ring, FIRST);
+  const next = load<u32>(block, NEXT);
+  if (load<u32>(ring, HELD) !== 0) forgetHeld(ring, block);
+  if (load<u32>(ring, CURSOR_BLOCK) === <u32>block) {
+    store<u32>(ring, next === 0 ? 0 : next + BLOCK_HEADER, CURSOR);
+    store<u32>(ring, next, CURSOR_BLOCK);
+  }
+  store<u32>(ring, next, FIRST);
+  if (next === 0) store<u32>(ring, 0, LAST);
+  store<u32>(ring, load<u32>(ring, BLOCKS) - 1, BLOCKS);
+  returnBlock(block);
+}
+
+/** Packets of a block that were held are lost with it. */
+function forgetHeld(ring: usize, block: usize): void {
+  let held: u32 = 0;
+  const end = block + load<u32>(block, USED);
+  for (let entry = block + BLOCK_HEADER; entry < end; entry += entrySize(entry)) {
+    if ((load<u16>(entry, ENTRY_FLAGS) & ENTRY_HELD) !== 0) held++;
+  }
+  store<u32>(ring, load<u32>(ring, HELD) - held, HELD);
+  add(DROP_TX_HELD, held);
+}
+
+/** The other end lacks no number up to `complete`. */
+export function ringAcknowledge(ring: usize, complete: u64): void {
+  if (complete <= load<u64>(ring, ACKNOWLEDGED)) return;
+  store<u64>(ring, complete, ACKNOWLEDGED);
+  for (;;) {
+    const block: usize = load<u32>(ring, FIRST);
+    if (block === 0 || load<u64>(block, LAST_SEQUENCE) > complete) return;
+    removeFirst(ring);
+  }
+}
+
+/** Forgets everything, as for a session that ends. */
+export function ringClear(ring: usize): void {
+  while (load<u32>(ring, FIRST) !== 0) removeFirst(ring);
+  memory.fill(ring, 0, RING_SIZE);
+}
+
+function entrySize(entry: usize): u32 {
+  return (ENTRY_PACKET + load<u16>(entry) + 15) & ~15;
+}
+
+// --- Sending again -------------------------------------------------------------------------------------------------
+
+/**
+ * Begins a resend of the packets up to the number `until` that the receive state in the probe's body of `length` bytes at
+ * `body` lacks (zero: it is not known), and of all that are held. `skipsSecond`: of none that went over a second path.
+ */
+export function ringBegin(ring: usize, body: usize, length: u32, until: u64, skipsSecond: bool): void {
+  const first = load<u32>(ring, FIRST);
+  store<u32>(ring, skipsSecond, SKIPS_SECOND);
+  store<u64>(ring, until, UNTIL);
+  let left: u32 = 0;
+  for (let block: usize = first; block !== 0; block = load<u32>(block, NEXT)) {
+    const end = block + load<u32>(block, USED);
+    for (let entry = block + BLOCK_HEADER; entry < end; entry += entrySize(entry)) {
+      if (body !== 0 && stateHas(body, length, load<u64>(entry, ENTRY_SEQUENCE))) {
+        store<u16>(entry, load<u16>(entry, ENTRY_FLAGS) | <u16>ENTRY_RECEIVED, ENTRY_FLAGS);
+      } else if (isLacking(ring, entry)) left++;
+    }
+  }
+  store<u32>(ring, left, LEFT);
+  store<u32>(ring, first === 0 ? 0 : first + BLOCK_HEADER, CURSOR);
+  store<u32>(ring, first, CURSOR_BLOCK);
+}
+
+/** Whether the packet, sent before, is to be sent again. */
+function isLacking(ring: usize, entry: usize): bool {
+  const flags: u32 = load<u16>(entry, ENTRY_FLAGS);
+  const sequence = load<u64>(entry, ENTRY_SEQUENCE);
+  return (
+    (flags & (ENTRY_HELD | ENTRY_RECEIVED)) === 0 &&
+    sequence > load<u64>(ring, ACKNOWLEDGED) &&
+    sequence <= load<u64>(ring, UNTIL) &&
+    now - load<u32>(entry, ENTRY_TIME) <= ageLimit &&
+    (load<u32>(ring, SKIPS_SECOND) === 0 || (flags & ENTRY_SECOND) === 0)
+  );
+}
+
+/** Whether a resend is under way: what is sent now must wait behind it. */
+export function ringIsResending(ring: usize): bool {
+  return load<u32>(ring, CURSOR) !== 0;
+}
+
+/** Whether what `ringNext` returned last was sent before. */
+export let ringWasSent: bool = false;
+
+/** The entry of the packet to be sent next. Zero: no more in this millisecond, or, if none is under way any more, at all. */
+export function ringNext(ring: usize): usize {
+  for (;;) {
+    const entry: usize = load<u32>(ring, CURSOR);
+    if (entry === 0) return 0;
+    const block: usize = load<u32>(ring, CURSOR_BLOCK);
+    if (entry === block + load<u32>(block, USED)) {
+      const next = load<u32>(block, NEXT);
+      store<u32>(ring, next === 0 ? 0 : next + BLOCK_HEADER, CURSOR);
+      store<u32>(ring, next, CURSOR_BLOCK);
+      continue;
+    }
+    const flags: u32 = load<u16>(entry, ENTRY_FLAGS);
+    ringWasSent = (flags & ENTRY_HELD) === 0;
+    const isNext = !ringWasSent || isLacking(ring, entry);
+    if (isNext && ringWasSent && !spend(ring)) return 0;
+    store<u32>(ring, <u32>entry + entrySize(entry), CURSOR);
+    if (!isNext) continue;
+    if (!ringWasSent) {
+      store<u16>(entry, <u16>(flags & ~ENTRY_HELD), ENTRY_FLAGS);
+      store<u32>(ring, load<u32>(ring, HELD) - 1, HELD);
+    }
+    return entry;
+  }
+}
+
+/** Uses up one of the packets that may be sent again now; false if there is none left. */
+function spend(ring: usize): bool {
+  const left = load<u32>(ring, LEFT);
+  let budget = load<u32>(ring, BUDGET);
+  const elapsed = now - load<u32>(ring, PACED_AT);
+  if (elapsed !== 0) {
+    store<u32>(ring, now, PACED_AT);
+    budget = max(PACE_LEAST, left / PACE_MS) * min(elapsed, PACE_BURST_MS);
+  }
+  if (budget === 0) return false;
+  store<u32>(ring, budget - 1, BUDGET);
+  // Fewer than counted at the beginning, when some have become too old or made room.
+  if (left !== 0) store<u32>(ring, left - 1, LEFT);
+  return true;
+}
+
+export function ringPacket(entry: usize): usize {
+  return entry + ENTRY_PACKET;
+}
+
+export function ringPacketLength(entry: usize): u32 {
+  return load<u16>(entry);
+}
+
+/** Ends the resend, as when its path is given up. */
+export function ringEnd(ring: usize): void {
+  store<u32>(ring, 0, CURSOR);
+  store<u32>(ring, 0, CURSOR_BLOCK);
+}

@@ -1,0 +1,219 @@
+// A client core and a relay core at the two ends of one session, with gateways between them whose lines lose, delay, reorder
+// and double datagrams as a test likes.
+import { addressBytes } from '../../src/address.js';
+import {
+  OFFLOAD_HEADER,
+  OK,
+  OWN_MESSAGE,
+  RESULT_SECOND,
+  SECOND_MESSAGE,
+  SWITCH_NONE,
+  SWITCH_RESENDING,
+} from '../../src/packet/abi.js';
+import type { Activation } from '../../src/packet/core.js';
+import { emit, UDP } from '../reference/packets.js';
+import { TestClient } from './client.js';
+import { collect, type Datagram } from './kernel.js';
+import { generator } from './random.js';
+import { RelayServer, SERVER, type Session, session } from './relay_server.js';
+import { Gateway, RELAY, RELAY_PORT, Relay } from './tunnels.js';
+
+const MIB = 1 << 20;
+const DEVICE = addressBytes('192.168.77.2');
+
+/** A relay packet between a path's gateway and the relay, and which way it goes. */
+export interface Flight {
+  path: number;
+  up: boolean;
+  bytes: Uint8Array;
+}
+
+export interface WorldOptions {
+  seed: number;
+  mode?: 'clear' | 'sealed';
+  paths?: number;
+  bytes?: number;
+  ageMs?: number;
+  offloads?: number;
+}
+
+export class SessionWorld {
+  readonly random: () => number;
+  readonly client = new TestClient();
+  readonly server = new RelayServer();
+  readonly session: Session;
+  readonly gateways: Gateway[];
+  readonly #relay: Relay;
+  /** On their way, in order of departure. */
+  flights: Flight[] = [];
+  /** Bodies of what has arrived at each end's device, in order. */
+  readonly arrivedUp: number[] = [];
+  readonly arrivedDown: number[] = [];
+  readonly events: { kind: number; path: number; a: number; b: number }[] = [];
+  clock = 1000;
+
+  constructor({
+    seed,
+    mode = 'clear',
+    paths = 3,
+    bytes = 8 * MIB,
+    ageMs = 2000,
+    offloads = 0,
+  }: WorldOptions) {
+    this.random = generator(seed);
+    this.session = session(5, { mode });
+    this.#relay = new Relay(this.random);
+    const { core } = this.client;
+    core.useOffloads(offloads & ~OFFLOAD_HEADER);
+    core.setDeviceAddresses(DEVICE.join('.'));
+    core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
+    this.gateways = Array.from({ length: paths }, (_, path) => {
+      const gateway = new Gateway(path, addressBytes(`10.6${path}.0.7`), this.random);
+      core.setVirtualAddresses(path, gateway.virtual.join('.'));
+      this.client.install('in', gateway.toClient, { path });
+      this.client.install('out', gateway.fromClient, { path });
+      return gateway;
+    });
+    const { index: sessionIndex, ...keys } = this.session;
+    core.setReplay(bytes, ageMs);
+    this.server.core.exports.relayReplay(bytes * 2, bytes, ageMs);
+    core.bindRelay({ ...keys, mode, clientPort: this.#relay.clientPort, sessionIndex });
+    this.wait(0);
+    core.activate(0, 1);
+    if (this.server.install(this.session) !== OK) throw new Error('install');
+    this.probe(0);
+    this.deliverAll();
+  }
+
+  wait(ms: number): void {
+    this.clock += ms;
+    this.client.core.setClock(this.clock);
+    this.server.core.setClock(this.clock);
+  }
+
+  // --- The client ---------------------------------------------------------------------------------------------
+
+  /** The applications send packets with these numbers in them. */
+  sendUp(active: number, second: number | undefined, ...numbers: number[]): void {
+    const sent = this.client.transmit(
+      ...numbers.map(number => numbered(number, DEVICE, addressBytes(SERVER))),
+    );
+    this.#fly(active, sent);
+    const seconds = this.client.core.view.getUint32(RESULT_SECOND, true);
+    if (second === undefined && seconds > 0) throw new Error('copies without a second path');
+    const copies = Array.from({ length: seconds }, (_, i) => this.client.message(SECOND_MESSAGE + i));
+    if (second !== undefined) this.#fly(second, copies);
+  }
+
+  activate(path: number, epoch: number, how: Activation): void {
+    this.client.core.activate(path, epoch, how);
+  }
+
+  probe(path: number, quiet = true): void {
+    if (this.client.core.exports.clientProbe(path, 7, 1, 2, quiet) !== OK) throw new Error('probe');
+    this.#fly(path, [this.client.message(OWN_MESSAGE)]);
+  }
+
+  askForSwitch(path: number): void {
+    if (this.client.core.exports.clientSwitchProbe(1, 2) !== OK) throw new Error('probe');
+    this.#fly(path, [this.client.message(OWN_MESSAGE)]);
+  }
+
+  get switchState(): number {
+    return this.client.core.exports.clientSwitchState();
+  }
+
+  /** Lets both ends send again all that they have to. */
+  resendAll(path: number): void {
+    for (let turn = 0; turn < 2000; turn++) {
+      if (this.switchState === SWITCH_RESENDING) {
+        const messages = this.client.core.exports.clientResend();
+        this.#fly(
+          path,
+          Array.from({ length: messages }, (_, i) => this.client.message(i)),
+        );
+      }
+      if (this.server.core.exports.relayIsResending() !== 0) this.resendDown();
+      if (this.switchState === SWITCH_NONE && this.server.core.exports.relayIsResending() === 0) return;
+      this.wait(1);
+    }
+    throw new Error('no end of sending again');
+  }
+
+  // --- The relay ----------------------------------------------------------------------------------------------
+
+  /** Servers send packets with these numbers in them. */
+  sendDown(...numbers: number[]): void {
+    const lease = addressBytes(this.session.lease);
+    const { udp } = this.server.transmit(
+      ...numbers.map(number => numbered(number, addressBytes(SERVER), lease)),
+    );
+    this.#flyDown(udp);
+  }
+
+  resendDown(): void {
+    this.#flyDown(collect(this.server.core, this.server.core.exports.relayResend()));
+  }
+
+  // --- The lines ----------------------------------------------------------------------------------------------
+
+  /** Forgets what is on its way over the path. */
+  lose(path: number): void {
+    this.flights = this.flights.filter(flight => flight.path !== path);
+  }
+
+  /** One of those on their way arrives. */
+  deliver(flight: Flight): void {
+    this.flights.splice(this.flights.indexOf(flight), 1);
+    this.arrive(flight);
+  }
+
+  deliverAll(): void {
+    for (let flight = this.flights[0]; flight !== undefined; flight = this.flights[0]) this.deliver(flight);
+  }
+
+  arrive({ path, up, bytes }: Flight): void {
+    const gateway = this.gateways[path] as Gateway;
+    if (up) {
+      const peer = `${gateway.virtual.join('.')}:${this.#relay.clientPort}`;
+      const { toDevice, replies } = this.server.receive({ bytes, peer });
+      this.arrivedUp.push(...toDevice.map(numberOf));
+      this.#flyDown(replies);
+      return;
+    }
+    const packet = this.#relay.wrap(gateway.virtual, bytes);
+    const { device, events } = this.client.receive(path, gateway.seal(packet));
+    this.arrivedDown.push(...device.map(numberOf));
+    this.events.push(...events);
+  }
+
+  #fly(path: number, datagrams: readonly Uint8Array[]): void {
+    const gateway = this.gateways[path] as Gateway;
+    for (const datagram of datagrams) {
+      this.flights.push({ path, up: true, bytes: gateway.open(datagram).subarray(28) });
+    }
+  }
+
+  #flyDown(messages: readonly Datagram[]): void {
+    for (const { bytes, peer } of messages) {
+      const path = this.gateways.findIndex(({ virtual }) => virtual.join('.') === peer.split(':')[0]);
+      if (path < 0) throw new Error(`a message to ${peer}`);
+      this.flights.push({ path, up: false, bytes });
+    }
+  }
+}
+
+/** A UDP packet from port 4000 to 5000 with a number in it; of different sizes. */
+function numbered(number: number, source: Uint8Array, destination: Uint8Array): Uint8Array {
+  const transport = new Uint8Array(12 + ((number * 37) % 300));
+  const view = new DataView(transport.buffer);
+  view.setUint16(0, 4000);
+  view.setUint16(2, number % 4 === 0 ? 22 : 5000);
+  view.setUint16(4, transport.length);
+  view.setUint32(8, number);
+  return emit({ source, destination, protocol: UDP, transport });
+}
+
+function numberOf(packet: Uint8Array): number {
+  return new DataView(packet.buffer, packet.byteOffset).getUint32(28);
+}
