@@ -267,7 +267,7 @@ export const RELAY_FLAG_QUIET = 16;
 
 /** A flow rule: u8 protocol, u8 differentiated services code point, u16 port of either end; 0, 0xff, 0: any. */
 export const RULE_SIZE = 4;
-export const RULES_MAX = 8;
+export const RULES_MAX = 16;
 /** The field of a rule when it does not matter. */
 export const RULE_ANY_PROTOCOL = 0;
 export const RULE_ANY_DSCP = 0xff;
@@ -294,7 +294,7 @@ export const RELAY_MODE_SEALED = 3;
 export const SESSION_INDEX_MASK = SESSION_MAX - 1;
 /** Session records (assembly/sessions.ts). */
 export const SESSIONS = 0x4000000;
-export const SESSION_SIZE = 320;
+export const SESSION_SIZE = 384;
 /** The sessions' duplicate filters: u64 highest number and DUPLICATE_WINDOW bits, rounded up to 16 bytes. */
 export const SESSION_WINDOWS = 0x10000000;
 export const SESSION_WINDOW_SIZE = 4112;

@@ -5,17 +5,20 @@ import {
   OFFLOAD_HEADER,
   OK,
   OWN_MESSAGE,
+  RELAY_PROBE,
+  RELAY_PROBE_REPLY,
   RESULT_SECOND,
   SECOND_MESSAGE,
   SWITCH_NONE,
   SWITCH_RESENDING,
 } from '../../src/packet/abi.js';
-import type { Activation } from '../../src/packet/core.js';
+import type { Activation, FlowRule } from '../../src/packet/core.js';
 import { emit, UDP } from '../reference/packets.js';
+import { encodeRelay } from '../reference/relay.js';
 import { TestClient } from './client.js';
 import { collect, type Datagram } from './kernel.js';
 import { generator } from './random.js';
-import { RelayServer, SERVER, type Session, session } from './relay_server.js';
+import { RelayPeer, RelayServer, SERVER, type Session, session } from './relay_server.js';
 import { Gateway, RELAY, RELAY_PORT, Relay } from './tunnels.js';
 
 const MIB = 1 << 20;
@@ -51,6 +54,8 @@ export class SessionWorld {
   readonly arrivedDown: number[] = [];
   readonly events: { kind: number; path: number; a: number; b: number }[] = [];
   clock = 1000;
+  #forged: RelayPeer | undefined;
+  #forgedReplies = 0n;
 
   constructor({
     seed,
@@ -105,6 +110,19 @@ export class SessionWorld {
     if (second !== undefined) this.#fly(second, copies);
   }
 
+  /** The same, and it is lost at once. */
+  sendUpInVain(...numbers: number[]): void {
+    this.client.transmit(...numbers.map(number => numbered(number, DEVICE, addressBytes(SERVER))));
+  }
+
+  /** Makes it the second path, for these flows, as the relay then knows. */
+  useSecond(path: number, ...rules: FlowRule[]): void {
+    this.client.core.setFlows(rules);
+    this.client.core.setSecondPath(path);
+    this.probe(path);
+    this.deliverAll();
+  }
+
   activate(path: number, epoch: number, how: Activation): void {
     this.client.core.activate(path, epoch, how);
   }
@@ -155,6 +173,28 @@ export class SessionWorld {
     this.#flyDown(collect(this.server.core, this.server.core.exports.relayResend()));
   }
 
+  /** An authentic probe with this body, which no client of ours would send. */
+  forgeProbe(path: number, body: Uint8Array, changes: { flags?: number; epoch?: number } = {}): void {
+    const { flags = 0, epoch = 1 } = changes;
+    this.#forged ??= new RelayPeer(this.session);
+    this.#forged.sequence += 1000n;
+    const bytes = this.#forged.packet(RELAY_PROBE, body, { flags, epoch });
+    this.arrive({ path, up: true, bytes });
+  }
+
+  /** The same for a reply of the relay's. */
+  forgeReply(path: number, body: Uint8Array, changes: { flags?: number; epoch?: number } = {}): void {
+    const { flags = 0, epoch = 1 } = changes;
+    this.#forgedReplies += 1000n;
+    const { index, receiveKey } = this.session;
+    const packet = { type: RELAY_PROBE_REPLY, flags, epoch, session: index, payload: body };
+    this.arrive({
+      path,
+      up: false,
+      bytes: encodeRelay({ ...packet, sequence: this.#forgedReplies }, receiveKey),
+    });
+  }
+
   // --- The lines ----------------------------------------------------------------------------------------------
 
   /** Forgets what is on its way over the path. */
@@ -203,7 +243,7 @@ export class SessionWorld {
   }
 }
 
-/** A UDP packet from port 4000 to 5000 with a number in it; of different sizes. */
+/** A UDP packet from port 4000 to 5000, or to 22 if the number is a multiple of four, with the number in it; of different sizes. */
 function numbered(number: number, source: Uint8Array, destination: Uint8Array): Uint8Array {
   const transport = new Uint8Array(12 + ((number * 37) % 300));
   const view = new DataView(transport.buffer);
