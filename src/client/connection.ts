@@ -114,9 +114,10 @@ async function setUp(
 function eventsFor(supervisor: Supervisor): ClientEvents {
   return {
     ike: (path, datagram) => supervisor.receiveIke(path, datagram),
-    probeReply: (path, id, roundTripMs) => supervisor.probeReply(path, id, roundTripMs),
-    suspected: () => {},
-    switched: () => {},
+    probeReply: (path, id, roundTripMs, heardMsAgo) =>
+      supervisor.probeReply(path, id, roundTripMs, heardMsAgo),
+    suspected: () => supervisor.suspected(),
+    switched: (path, _epoch, _ms, answered) => supervisor.switched(path, answered),
     drain: () => supervisor.drain(),
     traffic: (sent, received) => supervisor.traffic(sent, received),
     pathError: path => supervisor.pathError(path),

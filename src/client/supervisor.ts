@@ -23,7 +23,7 @@ import { Probing } from './probing.js';
 import { RelayLink } from './relay-link.js';
 import type { GatewayResolver } from './resolver.js';
 import { type ConnectionStatus, describeGateways } from './status.js';
-import { failoverOptions } from './timing.js';
+import { failoverOptions, planeSettings } from './timing.js';
 
 export interface SupervisorOptions {
   config: ClientConfig;
@@ -81,6 +81,7 @@ export class Supervisor {
       const { host: address, port } = config.relay.address;
       plane.setRelay({ address, port });
     }
+    plane.setFailover(planeSettings(config));
     this.#addressing.begin();
     this.#apply(this.#policy.start(monotonicMs()));
   }
@@ -108,8 +109,24 @@ export class Supervisor {
     if (!this.#stopped) this.#paths.receive(path, datagram);
   }
 
-  probeReply(path: number, id: number, roundTripMs: number): void {
-    this.#answered(path, id, roundTripMs, monotonicMs());
+  /** `heardMsAgo`: when the relay last heard us by the active path. */
+  probeReply(path: number, id: number, roundTripMs: number, heardMsAgo: number): void {
+    const now = monotonicMs();
+    this.#answered(path, id, roundTripMs, now);
+    const { active } = this.#policy;
+    if (active !== undefined && !this.#stopped)
+      this.#apply(this.#policy.relayHeard(active, heardMsAgo + roundTripMs / 2, now));
+  }
+
+  /** The relay hears nothing from us by the active path, over which it sends. */
+  suspected(): void {
+    const { active } = this.#policy;
+    if (active !== undefined) this.pathError(active);
+  }
+
+  /** The relay answered the first packet over the path that was made active, or did not in time. */
+  switched(path: number, answered: boolean): void {
+    if (answered && !this.#stopped && this.#policy.active === path) this.#proven(path, monotonicMs());
   }
 
   /** Packets of applications sent and received so far, by whichever gateway carried them. */
@@ -194,6 +211,7 @@ export class Supervisor {
         this.#activate(action);
         return;
       case 'second':
+        this.#options.plane.setSecondPath(action.gateway);
         return;
       case 'probe':
         this.#probing.probe(action.gateway, action.id, monotonicMs());
@@ -248,7 +266,12 @@ export class Supervisor {
   }
 
   #activate({ gateway, epoch, cause }: Extract<FailoverAction, { type: 'activate' }>): void {
-    this.#options.plane.activate(gateway, epoch);
+    // All but a failure leave a path that still works.
+    this.#options.plane.activate(
+      gateway,
+      epoch,
+      cause === 'failure' || cause === 'start' ? 'failed' : 'alive',
+    );
     this.#milestones.activated(this.#paths.nameOf(gateway), cause);
     if (this.#relay !== undefined) this.#relay.pathChanged();
     else void this.#useVirtualAddress(gateway);

@@ -1,5 +1,6 @@
 /** How patient the client is: the times of the failover policy for a configuration. */
 import type { ClientConfig } from '../config/client.js';
+import type { FailoverSettings } from '../dataplane/api.js';
 import type { FailoverOptions } from '../failover/actions.js';
 import type { ProbeTiming } from '../failover/timing.js';
 
@@ -87,5 +88,19 @@ function livenessChecks({ failover }: ClientConfig): ProbeTiming {
     idleMaxMs: Math.max(idle, idleIntervalMs),
     idleAfterMs: IDLE_AFTER_MS,
     misses,
+  };
+}
+
+/** What the data plane keeps and doubles. */
+export function planeSettings({ failover }: ClientConfig): FailoverSettings {
+  const { mode, replay, duplicate } = failover;
+  const keeps = mode === 'replay' || mode === 'duplicate';
+  return {
+    replay: { bytes: keeps ? replay.bytes : 0, ageMs: replay.age },
+    duplicate: (duplicate ?? []).map(({ port, protocol, dscp }) => ({
+      ...(port !== undefined && { port }),
+      ...(protocol !== undefined && { protocol }),
+      ...(dscp !== undefined && { dscp }),
+    })),
   };
 }

@@ -101,7 +101,7 @@ const failover = section({
     .prefault({}),
   /** What each end keeps of the packets it sent last. */
   replay: section({
-    bytes: bytesBetween(2 ** 16, 2 ** 26, 'from 64KiB to 64MiB').prefault('4MiB'),
+    bytes: bytesBetween(2 ** 16, 2 ** 26, 'from 64KiB to 64MiB').prefault('8MiB'),
     age: durationBetween(100, 30_000, 'from 100ms to 30s').default(2000),
   }).prefault({}),
   /** Mode `duplicate` for these flows only. */

@@ -1,7 +1,16 @@
 /** `relay.yaml`: what `vpnr relay` needs to know. */
 import * as z from 'zod';
 import { RELAY_PORT } from './client.js';
-import { deviceName, durationBetween, ipv4Port, name, poolNetwork, secretSource, section } from './values.js';
+import {
+  bytesBetween,
+  deviceName,
+  durationBetween,
+  ipv4Port,
+  name,
+  poolNetwork,
+  secretSource,
+  section,
+} from './values.js';
 
 export const relaySchema = section({
   name: name.default('relay'),
@@ -18,6 +27,12 @@ export const relaySchema = section({
   state: z.string().min(1).optional(),
   trust_network: z.boolean().default(false),
   device: deviceName.default('vpnr-relay0'),
+  /** What is kept of the packets sent last, for clients that failover: in all, and for each. */
+  replay: section({
+    bytes: bytesBetween(2 ** 16, 240 * 2 ** 20, 'from 64KiB to 240MiB').prefault('64MiB'),
+    per_client: bytesBetween(2 ** 16, 2 ** 26, 'from 64KiB to 64MiB').prefault('8MiB'),
+    age: durationBetween(100, 30_000, 'from 100ms to 30s').default(2000),
+  }).prefault({}),
   idle: durationBetween(60_000, 30 * 86_400_000, 'from 1m to 30d').default(86_400_000),
 });
 

@@ -5,6 +5,7 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 
 export interface TransferEndOptions {
   role: 'connect' | 'serve';
@@ -31,7 +32,7 @@ export interface TransferDone {
   sentSha256: string;
   received: number;
   receivedSha256: string;
-  /** Longest time between two arrivals of data. */
+  /** Longest time between two arrivals of data, since the line "mark" came on standard input if it did. */
   longestPauseMs: number;
   /** From the connection to the end of both directions. */
   ms: number;
@@ -63,7 +64,10 @@ const REPORT_EVERY = 1_000_000;
 /** Carries out one end. The process ends with it: status 0 if all that was sent and received has its end. */
 export function runTransferEnd(options: TransferEndOptions): void {
   const end = new TransferEnd(options);
-  process.stdin.on('data', () => end.finish());
+  createInterface({ input: process.stdin }).on('line', line => {
+    if (line === 'mark') end.mark();
+    else if (line === 'finish') end.finish();
+  });
   if (options.role === 'serve') {
     const server = createServer({ allowHalfOpen: true }, socket => {
       server.close();
@@ -103,6 +107,7 @@ class TransferEnd {
   #sent = 0;
   #received = 0;
   #started = 0;
+  #longestPauseMs = 0;
 
   constructor(options: TransferEndOptions) {
     this.#options = options;
@@ -110,6 +115,11 @@ class TransferEnd {
     this.#told = new Promise(resolve => {
       this.#tell = resolve;
     });
+  }
+
+  /** Pauses before this do not count. */
+  mark(): void {
+    this.#longestPauseMs = 0;
   }
 
   finish(): void {
@@ -148,13 +158,12 @@ class TransferEnd {
   #receive(socket: Socket) {
     const { role, reportEveryMs } = this.#options;
     const digest = createHash('sha256');
-    let longestPauseMs = 0;
     let last: number | undefined;
     const timer =
       reportEveryMs === undefined ? undefined : setInterval(() => this.#progress(), reportEveryMs);
     socket.on('data', chunk => {
       const now = performance.now();
-      longestPauseMs = Math.max(longestPauseMs, now - (last ?? now));
+      this.#longestPauseMs = Math.max(this.#longestPauseMs, now - (last ?? now));
       last = now;
       digest.update(chunk);
       const before = this.#received;
@@ -166,7 +175,11 @@ class TransferEnd {
       socket.once('end', () => {
         clearInterval(timer);
         if (role === 'serve') this.finish();
-        resolve({ received: this.#received, receivedSha256: digest.digest('hex'), longestPauseMs });
+        resolve({
+          received: this.#received,
+          receivedSha256: digest.digest('hex'),
+          longestPauseMs: this.#longestPauseMs,
+        });
       });
     });
   }

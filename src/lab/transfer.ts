@@ -120,6 +120,11 @@ export class Transfer {
     }
   }
 
+  /** Pauses count from now on. */
+  mark(): void {
+    for (const end of [this.#client, this.#server]) end.write('mark\n');
+  }
+
   /** Ends a transfer that goes on until told. */
   finish(): void {
     this.#client.write('finish\n');

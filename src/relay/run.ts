@@ -71,6 +71,11 @@ async function setUp(
     clients,
     stateDirectory: config.state === undefined ? resolve(stateFolder(), name) : resolve(folder, config.state),
     ipip: config.trust_network,
+    replay: {
+      bytes: config.replay.bytes,
+      sessionBytes: config.replay.per_client,
+      ageMs: config.replay.age,
+    },
     lifetimeMs: config.idle,
     runDirectory: runtimeFolder(),
     onEvent: event => {

@@ -1,6 +1,6 @@
 /** What a relay server is given, and what it tells. */
 
-import type { RelayDataPlane } from '../dataplane/api.js';
+import type { RelayDataPlane, ReplayBounds } from '../dataplane/api.js';
 import type { Offloads } from '../dataplane/offloads.js';
 import type { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
@@ -21,6 +21,8 @@ export interface RelayServerOptions {
   stateDirectory: string;
   /** Allows `ipip`, which nothing protects (configuration: `trust_network`). */
   ipip: boolean;
+  /** What is kept of the packets sent last; nothing when absent. */
+  replay?: ReplayBounds;
   /** MTU for the clients' devices, when it is known. */
   mtu?: number;
   dataPlane: RelayDataPlane;

@@ -147,12 +147,19 @@ export class RelayServer {
   async #start(): Promise<void> {
     await this.#restore();
     await this.#store.save(() => this.#savedSessions());
-    const { listen, dataPlane, tun, ipip, pool, maxSegment, onEvent } = this.#options;
+    const { listen, dataPlane, tun, ipip, pool, maxSegment, replay, onEvent } = this.#options;
     await this.#listener.listen(listen);
     const { port } = this;
     try {
       await dataPlane.start(
-        { tun, listen: { address: listen.address, port }, ipip, pool, maxSegment },
+        {
+          tun,
+          listen: { address: listen.address, port },
+          ipip,
+          pool,
+          maxSegment,
+          ...(replay && { replay }),
+        },
         {
           sessionMoved: (index, path, epoch) => this.#sessionMoved(index, path, epoch),
           failed: error => onEvent({ type: 'failed', error: toVpnrError(error) }),

@@ -1,4 +1,5 @@
 /** A whole relay: the machine's network, the TUN device, the data plane and the server, up and down in order. */
+import type { ReplayBounds } from '../dataplane/api.js';
 import { createRelayDataPlane } from '../dataplane/relay.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
@@ -28,6 +29,7 @@ export interface RelayServiceOptions {
   clients: readonly { name: string; token: Secret }[];
   stateDirectory: string;
   ipip: boolean;
+  replay?: ReplayBounds;
   /** Time after which a session without packets ends. */
   lifetimeMs?: number;
   /** The largest packet, in bytes, between a client and the network. */

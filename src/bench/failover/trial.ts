@@ -99,6 +99,7 @@ class Run {
     );
     const stream = await this.#within(Stream.start(ends));
     await this.#within(transfer.reached(SETTLED_BYTES, TRANSFER_MS));
+    transfer.mark();
     const before = eventsOf(connection).length;
     this.#trial = this.#makeTrial(gateway as GatewayName);
     const at = wallClock();
