@@ -18,6 +18,8 @@ interface FaultPlan {
   repair(trial: Trial): Promise<void>;
   /** Traffic has to move to another gateway. Otherwise the connection has to go on, wherever. */
   moves: boolean;
+  /** Nothing fails: there is nothing to be detected. */
+  planned?: true;
   /** Something is lost for certain and no other gateway can help. */
   outage?: true;
   /** Only vpnr's own gateways can do it. */
@@ -91,6 +93,7 @@ export const FAULTS = {
       await city.gateways[active].start();
     },
     moves: true,
+    planned: true,
     ownGatewaysOnly: true,
   },
   switch: {
@@ -99,6 +102,7 @@ export const FAULTS = {
       vpnr('client', 'switch', othersThan(active)[0] as GatewayName, '--name', 'work'),
     repair: nothing,
     moves: true,
+    planned: true,
   },
 } as const satisfies Record<string, FaultPlan>;
 

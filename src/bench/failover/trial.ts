@@ -112,6 +112,7 @@ class Run {
     return {
       ...ending,
       ...outcome,
+      detectMs: planOf(fault).planned ? null : outcome.detectMs,
       survived: ending.survived && outcome.problem === undefined,
       ...summed([directions.up, directions.down]),
       falseAlarms: planOf(fault).moves ? 0 : events.filter(({ event }) => event === 'gateway-failed').length,
