@@ -160,7 +160,7 @@ export class City<Name extends string = GatewayName, Kind extends Gateway = Stro
         mode: 'clear',
       },
       tunnel: { device: 'vpnr0', routes: [SERVER_NETWORK], mtu: 'auto' },
-      failover: { mode: 'cold', probe: { interval: '25ms', misses: 3 } },
+      failover: { probe: { interval: '25ms', misses: 3 } },
     };
   }
 
