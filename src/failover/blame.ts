@@ -2,17 +2,17 @@
 import type { FailureReason } from './actions.js';
 import type { Path } from './path.js';
 
+/** The relay may hear us for so long by a path on which an answer to an earlier probe was lost. */
+const LATE_ARRIVALS_MS = 40;
+
 /** Why a path that misses its probes fails. `relay`: probes go through the gateway to a relay behind it. */
 export function blame(path: Path, relay: boolean): FailureReason {
   if (path.failure?.reason !== undefined) return path.failure.reason;
   if (!relay) return 'gateway';
   const since = path.health.missedSince;
   const heard = path.heardByRelay;
-  // What the relay says counts if it could have missed our probes by then.
-  if (heard !== undefined && heard.learntAt > since) {
-    if (heard.at > since) return 'path-inbound';
-    if (path.aliveAt > since) return 'path-outbound';
-  }
+  // Our probes still arrive. The last ones before the failure do so a little later when the path is full.
+  if (heard !== undefined && heard.at > since + LATE_ARRIVALS_MS) return 'path-inbound';
   // What was under way when the path failed has arrived by the time of the first miss.
   if (path.health.receivedAfter >= (path.health.suspectAt ?? Number.POSITIVE_INFINITY))
     return 'path-outbound';
