@@ -12,6 +12,7 @@ const GRACE_MS = 10_000;
 /** What is run a second time without the kernel's offloads: all that moves packets, of the system's tests those of this name. */
 const WITHOUT_OFFLOADS = [
   { file: 'test/dataplane/client.test.ts' },
+  { file: 'test/dataplane/failover.test.ts' },
   { file: 'test/dataplane/gateway.test.ts' },
   { file: 'test/dataplane/relay.test.ts' },
   { file: 'test/system/failover.test.ts', name: 'a second failure' },
