@@ -7,11 +7,11 @@ import { VpnrError } from '../errors.js';
 import type { Drained } from '../service/drained.js';
 
 export default class Drain extends VpnrCommand {
-  static override summary = 'Send the clients of a running gateway or relay elsewhere, before maintenance.';
+  static override summary = 'Send the clients of a running gateway elsewhere, before maintenance.';
 
   static override description =
-    'Its clients move to another gateway, or wait for the relay to come back, without loss; those that connect to vpnr ' +
-    'from other programs are disconnected. Nobody new is taken from now on. Follow it by "vpnr disconnect".';
+    'Its clients move to another gateway without loss; those that are other programs than vpnr are disconnected. Nobody ' +
+    'new is taken from now on. Follow it by "vpnr disconnect".';
 
   static override examples = ['<%= config.bin %> drain tokyo'];
 

@@ -7,7 +7,7 @@ export type ControlRequest =
   | { command: 'disconnect' }
   /** A client: carry the traffic through this gateway from now on. Answered when it does. */
   | { command: 'switch'; gateway: string }
-  /** A gateway or relay: send the clients elsewhere. Answered when they have left. */
+  /** A gateway: send the clients elsewhere. Answered when they have left. */
   | { command: 'drain' };
 
 export type ControlResponse<Result> =

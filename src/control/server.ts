@@ -111,7 +111,7 @@ export class ControlServer<Status> {
         return handlers.switchTo(request.gateway);
       case 'drain':
         if (handlers.drain === undefined)
-          throw new VpnrError('USAGE', 'only a gateway or a relay has clients to send away');
+          throw new VpnrError('USAGE', 'only a gateway has clients to send elsewhere');
         return handlers.drain();
       case undefined:
         throw new VpnrError('USAGE', 'unknown command');

@@ -16,6 +16,7 @@ import {
   ROAD_WARRIOR,
   roadWarriorConfiguration,
   SERVER_ADDRESS,
+  Stream,
   StrongSwan,
   Transfer,
   until,
@@ -145,18 +146,23 @@ async function statusOf({ gateway }: Pick<Scene, 'gateway'>) {
   return { ...status, first: status.clients[0] };
 }
 
+/** The usual city, with gateways of vpnr's own. */
+async function withOwnGateways(body: (city: City<GatewayName, VpnrGateway>) => Promise<void>): Promise<void> {
+  const city = await City.build({
+    program: PROGRAM,
+    sites: GATEWAYS,
+    makeGateway: (host, identity) => {
+      const { outer: address } = GATEWAYS[host.name as GatewayName];
+      return new VpnrGateway(host, { ...identity, program: PROGRAM, address, networks: [NETWORK] });
+    },
+  });
+  await reporting(city.lab, () => body(city));
+}
+
 const CITY_FAULTS = { kill: 'is killed', stop: 'is stopped' } as const;
 for (const fault of ['kill', 'stop'] as const) {
-  test(`a transfer survives when a gateway of vpnr's own ${CITY_FAULTS[fault]}`, async () => {
-    const city = await City.build({
-      program: PROGRAM,
-      sites: GATEWAYS,
-      makeGateway: (host, identity) => {
-        const { outer: address } = GATEWAYS[host.name as GatewayName];
-        return new VpnrGateway(host, { ...identity, program: PROGRAM, address, networks: [NETWORK] });
-      },
-    });
-    await reporting(city.lab, async () => {
+  test(`a transfer survives when a gateway of vpnr's own ${CITY_FAULTS[fault]}`, () =>
+    withOwnGateways(async city => {
       await city.startRelay();
       const connection = city.connect();
       const connected = await connection.event('connected');
@@ -176,9 +182,34 @@ for (const fault of ['kill', 'stop'] as const) {
           `(${failed.reason}), switched ${switched.ms} ms later; TCP paused ${pause} ms`,
       );
       assert.is((await connection.stop()).status, 0);
-    });
-  });
+    }));
 }
+
+test('drained, a gateway is left by its clients while everything goes on', () =>
+  withOwnGateways(async city => {
+    await city.startRelay();
+    const connection = city.connect();
+    assert.is((await connection.event('connected')).gateway, 'tokyo');
+    const { client, server } = city;
+    const ends = { client, server, address: SERVER_ADDRESS };
+    const [transfer, stream] = [
+      await Transfer.start({ ...ends, bytes: 1, rate: RATE, untilTold: true }),
+      await Stream.start(ends),
+    ];
+    await transfer.reached(RATE, TRANSFER_MS);
+    const drained = await city.lab.host('tokyo').run([...PROGRAM, 'drain', 'gateway', '--json']);
+    assert.equal(JSON.parse(drained), { moved: 1, left: 0 });
+    const { cause, ms } = await connection.event('switched', { gateway: 'osaka' });
+    assert.is(cause, 'drain');
+    assert.ok((await city.gateways.tokyo.status()).draining);
+    await transfer.reached(2 * RATE, TRANSFER_MS);
+    const { up, down } = await stream.finish();
+    transfer.finish();
+    await transfer.result(TRANSFER_MS);
+    assert.not(connection.events.some(({ event }) => event === 'gateway-failed'));
+    figures(`drain: switched in ${ms} ms; ${up.lost + down.lost} of ${up.sent + down.sent} datagrams lost`);
+    assert.is((await connection.stop()).status, 0);
+  }));
 
 test('both ends renew all keys under load', () =>
   withGateway({ lifetimes: { ike: '10s', child: '10s' } }, async scene => {
