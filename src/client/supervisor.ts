@@ -16,6 +16,7 @@ import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { Milestones } from './milestones.js';
+import { Narrator } from './narrator.js';
 import type { NetworkWatch, PathChange } from './network-watch.js';
 import { OperatorSwitch, type Switched } from './operator-switch.js';
 import { GatewayPaths } from './paths.js';
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly #probing: Probing;
   readonly #relay: RelayLink | undefined;
   readonly #milestones: Milestones;
+  readonly #narrator: Narrator;
   readonly #operator: OperatorSwitch;
   readonly #addressing: Addressing;
   readonly #pending: FailoverAction[] = [];
@@ -70,6 +72,7 @@ export class Supervisor {
     this.#addressing = new Addressing(options);
     this.#policy = new Failover(failoverOptions(config), Math.random);
     this.#paths = this.#createPaths();
+    this.#narrator = new Narrator(options.emit, gateway => this.#paths.nameOf(gateway));
     this.#relay = this.#createRelayLink();
     this.#probing = new Probing(plane, this.#paths, this.#relay);
     this.#operator = new OperatorSwitch(this.#paths);
@@ -167,7 +170,7 @@ export class Supervisor {
   /** The machine has slept. */
   resumed(sleptMs: number): void {
     if (this.#stopped) return;
-    this.#options.emit({ event: 'resumed', ms: Math.round(sleptMs) });
+    this.#narrator.resumed(sleptMs);
     // A NAT on the way may have forgotten us.
     for (const gateway of this.#paths.up) this.#paths.rehome(gateway);
     this.#apply(this.#policy.refresh(monotonicMs()));
@@ -221,28 +224,15 @@ export class Supervisor {
         return;
       case 'failed':
         this.#milestones.failed(this.#paths.nameOf(action.gateway));
-        this.#tellFailure('gateway-failed', action);
+        this.#tellFailure(action);
         return;
       case 'standby-failed':
-        this.#paths.blame(action.gateway);
-        this.#options.emit({
-          event: 'standby-failed',
-          gateway: this.#paths.nameOf(action.gateway),
-          reason: action.reason,
-        });
-        return;
       case 'stuck':
-        this.#tellFailure('stuck', action);
+        this.#tellFailure(action);
         return;
       case 'blame':
-        this.#options.emit({
-          event: 'blame',
-          gateway: this.#paths.nameOf(action.gateway),
-          reason: action.reason,
-        });
-        return;
       case 'recovered':
-        this.#options.emit({ event: 'recovered', gateway: this.#paths.nameOf(action.gateway) });
+        this.#narrator.found(action);
         return;
       case 'wait':
         this.#wait(action.waitMs);
@@ -250,12 +240,9 @@ export class Supervisor {
     }
   }
 
-  #tellFailure(
-    event: 'gateway-failed' | 'stuck',
-    { gateway, reason, silentMs }: Extract<FailoverAction, { type: 'failed' | 'stuck' }>,
-  ): void {
-    this.#paths.blame(gateway);
-    this.#options.emit({ event, gateway: this.#paths.nameOf(gateway), reason, ms: Math.round(silentMs) });
+  #tellFailure(failure: Extract<FailoverAction, { type: 'failed' | 'standby-failed' | 'stuck' }>): void {
+    this.#paths.blame(failure.gateway);
+    this.#narrator.found(failure);
   }
 
   #disconnect(gateway: number): void {
@@ -280,7 +267,7 @@ export class Supervisor {
   #wait(waitMs: number): void {
     if (this.#milestones.connected || this.#options.persist) {
       this.#waiting = true;
-      this.#options.emit({ event: 'waiting', ms: Math.round(waitMs) });
+      this.#narrator.waiting(waitMs);
       return;
     }
     this.#reject(this.#paths.summary());
@@ -289,19 +276,15 @@ export class Supervisor {
   // --- What becomes of the tunnels
 
   #createPaths(): GatewayPaths {
-    const { emit } = this.#options;
     return new GatewayPaths(this.#options, {
-      connecting: (gateway, address) =>
-        emit({ event: 'connecting', gateway: this.#paths.nameOf(gateway), address }),
+      connecting: (gateway, address) => this.#narrator.connecting(gateway, address),
       up: (gateway, address, virtualAddress, ms) => {
-        const name = this.#paths.nameOf(gateway);
-        emit({ event: 'tunnel-up', gateway: name, address, virtualAddress, ms: Math.round(ms) });
+        this.#narrator.tunnelUp(gateway, address, virtualAddress, ms);
         this.#probing.renewed(gateway);
         this.#apply(this.#policy.connected(gateway, monotonicMs()));
       },
-      connectFailed: (gateway, { code, message }, ms) => {
-        const name = this.#paths.nameOf(gateway);
-        emit({ event: 'connect-failed', gateway: name, code, message, ms: Math.round(ms) });
+      connectFailed: (gateway, error, ms) => {
+        this.#narrator.connectFailed(gateway, error, ms);
         this.#apply(this.#policy.connectFailed(gateway, monotonicMs()));
       },
       lost: (gateway, _, byPeer) =>
@@ -312,7 +295,7 @@ export class Supervisor {
   }
 
   #drained(gateway: number): void {
-    this.#options.emit({ event: 'drain', gateway: this.#paths.nameOf(gateway) });
+    this.#narrator.drain(gateway);
     this.#apply(this.#policy.drain(gateway, monotonicMs()));
   }
 
@@ -398,24 +381,13 @@ export class Supervisor {
   #announceRelay(lease: string, keys: 'fresh' | 'kept', ms: number): void {
     const gateway = this.#policy.active;
     if (gateway === undefined) return;
-    this.#options.emit({
-      event: 'relay-session',
-      gateway: this.#paths.nameOf(gateway),
-      lease,
-      keys,
-      ms: Math.round(ms),
-    });
+    this.#narrator.relaySession(gateway, lease, keys, ms);
   }
 
   #relayLost(error: VpnrError, away: boolean): void {
     const gateway = this.#policy.active;
     if (this.#stopped || gateway === undefined) return;
-    this.#options.emit({
-      event: 'relay-lost',
-      gateway: this.#paths.nameOf(gateway),
-      code: error.code,
-      message: error.message,
-    });
+    this.#narrator.relayLost(gateway, error);
     // Another gateway cannot help with a refusal.
     if (!this.#milestones.connected && !this.#options.persist && error.exitStatus !== 5) {
       this.#reject(error);
