@@ -138,6 +138,21 @@ test('a transfer survives with an address of the device of its own', () =>
     configuration.tunnel.address = '192.168.77.2/32';
   }));
 
+for (const suite of ['aes256gcm16', 'aes128gcm16', 'aes256-sha256', 'aes128-sha256']) {
+  test(`strongSwan and the packet core understand each other in ${suite}`, () =>
+    withCity({ gateways: { espProposals: [suite] } }, async city => {
+      await city.startRelay();
+      const connection = city.connect();
+      await connection.event('connected');
+      const { client, server } = city;
+      const transfer = await Transfer.start({ client, server, address: SERVER_ADDRESS, bytes: 5_000_000 });
+      await transfer.result(TRANSFER_MS);
+      const { drops } = (await connection.status()).traffic;
+      assert.is(drops['rx-auth'] ?? 0, 0);
+      assert.is((await connection.stop()).status, 0);
+    }));
+}
+
 test('a second failure brings the connection back to the first gateway', () =>
   withCity({}, async city => {
     await city.startRelay();
