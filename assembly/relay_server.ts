@@ -13,12 +13,9 @@ import {
   COUNTER_HELD_PACKETS,
   COUNTER_RX_BYTES,
   COUNTER_RX_PACKETS,
-  COUNTER_SECOND_PACKETS,
   COUNTER_SESSION_MOVES,
-  COUNTER_SUSPECTS,
   COUNTER_TX_BYTES,
   COUNTER_TX_PACKETS,
-  DATAGRAMS_MAX,
   DROP_RELAY_DUPLICATE,
   DROP_RELAY_INNER,
   DROP_RELAY_PATH,
@@ -42,11 +39,8 @@ import {
   RELAY_HEADER,
   RELAY_MODE_IPIP,
   RELAY_PROBE,
-  RELAY_SUSPECT,
   RESULT_NEXT,
   RESULT_RAW,
-  SECOND_LIST,
-  SECOND_PACKETS,
   SESSION_MAX,
   TX_MMSG,
   TX_NAMES,
@@ -55,12 +49,10 @@ import {
 } from '../src/packet/abi';
 import {
   addEvent,
-  addMessage,
   batchInit,
   batchRenew,
   clearMessages,
   clearResults,
-  datagramCount,
   messageCount,
   next,
   nextVector,
@@ -90,15 +82,14 @@ import {
   relayTail,
 } from './relay';
 import { answerProbe, protect, protectedLength } from './relay_probes';
+import { secondsAdd, secondsRewind, secondsSend, send, suspectIfSilent } from './relay_second';
 import { ENTRY_HELD, ENTRY_SECOND, ringAppend, ringInit, ringIsResending } from './ring';
 import {
-  sessionAsk,
   sessionAt,
   sessionChooses,
   sessionCountReceived,
   sessionEpoch,
   sessionHear,
-  sessionHeardAgo,
   sessionIndex,
   sessionLease,
   sessionMode,
@@ -114,19 +105,9 @@ import {
   sessionRing,
   sessionSecond,
   sessionSent,
-  sessionStandby,
-  sessionSuspectedWithin,
   sessionWindow,
 } from './sessions';
 
-/** A sockaddr_in to be copied; zero behind its first eight bytes. */
-const NAME: usize = memory.data(NAME_SIZE, 16);
-/** When the client, sent to and not heard, is told, and how often. A message takes SUSPICION_SIZE bytes. */
-const SUSPECT_AFTER_MS: u32 = 100;
-const SUSPECT_EVERY_MS: u32 = 100;
-const SUSPICIONS_MAX: u32 = 64;
-const SUSPICION_SIZE: u32 = 512;
-const SUSPICION_HEADROOM: u32 = 64;
 /** TCP's MSS, for IPv4, that fits the clients' tunnels. */
 let maxSegment: u32 = 0;
 /** u64: the sum of what was loaded ahead goes here, so that the compiler takes none of it for useless. */
@@ -294,10 +275,6 @@ function receiveIpip(i: u32): u32 {
 
 // --- From the device ------------------------------------------------------------------------------------------
 
-/** In this batch: messages for second paths, in SECOND_LIST; suspicions told. */
-let seconds: u32 = 0;
-let suspicions: u32 = 0;
-
 /**
  * Handles what is in the first `packets` slots of TX_SLOTS (or BIG_TX_SLOTS), whose lengths are in TX_LENGTHS. Returns the
  * number of messages for the data socket, in TX_MMSG, or ERR_LENGTH for more than a batch; those for the raw socket are RESULT_RAW in
@@ -309,12 +286,11 @@ export function relayTransmit(packets: u32): i32 {
   clearMessages();
   deviceRewind();
   preloadLeases(packets);
-  seconds = 0;
-  suspicions = 0;
+  secondsRewind();
   for (let i: u32 = 0; i < packets; i++) {
     for (let p = deviceFirst(i); p !== 0; p = deviceNext()) account(transmitPacket(p, deviceLength));
   }
-  sendSeconds();
+  secondsSend();
   return messageCount();
 }
 
@@ -340,7 +316,7 @@ function transmitPacket(p: usize, available: u32): u32 {
   const isChosen = second !== 0 && sessionChooses(session, p, length);
   const h = protect(session, p, length, RELAY_DATA);
   const total = protectedLength(session, length);
-  const isDouble = isChosen && addSecond(h, total, second);
+  const isDouble = isChosen && secondsAdd(h, total, second);
   if (sessionReplays(session)) {
     const ring = sessionRing(session);
     // Behind what is sent again.
@@ -353,52 +329,8 @@ function transmitPacket(p: usize, available: u32): u32 {
     }
   }
   send(h, total, path);
-  if (sessionAsk(session) >= SUSPECT_AFTER_MS) suspect(session);
+  suspectIfSilent(session);
   return 0;
-}
-
-function send(h: usize, length: u32, path: u64): void {
-  store<u64>(NAME, path);
-  addMessage(h, length, NAME);
-}
-
-/** Lists the relay packet for the second path too, if there is room for all that may come after it. */
-function addSecond(h: usize, length: u32, path: u64): bool {
-  if (datagramCount() + seconds >= <u32>DATAGRAMS_MAX / 2) return false;
-  const entry = SECOND_LIST + (seconds++ << 4);
-  store<u32>(entry, <u32>h);
-  store<u32>(entry, length, 4);
-  store<u64>(entry, path, 8);
-  return true;
-}
-
-/** Makes messages of what is in SECOND_LIST: behind all others, so that those can be sent together. */
-function sendSeconds(): void {
-  for (let i: u32 = 0; i < seconds && datagramCount() < <u32>DATAGRAMS_MAX; i++) {
-    const entry = SECOND_LIST + (i << 4);
-    send(load<u32>(entry), load<u32>(entry, 4), load<u64>(entry, 8));
-    count(COUNTER_SECOND_PACKETS);
-  }
-}
-
-/**
- * The client is sent packets and not heard over its path, where it would probe: tells it so over the other paths that are
- * known. It may be that only what it sends is lost.
- */
-function suspect(session: usize): void {
-  const second = sessionSecond(session);
-  const standby = sessionStandby(session);
-  if ((second | standby) === 0 || suspicions >= SUSPICIONS_MAX) return;
-  if (sessionSuspectedWithin(session, SUSPECT_EVERY_MS)) return;
-  if (second !== 0) sendSuspicion(session, second);
-  if (standby !== 0 && standby !== second) sendSuspicion(session, standby);
-}
-
-function sendSuspicion(session: usize, path: u64): void {
-  const body = SECOND_PACKETS + suspicions++ * SUSPICION_SIZE + SUSPICION_HEADROOM;
-  store<u32>(body, bswap<u32>(sessionHeardAgo(session)));
-  send(protect(session, body, 4, RELAY_SUSPECT), protectedLength(session, 4), path);
-  count(COUNTER_SUSPECTS);
 }
 
 /** Why a packet from the device goes nowhere: a DROP_TX_ counter, or zero. */

@@ -24,6 +24,8 @@ import {
   RESULT_SECOND,
   SECOND_MESSAGE,
   SWITCH_NONE,
+  TRAFFIC_RECEIVED,
+  TRAFFIC_SENT,
   TX_MMSG,
 } from '../packet/abi.js';
 import { PacketCore } from '../packet/core.js';
@@ -39,6 +41,8 @@ import { TrafficReporter } from './traffic.js';
 const IDLE_MS = 1000;
 /** How long a full send buffer may hold up the device before what waits is dropped: a link of 5 Mbit/s needs less. */
 const BLOCKED_MS = 500;
+/** Packets, both ways, after which what was kept of them is acknowledged, when no probe does so before. */
+const ACKNOWLEDGE_PACKETS = 1024;
 /** Least time between two reports of errors on the same path. */
 const PATH_ERROR_MS = 100;
 
@@ -68,6 +72,9 @@ export class ClientLoop {
   });
   #activePath: number | undefined;
   #secondPath: number | undefined;
+  /** What is sent is kept, and how many packets of applications had moved when that was last acknowledged, modulo 2^32. */
+  #keeps = false;
+  #acknowledged = 0;
   /** Of the last probe on each path that came back, in ms. */
   readonly #roundTrips: (number | undefined)[] = [];
   /** The device is read. */
@@ -105,6 +112,7 @@ export class ClientLoop {
         if (this.#poll.ready(FIRST_PATH + path) !== 0) this.#receive(path);
       }
       this.#watchDevice(this.#sender.blockedOn === NONE && !this.#switchover.isResending);
+      if (this.#keeps) this.#acknowledge();
       publish();
       traffic.look();
     }
@@ -118,8 +126,10 @@ export class ClientLoop {
     this.#send(messages);
     const seconds = this.#core.view.getUint32(RESULT_SECOND, true);
     if (seconds === 0 || this.#secondPath === undefined) return;
+    const fd = this.#sockets[this.#secondPath] as number;
+    if (fd === NONE) return;
     // A copy that cannot be sent now is of no use later.
-    this.#secondSender.send(this.#sockets[this.#secondPath] as number, seconds);
+    this.#secondSender.send(fd, seconds);
     this.#secondSender.abandon();
   }
 
@@ -143,6 +153,15 @@ export class ClientLoop {
     if (reads === this.#reads) return;
     this.#reads = reads;
     this.#poll.watch(DEVICE, this.#tunFd, reads ? POLLIN : 0);
+  }
+
+  /** Lets both ends forget what has arrived, so that what they keep stays within the processor's cache. */
+  #acknowledge(): void {
+    const { view } = this.#core;
+    const moved = view.getUint32(TRAFFIC_SENT, true) + view.getUint32(TRAFFIC_RECEIVED, true);
+    if (this.#activePath === undefined || (moved - this.#acknowledged) >>> 0 < ACKNOWLEDGE_PACKETS) return;
+    this.#acknowledged = moved >>> 0;
+    this.#probe(this.#activePath, 0, true);
   }
 
   #receive(path: number): void {
@@ -293,6 +312,7 @@ export class ClientLoop {
       case 'failover': {
         const { replay, duplicate } = command.settings;
         core.setReplay(replay.bytes, replay.ageMs);
+        this.#keeps = replay.bytes > 0;
         core.setFlows(duplicate);
         return;
       }
