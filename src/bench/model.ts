@@ -32,8 +32,27 @@ export interface Machine {
 /** Figures that belong together: plots, and below them all of it as a table. */
 export interface Section {
   title: string;
+  plots?: readonly Plot[];
   charts: readonly Chart[];
   table?: Table;
+}
+
+/** What something was, over time: lines of one unit, all on one scale that begins at zero. */
+export interface Plot {
+  title: string;
+  unit: string;
+  /** Milliseconds since what happened at 0. */
+  from: number;
+  to: number;
+  lines: readonly PlotLine[];
+  /** A part of the time to compare with. */
+  span?: { label: string; from: number; to: number };
+}
+
+export interface PlotLine {
+  label: string;
+  /** Of equal parts of the time; null where not known. */
+  values: readonly (number | null)[];
 }
 
 export interface Table {

@@ -1,4 +1,5 @@
 /** A benchmark as one self-contained HTML page. */
+import { AXES_STYLE } from '../report/axes.js';
 import { escapeText, htmlPage, round } from '../report/html.js';
 import { cellText, figure, NOTHING } from './figure.js';
 import { describeMachine } from './machine.js';
@@ -11,6 +12,7 @@ import {
   type Table,
   verdictOf,
 } from './model.js';
+import { drawPlot, PLOT_STYLE } from './plot.js';
 import { ratio } from './statistics.js';
 
 const WIDTH = 960;
@@ -24,7 +26,7 @@ const STYLE = `
   tr:hover td { background: color-mix(in srgb, currentColor 6%, transparent); }
   .ours { fill: #1f77b4; } .peer { fill: #999; } .limit { fill: none; stroke: #999; stroke-dasharray: 4 3; }
   .spread { stroke: currentColor; } .missed { color: #d62728; font-weight: bold; } .reached { color: #2ca02c; }
-  th { border-bottom: 1px solid color-mix(in srgb, currentColor 30%, transparent); } .machine { opacity: .8; }`;
+  th { border-bottom: 1px solid color-mix(in srgb, currentColor 30%, transparent); } .machine { opacity: .8; }${AXES_STYLE}${PLOT_STYLE}`;
 
 export function benchmarkPage({
   title,
@@ -51,9 +53,10 @@ export function benchmarkPage({
   return htmlPage({ title, body: body.filter(part => part !== '').join('\n'), style: STYLE });
 }
 
-function drawSection({ title, charts, table }: Section): string {
+function drawSection({ title, plots = [], charts, table }: Section): string {
   return [
     `<h2>${escapeText(title)}</h2>`,
+    ...plots.map(drawPlot),
     ...charts.map(drawChart),
     ...(table === undefined ? [] : [drawTable(table)]),
   ].join('\n');

@@ -3,6 +3,7 @@ import { painter } from '../report/paint.js';
 import { cellText, figure, NOTHING } from './figure.js';
 import { describeMachine } from './machine.js';
 import { type Bar, type Benchmark, type Chart, type Goal, type Table, verdictOf } from './model.js';
+import { plotLines } from './plot.js';
 import { ratio } from './statistics.js';
 
 export const WIDTH = 80;
@@ -22,6 +23,7 @@ export function drawBenchmark(benchmark: Benchmark, colours: boolean): string[] 
   ];
   for (const section of sections) {
     lines.push('', paint(section.title, 'strong'));
+    for (const plot of section.plots ?? []) lines.push('', ...plotLines(plot));
     for (const chart of section.charts) lines.push('', ...drawChart(chart, paint));
     if (section.table !== undefined) lines.push('', ...drawTable(section.table, paint));
   }

@@ -1,6 +1,7 @@
 /** One picture of the demonstration as lines of text: plot, who carries the traffic, gateways, events. */
+
+import { plotRows, scaleFor } from '../report/plot.js';
 import type { Colour, Paint } from './paint.js';
-import { plotRows, scaleFor } from './plot.js';
 import type { Moment, Recording } from './recording.js';
 import { GATEWAY_NAMES, type GatewayName, ROUND_TRIPS } from './stage.js';
 

@@ -1,6 +1,7 @@
 /** The result as one self-contained HTML page. */
+import { AXES_STYLE, axesOf } from '../report/axes.js';
 import { escapeText, htmlPage, round } from '../report/html.js';
-import { scaleFor } from './plot.js';
+import { scaleFor } from '../report/plot.js';
 import type { Moment, Recording } from './recording.js';
 import { type DemoResult, describeResult } from './result.js';
 import { GATEWAY_NAMES, type GatewayName } from './stage.js';
@@ -13,13 +14,11 @@ const TOP = 28;
 const BOTTOM = 34;
 /** Of one column of the plot. */
 const COLUMN_MS = 50;
-const GRID_LINES = 4;
 
 const COLOURS: Record<GatewayName, string> = { tokyo: '#1f77b4', yokohama: '#2ca02c', fukuoka: '#9467bd' };
 const FAULT_COLOUR = '#d62728';
 
-const STYLE = `
-  .grid { stroke: currentColor; stroke-opacity: .15; } .axis { stroke: currentColor; stroke-opacity: .6; }
+const STYLE = `${AXES_STYLE}
   tr.fault td { color: ${FAULT_COLOUR}; font-weight: bold; } tr.recovery td { font-weight: bold; }
   tr.preparation td { opacity: .7; } .mark { display: inline-block; width: .8em; height: .8em; margin-right: .5em; }`;
 
@@ -56,8 +55,17 @@ function drawPlot(recording: Recording): string {
   const count = Math.max(1, Math.floor((to - from) / COLUMN_MS));
   const rates = recording.rates(from, from + count * COLUMN_MS, count);
   const max = scaleFor(Math.max(10, ...rates.map(rate => rate ?? 0)));
-  const x = (ms: number) => round(LEFT + ((ms - from) / (to - from)) * (WIDTH - LEFT - RIGHT));
-  const y = (rate: number) => round(HEIGHT - BOTTOM - (rate / max) * (HEIGHT - TOP - BOTTOM));
+  const { x, y, grid, baseline, ticks } = axesOf({
+    width: WIDTH,
+    height: HEIGHT,
+    left: LEFT,
+    right: RIGHT,
+    top: TOP,
+    bottom: BOTTOM,
+    from,
+    to,
+    max,
+  });
   const areas = GATEWAY_NAMES.map(name => {
     const path = rates.flatMap((rate, index) => {
       const start = from + index * COLUMN_MS;
@@ -66,19 +74,6 @@ function drawPlot(recording: Recording): string {
     });
     return `<path fill="${COLOURS[name]}" d="${path.join('')}"/>`;
   });
-  const grid = Array.from({ length: GRID_LINES + 1 }, (_, index) => {
-    const rate = (max * index) / GRID_LINES;
-    return (
-      `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(rate)}" y2="${y(rate)}"/>` +
-      `<text x="${LEFT - 6}" y="${y(rate) + 4}" text-anchor="end">${round(rate)}</text>`
-    );
-  });
-  const ticks: string[] = [];
-  for (let second = Math.ceil(from / 1000); second * 1000 <= to; second++) {
-    ticks.push(
-      `<text x="${x(second * 1000)}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${second} s</text>`,
-    );
-  }
   const names = recording.carriers.flatMap(({ ms, gateway }, index) => {
     if (gateway === undefined) return [];
     const end = recording.carriers[index + 1]?.ms ?? to;
@@ -93,10 +88,10 @@ function drawPlot(recording: Recording): string {
         `<text x="${x(fault.ms) + 5}" y="${TOP - 12}" style="fill:${FAULT_COLOUR}">${escapeText(fault.text)}</text>`;
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="throughput over time">
 <text x="4" y="14">Mbit/s</text>
-${grid.join('\n')}
+${grid}
 ${areas.join('\n')}
-<line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(0)}" y2="${y(0)}"/>
-${ticks.join('\n')}
+${baseline}
+${ticks}
 ${names.join('\n')}
 ${mark}
 </svg>`;

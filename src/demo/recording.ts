@@ -1,4 +1,5 @@
 /** What has happened so far. Times are milliseconds since the demonstration began. */
+import { bytesAt, type Sample, throughput } from '../report/plot.js';
 import type { GatewayName } from './stage.js';
 
 export interface Moment {
@@ -12,12 +13,6 @@ export interface Moment {
 export interface Carrier {
   ms: number;
   gateway: GatewayName | undefined;
-}
-
-interface Sample {
-  ms: number;
-  /** That have arrived by then. */
-  bytes: number;
 }
 
 export class Recording {
@@ -53,12 +48,7 @@ export class Recording {
 
   /** Megabits a second in each of `count` equal parts of the time from `from` to `to`; undefined where not known. */
   rates(from: number, to: number, count: number): (number | undefined)[] {
-    const width = (to - from) / count;
-    const edges = Array.from({ length: count + 1 }, (_, index) => this.#bytesAt(from + index * width));
-    return edges.slice(1).map((end, index) => {
-      const start = edges[index];
-      return end === undefined || start === undefined ? undefined : ((end - start) * 8) / 1e3 / width;
-    });
+    return throughput(this.#samples, from, to, count);
   }
 
   /** Bytes that came while this gateway carried the traffic. */
@@ -71,16 +61,6 @@ export class Recording {
   }
 
   #clampedAt(ms: number): number {
-    return this.#bytesAt(Math.min(Math.max(ms, this.from ?? 0), this.to)) ?? 0;
-  }
-
-  /** Linear between two samples; undefined outside of all. */
-  #bytesAt(ms: number): number | undefined {
-    const after = this.#samples.findIndex(sample => sample.ms >= ms);
-    const end = this.#samples[after];
-    if (end === undefined) return undefined;
-    const start = this.#samples[after - 1];
-    if (start === undefined) return end.ms === ms ? end.bytes : undefined;
-    return start.bytes + ((end.bytes - start.bytes) * (ms - start.ms)) / (end.ms - start.ms);
+    return bytesAt(this.#samples, Math.min(Math.max(ms, this.from ?? 0), this.to)) ?? 0;
   }
 }

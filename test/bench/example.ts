@@ -8,6 +8,19 @@ export const EXAMPLE: Benchmark = {
   sections: [
     {
       title: 'One TCP stream <up>',
+      plots: [
+        {
+          title: 'Throughput around the failure',
+          unit: 'Mbit/s',
+          from: -1000,
+          to: 3000,
+          lines: [
+            { label: 'cold', values: [40, 40, 0, 0, 40, null, null, null] },
+            { label: 'a < b', values: [null, 50, 50, 50, 50, 50, null, 50] },
+          ],
+          span: { label: 'before', from: 0, to: 2500 },
+        },
+      ],
       charts: [
         {
           title: 'throughput',

@@ -25,7 +25,7 @@ test('texts are escaped', () => {
 });
 
 test('bars are in proportion, with their spread', () => {
-  const widths = [...page.matchAll(/<rect class="(\w+)" [^>]*width="([\d.]+)"/g)];
+  const widths = [...page.matchAll(/<rect class="(ours|peer|limit)" [^>]*width="([\d.]+)"/g)];
   assert.equal(
     widths.map(([, kind]) => kind),
     ['ours', 'peer', 'limit'],
@@ -33,6 +33,18 @@ test('bars are in proportion, with their spread', () => {
   const [ours = 0, peer = 0] = widths.map(([, , width]) => Number(width));
   assert.ok(Math.abs(ours / peer - 3) < 0.01, `${ours} and ${peer}`);
   assert.is(page.match(/<line class="spread"/g)?.length, 1);
+});
+
+test('plots have a line for each, which is interrupted where nothing is known', () => {
+  const paths = [...page.matchAll(/<path class="line" [^>]*d="([^"]*)"/g)].map(([, path = '']) => path);
+  assert.equal(
+    paths.map(path => path.replace(/[\d. ]/g, '')),
+    ['MLLLL', 'MLLLLM'],
+  );
+  assert.match(page, '>a &lt; b</text>');
+  assert.match(page, '>before</text>');
+  const seconds = [...page.matchAll(/>(-?\d+) s<\/text>/g)].map(([, second]) => Number(second));
+  assert.equal(seconds, [-1, 0, 1, 2, 3]);
 });
 
 test('figures, goals and what was skipped are there', () => {

@@ -47,6 +47,17 @@ test('bars tell their figures, and how many times ours the others are', () => {
   assert.match(bar('strongswan'), /^ {2}strongswan +-$/);
 });
 
+test('plots are rows of blocks above their seconds', () => {
+  const lines = drawBenchmark(EXAMPLE, false);
+  const first = lines.indexOf('Throughput around the failure, 0 to 50 Mbit/s');
+  assert.equal(lines.slice(first + 1, first + 5), [
+    '  cold   ▆▆  ▆',
+    '  a < b   █████ █',
+    '         ┴-1 s───',
+    '  before   ×××××',
+  ]);
+});
+
 test('figures of a table stand below each other', () => {
   const lines = drawBenchmark(EXAMPLE, false);
   const first = lines.indexOf('system      Mbit/s   ratio');

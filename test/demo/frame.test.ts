@@ -2,9 +2,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawFrame } from '../../src/demo/frame.js';
 import { painter } from '../../src/demo/paint.js';
-import { plotRows, scaleFor } from '../../src/demo/plot.js';
 import { Recording } from '../../src/demo/recording.js';
 import { lineView } from '../../src/demo/screen.js';
+import { plotRows, scaleFor } from '../../src/report/plot.js';
 
 const ESCAPE = '\x1b';
 
