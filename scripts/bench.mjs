@@ -1,10 +1,13 @@
-// Measures. `node scripts/bench.mjs [crypto | relay | tunnel] [OPTION ...]` builds and runs `vpnr bench ...`, all of them without
-// a name; `node scripts/bench.mjs kernel NAME ...` runs bench/NAME.ts, a part of the packet core measured alone.
+// Measures. `node scripts/bench.mjs [crypto | failover | relay | tunnel] [OPTION ...]` builds and runs `vpnr bench ...`, all of them
+// without a name (of failover, which takes hours, the quick part); `node scripts/bench.mjs kernel NAME ...` runs bench/NAME.ts, a part of the packet core measured alone.
 import { spawnSync } from 'node:child_process';
 import { basename, dirname, join } from 'node:path';
 import { buildDist, filesBelow, root, transpile } from './compile.mjs';
 
 const BENCHMARKS = filesBelow('src/commands/bench', '.ts').map(file => basename(file, '.ts'));
+const QUICK = '--quick';
+/** Those that are run quickly unless they are named. */
+const LONG = ['failover'];
 const KERNELS = filesBelow('bench', '.ts')
   .filter(file => dirname(file) === 'bench')
   .map(file => basename(file, '.ts'));
@@ -14,9 +17,17 @@ function run(script, args) {
   if (status !== 0) process.exitCode = status ?? 1;
 }
 
-function benchmarks(names, options) {
+function benchmark(name, options) {
   buildDist();
-  for (const name of names) run('dist/cli.js', ['bench', name, ...options]);
+  run('dist/cli.js', ['bench', name, ...options]);
+}
+
+function allBenchmarks(options) {
+  buildDist();
+  for (const name of BENCHMARKS) {
+    const quick = LONG.includes(name) && !options.includes(QUICK) ? [QUICK] : [];
+    run('dist/cli.js', ['bench', name, ...quick, ...options]);
+  }
 }
 
 function kernels(names) {
@@ -25,8 +36,8 @@ function kernels(names) {
 }
 
 const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || name.startsWith('-')) benchmarks(BENCHMARKS, process.argv.slice(2));
-else if (BENCHMARKS.includes(name)) benchmarks([name], rest);
+if (name === undefined || name.startsWith('-')) allBenchmarks(process.argv.slice(2));
+else if (BENCHMARKS.includes(name)) benchmark(name, rest);
 else if (name === 'kernel' && rest.every(kernel => KERNELS.includes(kernel)))
   kernels(rest.length === 0 ? KERNELS : rest);
 else {

@@ -14,6 +14,14 @@ const CLEAR_REST = '\x1b[K';
 
 export const silence: Progress = { step() {}, end() {} };
 
+/** A guess in words, as in "about 3 min left". */
+export function timeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 90) return `about ${seconds} s left`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `about ${minutes} min left` : `about ${(minutes / 60).toFixed(1)} h left`;
+}
+
 /** On a terminal one line that is written anew; elsewhere a line for each step, or nothing beside JSON. */
 export function progressOn(
   stream: Pick<WriteStream, 'isTTY' | 'columns' | 'write'>,

@@ -59,6 +59,10 @@ export const GATEWAYS = {
 } as const satisfies Record<string, Site>;
 
 export type GatewayName = keyof typeof GATEWAYS;
+/** The client's. */
+const ACCESS_NETWORK = '192.0.2.0/24';
+/** The relay's address there. */
+const RELAY_SERVER_SIDE = '10.30.0.1';
 const FORWARDING = { 'net.ipv4.ip_forward': '1' };
 
 export interface CityOptions {
@@ -200,6 +204,14 @@ export class City<Name extends string = GatewayName, Kind extends Gateway = Stro
     return new Connection(this.client, this.#program, file, configuration.name);
   }
 
+  /** Lets the client reach the server without a tunnel, over the lines of this site: to compare with. */
+  async openPlainRoute(name: Name): Promise<void> {
+    const { outer, inner } = this.sites[name];
+    await this.internet.run(['ip', 'route', 'replace', SERVER_NETWORK, 'via', outer]);
+    await this.relay.run(['ip', 'route', 'replace', ACCESS_NETWORK, 'via', inner]);
+    await this.server.run(['ip', 'route', 'replace', ACCESS_NETWORK, 'via', RELAY_SERVER_SIDE]);
+  }
+
   /** Runs `vpnr ARGS` in the client's host to its end. */
   vpnr(...args: string[]) {
     return this.client.try([...this.#program, ...args]);
@@ -239,14 +251,17 @@ function labPlan(sites: Readonly<Record<string, Site>>): LabPlan {
       },
       ...Object.fromEntries(all.map(([name, site]) => [name, gateway(name, site)])),
       relay: {
-        links: { inner: { addresses: [`${RELAY_ADDRESS}/16`] }, servers: { addresses: ['10.30.0.1/16'] } },
+        links: {
+          inner: { addresses: [`${RELAY_ADDRESS}/16`] },
+          servers: { addresses: [`${RELAY_SERVER_SIDE}/16`] },
+        },
         routes: all.map(([, { pool, inner }]) => `${pool} via ${inner}`),
         sysctls: FORWARDING,
       },
       server: {
         links: { servers: { addresses: [`${SERVER_ADDRESS}/16`] } },
         routes: [RELAY_POOL, ...all.map(([, { pool }]) => pool), '10.20.0.0/16'].map(
-          network => `${network} via 10.30.0.1`,
+          network => `${network} via ${RELAY_SERVER_SIDE}`,
         ),
       },
     },

@@ -5,7 +5,7 @@ import { SERVER_ADDRESS, Transfer, until } from '../../lab/index.js';
 import { type BenchContext, unlessAborted } from '../context.js';
 import { rounded } from '../statistics.js';
 import { cpuSeconds, peakMemoryMB } from '../tunnel/usage.js';
-import type { CostResult } from './report.js';
+import type { CostResult } from './result.js';
 
 const IDLE_MS = 10_000;
 const BUSY_MS = 5000;

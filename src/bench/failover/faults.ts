@@ -111,6 +111,16 @@ const ALL_DOWN_MS = 1500;
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 
+/** What a rough result is made of: the ways to fail that differ most. */
+export const MAIN_FAULTS: readonly FaultName[] = [
+  'kill',
+  'link-down',
+  'blackhole-in',
+  'leased-line',
+  'drain',
+  'switch',
+];
+
 export function planOf(fault: FaultName): FaultPlan {
   return FAULTS[fault];
 }

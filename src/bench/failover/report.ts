@@ -1,47 +1,10 @@
 import { type GatewayKind, PAPER_RECOVERY_MS } from '../../demo/stage.js';
 import type { FailoverMode } from '../../failover/actions.js';
-import type { Benchmark, Cell, Chart, Goal, Machine, Section, Skipped } from '../model.js';
-import type { Spread } from '../statistics.js';
+import { throughput } from '../../report/plot.js';
+import type { Benchmark, Cell, Chart, Goal, Machine, Plot, Section } from '../model.js';
 import { FAULTS, type FaultName, planOf } from './faults.js';
-
-export interface FailoverResult {
-  mode: FailoverMode;
-  fault: FaultName;
-  gateways: GatewayKind;
-  relay: string;
-  runs: number;
-  /** Of them. */
-  survived: number;
-  detectMs: Spread | null;
-  switchMs: Spread | null;
-  pauseMs: Spread | null;
-  /** Datagrams a run, of 1,000 a second in each direction. */
-  lost: Spread | null;
-  duplicated: Spread | null;
-  reordered: Spread | null;
-  falseAlarms: number;
-  /** Why runs did not survive. */
-  problems: string[];
-  /** Of the first run: bytes of the download, by the time since the fault. */
-  samples: { ms: number; bytes: number }[];
-}
-
-export interface CostResult {
-  mode: FailoverMode;
-  idleCpuPercent: number;
-  idleProbesPerSecond: number;
-  busyCpuPercent: number;
-  busyProbesPerSecond: number;
-  busyProbeKbits: number;
-  peakMemoryMB: number;
-}
-
-/** What `vpnr bench failover --json` prints. */
-export interface FailoverJson {
-  results: FailoverResult[];
-  costs: CostResult[];
-  skipped: Skipped[];
-}
+import { describeLayers } from './layers-report.js';
+import type { CostResult, Download, FailoverJson, FailoverResult } from './result.js';
 
 /** Round trip of the gateway that is preferred and fails. */
 const RTT_MS = 13.2;
@@ -82,10 +45,25 @@ const MARKS: Record<FailoverMode, readonly Mark[]> = {
   ],
 };
 
+const PLANNED_PAUSE: Mark = { figure: 'pauseMs', least: 20, aim: 10 };
+const PLANNED_LOSS: Mark = { figure: 'lost', least: 0, aim: 0 };
+
+/** Of drain and switch; cold has nowhere to go yet when it is asked to. */
+const PLANNED_MARKS: Record<FailoverMode, readonly Mark[]> = {
+  duplicate: [PLANNED_PAUSE, PLANNED_LOSS],
+  replay: [PLANNED_PAUSE, PLANNED_LOSS],
+  standby: [PLANNED_PAUSE],
+  cold: [],
+};
+
 const FIGURES = { detectMs: 'detected after', pauseMs: 'TCP paused', lost: 'packets lost' } as const;
 
+/** What is drawn of a download, milliseconds since the fault, and the parts it is smoothed over. */
+const PLOT = { from: -500, to: 4500, step: 100 };
+
 export function describeFailover(
-  { results, costs, skipped }: FailoverJson,
+  { results, costs, figures, skipped }: FailoverJson,
+  downloads: readonly Download[],
   machine: Machine,
   { runs, relayMode }: { runs: number; relayMode: string },
 ): Benchmark {
@@ -103,8 +81,10 @@ export function describeFailover(
         sectionsOf(
           results.filter(({ gateways }) => gateways === kind),
           kind,
+          downloads,
         ),
       ),
+      ...describeLayers(figures),
       ...(costs.length === 0 ? [] : [costSection(costs)]),
     ],
     goals: kinds.flatMap(kind =>
@@ -124,13 +104,18 @@ export function describeFailover(
   };
 }
 
-function sectionsOf(results: readonly FailoverResult[], kind: GatewayKind): Section[] {
+function sectionsOf(
+  results: readonly FailoverResult[],
+  kind: GatewayKind,
+  downloads: readonly Download[],
+): Section[] {
   const faults = [...new Set(results.map(({ fault }) => fault))];
   return faults.map(fault => {
     const of = results.filter(result => result.fault === fault);
     const outage = planOf(fault).outage ? '; nothing could have carried it meanwhile' : '';
     return {
       title: `${kind} gateways, ${fault}: ${FAULTS[fault].text}${outage}`,
+      plots: plotOf(downloads.filter(each => each.fault === fault && each.gateways === kind)),
       charts: [pauseChart(of)],
       table: {
         columns: [
@@ -162,6 +147,26 @@ function sectionsOf(results: readonly FailoverResult[], kind: GatewayKind): Sect
   });
 }
 
+/** The paper's first figure, with ours: a line for each mode, or nothing when nothing was measured. */
+function plotOf(downloads: readonly Download[]): Plot[] {
+  const known = downloads.filter(({ samples }) => samples.length > 0);
+  if (known.length === 0) return [];
+  const { from, to, step } = PLOT;
+  return [
+    {
+      title: 'Throughput around the failure',
+      unit: 'Mbit/s',
+      from,
+      to,
+      lines: known.map(({ mode, samples }) => ({
+        label: mode,
+        values: throughput(samples, from, to, (to - from) / step).map(value => value ?? null),
+      })),
+      span: { label: 'the paper', from: 0, to: PAPER_RECOVERY_MS },
+    },
+  ];
+}
+
 function pauseChart(results: readonly FailoverResult[]): Chart {
   const bars = results.map(({ mode, pauseMs }) => ({
     label: mode,
@@ -178,13 +183,10 @@ function goalsOf(results: readonly FailoverResult[], kind: GatewayKind): Goal[] 
   return modes.flatMap(mode => {
     const of = results.filter(result => result.mode === mode);
     const deaths = of.filter(({ fault }) => DEATHS.includes(fault));
-    const planned = of.filter(({ fault }) => mode !== 'cold' && (fault === 'drain' || fault === 'switch'));
+    const planned = of.filter(({ fault }) => planOf(fault).planned);
     return [
       ...MARKS[mode].map(mark => goalOf(`${kind}, ${mode}`, deaths, mark)),
-      ...[
-        { figure: 'pauseMs', least: 20, aim: 10 } as const,
-        ...(mode === 'standby' ? [] : [{ figure: 'lost', least: 0, aim: 0 } as const]),
-      ].map(mark => goalOf(`${kind}, ${mode}, drain and switch`, planned, mark)),
+      ...PLANNED_MARKS[mode].map(mark => goalOf(`${kind}, ${mode}, drain and switch`, planned, mark)),
     ];
   });
 }

@@ -1,6 +1,6 @@
 /** One run: a connection carries a TCP transfer and a stream of datagrams, and something happens. */
 import type { ConnectionEvent } from '../../client/events.js';
-import type { DemoCity, GatewayName } from '../../demo/stage.js';
+import { type DemoCity, GATEWAY_NAMES } from '../../demo/stage.js';
 import { toVpnrError, VpnrError } from '../../errors.js';
 import {
   type Connection,
@@ -11,6 +11,7 @@ import {
   Transfer,
   until,
 } from '../../lab/index.js';
+import type { Sample } from '../../report/plot.js';
 import { type BenchContext, unlessAborted } from '../context.js';
 import { type FaultName, planOf, type Trial } from './faults.js';
 
@@ -18,6 +19,9 @@ import { type FaultName, planOf, type Trial } from './faults.js';
 const RATE = 6_000_000;
 const SETTLED_BYTES = 3_000_000;
 const READY_MS = 20_000;
+/** The gateway that carries the traffic when something happens to it. */
+const PREFERRED = GATEWAY_NAMES[0] as (typeof GATEWAY_NAMES)[number];
+const CONNECT_ATTEMPTS = 5;
 const TRANSFER_MS = 60_000;
 /** How long what does not make the traffic move is watched. */
 const WATCH_MS = 3000;
@@ -31,14 +35,14 @@ export interface RunResult {
   switchMs: number | null;
   /** The longest time in which nothing arrived of TCP, in either direction. */
   pauseMs: number | null;
-  /** Of the datagrams, both directions together. */
-  lost: number;
-  duplicated: number;
-  reordered: number;
+  /** Of the datagrams, both directions together; null when the run came to nothing. */
+  lost: number | null;
+  duplicated: number | null;
+  reordered: number | null;
   /** Gateways that were given up though there was no fault that kept them from working. */
   falseAlarms: number;
-  /** Bytes received so far, every SAMPLE_MS, with the time since the fault: of the download. */
-  samples: { ms: number; bytes: number }[];
+  /** Of the download, every SAMPLE_MS, by the time since the fault. */
+  samples: Sample[];
   problem?: string;
 }
 
@@ -78,52 +82,77 @@ class Run {
   }
 
   async play(): Promise<RunResult> {
-    const { city, fault } = this.#options;
-    const connection = city.connect(this.#options.configuration);
-    this.#connection = connection;
-    const { gateway } = await this.#within(connection.event('connected', { timeoutMs: READY_MS }));
-    if (this.#options.standby) await this.#within(standbysReady(connection));
+    const { city, fault, standby } = this.#options;
+    const { moves, planned } = planOf(fault);
+    const connection = await this.#connect();
     const samples: { at: number; bytes: number }[] = [];
     const ends = { client: city.client, server: city.server, address: SERVER_ADDRESS };
-    const transfer = await this.#within(
-      Transfer.start({
-        ...ends,
-        bytes: 1,
-        rate: RATE,
-        untilTold: true,
-        watch: {
-          everyMs: SAMPLE_MS,
-          progress: ({ time, received }) => samples.push({ at: time, bytes: received }),
-        },
-      }),
+    const [transfer, stream] = await this.#within(
+      Promise.all([
+        Transfer.start({
+          ...ends,
+          bytes: 1,
+          rate: RATE,
+          untilTold: true,
+          watch: {
+            everyMs: SAMPLE_MS,
+            progress: ({ time, received }) => samples.push({ at: time, bytes: received }),
+          },
+        }),
+        Stream.start(ends),
+      ]),
     );
-    const stream = await this.#within(Stream.start(ends));
     await this.#within(transfer.reached(SETTLED_BYTES, TRANSFER_MS));
-    transfer.mark();
     const before = eventsOf(connection).length;
-    this.#trial = this.#makeTrial(gateway as GatewayName);
-    const at = wallClock();
+    this.#trial = this.#makeTrial();
+    transfer.mark();
+    const begun = wallClock();
     const injected = planOf(fault).inject(this.#trial);
-    const outcome = await this.#within(this.#follow(connection, transfer, injected, before, at));
+    const { at, ...outcome } = await this.#within(
+      this.#follow(connection, transfer, injected, before, begun),
+    );
     transfer.finish();
     const directions = await this.#within(stream.finish());
     const ending = await this.#within(endOf(transfer));
     const events = eventsOf(connection).slice(before);
+    const alarms = events.filter(({ event }) => event === 'gateway-failed').length;
     return {
       ...ending,
       ...outcome,
-      detectMs: planOf(fault).planned ? null : outcome.detectMs,
       survived: ending.survived && outcome.problem === undefined,
       ...summed([directions.up, directions.down]),
-      falseAlarms: planOf(fault).moves ? 0 : events.filter(({ event }) => event === 'gateway-failed').length,
+      // Without tunnels in reserve, to go elsewhere is to give the gateway up.
+      falseAlarms: moves && !(planned && standby) ? 0 : alarms,
       samples: samples.map(({ at: time, bytes }) => ({ ms: time - at, bytes })),
     };
   }
 
-  /** Ends the connection and puts the city right. */
+  /** Ends the connection and puts the city right, unless that is about to go. */
   async end(): Promise<void> {
+    if (this.#context.signal.aborted) return;
     await this.#connection?.stop();
     if (this.#trial !== undefined) await planOf(this.#options.fault).repair(this.#trial);
+  }
+
+  /**
+   * A connection through the preferred gateway, with tunnels to all where the mode has them: what the run before did to the city is
+   * over then. A gateway that was repaired a moment ago may refuse at first, and another be taken: then once more.
+   */
+  async #connect(): Promise<Connection> {
+    const { city, configuration, standby } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const connection = city.connect(configuration);
+      this.#connection = connection;
+      const { gateway } = await this.#within(connection.event('connected', { timeoutMs: READY_MS }));
+      if (gateway === PREFERRED) {
+        if (standby) await this.#within(standbysReady(connection));
+        return connection;
+      }
+      if (attempt === CONNECT_ATTEMPTS) {
+        throw new VpnrError('LAB_FAILED', `${PREFERRED} does not accept the client: it took ${gateway}`);
+      }
+      await this.#within(connection.stop());
+    }
   }
 
   /** Waits until the connection has come through, or could have. */
@@ -132,31 +161,33 @@ class Run {
     transfer: Transfer,
     injected: Promise<void>,
     before: number,
-    at: number,
-  ): Promise<Pick<RunResult, 'detectMs' | 'switchMs' | 'problem'>> {
+    begun: number,
+  ): Promise<Course> {
     const { fault } = this.#options;
     injected.catch(() => {});
-    const found = (name: ConnectionEvent['event']) =>
+    const found: Finder = name =>
       eventsOf(connection)
         .slice(before)
         .find(({ event }) => event === name);
+    const course = () => courseOf(found, begun, planOf(fault).planned === true);
+    const untilWatched = () => (wallClock() - begun >= WATCH_MS ? true : undefined);
     try {
       if (planOf(fault).moves) await until('the traffic moves', TRANSFER_MS, () => found('switched'));
-      else await until('time passes', 2 * WATCH_MS, () => (wallClock() - at >= WATCH_MS ? true : undefined));
+      else await until('time passes', 2 * WATCH_MS, untilWatched);
       await injected;
       const { up, down } = transfer.arrived;
       await transfer.reached(Math.min(up, down) + SETTLED_BYTES, TRANSFER_MS);
     } catch (error) {
-      return { ...timesOf(found, at), problem: toVpnrError(error).message };
+      return { ...course(), problem: firstLine(error) };
     }
-    return timesOf(found, at);
+    return course();
   }
 
-  #makeTrial(active: GatewayName): Trial {
+  #makeTrial(): Trial {
     const { city, program, restartRelay } = this.#options;
     return {
       city,
-      active,
+      active: PREFERRED,
       restartRelay,
       vpnr: async (host, ...args) => {
         await city.lab.host(host).run([...program, ...args], { timeoutMs: TRANSFER_MS });
@@ -169,17 +200,32 @@ class Run {
   }
 }
 
-/** Detection is told by the client; the fault's time is the harness's: one clock. */
-function timesOf(
-  found: (name: ConnectionEvent['event']) => TimedEvent | undefined,
-  at: number,
-): Pick<RunResult, 'detectMs' | 'switchMs'> {
-  const noticed = found('gateway-failed') ?? found('stuck');
+type Finder = (name: ConnectionEvent['event']) => TimedEvent | undefined;
+
+/** How it went on. `at`: when it happened, milliseconds since 1970. */
+interface Course extends Pick<RunResult, 'detectMs' | 'switchMs' | 'problem'> {
+  at: number;
+}
+
+/**
+ * Detection is told by the client; the fault's time is the harness's: one clock. What is planned happens when the client is told, some time
+ * after the command to tell it was started.
+ */
+function courseOf(found: Finder, begun: number, planned: boolean): Course {
   const switched = found('switched');
-  return {
-    detectMs: noticed === undefined ? null : Math.max(0, Date.parse(noticed.time) - at),
-    switchMs: switched?.event === 'switched' ? switched.ms : null,
-  };
+  const switchMs = switched?.event === 'switched' ? switched.ms : null;
+  if (planned) {
+    const at = switched === undefined ? begun : Date.parse(switched.time) - (switchMs ?? 0);
+    return { at, detectMs: null, switchMs };
+  }
+  const noticed = found('gateway-failed') ?? found('stuck');
+  const detectMs = noticed === undefined ? null : Math.max(0, Date.parse(noticed.time) - begun);
+  return { at: begun, detectMs, switchMs };
+}
+
+/** Of a message: what follows are the last lines of processes. */
+export function firstLine(error: unknown): string {
+  return toVpnrError(error).message.split('\n')[0] as string;
 }
 
 function eventsOf(connection: Connection): TimedEvent[] {
@@ -187,6 +233,8 @@ function eventsOf(connection: Connection): TimedEvent[] {
 }
 
 async function standbysReady(connection: Connection): Promise<void> {
+  const tunnels = () => connection.events.filter(({ event }) => event === 'tunnel-up').length;
+  await until('tunnels to all gateways', READY_MS, () => tunnels() >= GATEWAY_NAMES.length || undefined);
   await until('tunnels to all gateways are up', READY_MS, async () => {
     const { gateways } = await connection.status();
     return gateways.every(({ roundTripMs }) => roundTripMs !== null) || undefined;
@@ -199,7 +247,7 @@ async function endOf(transfer: Transfer): Promise<Pick<RunResult, 'survived' | '
     return { survived: true, pauseMs: Math.max(up.longestPauseMs, down.longestPauseMs) };
   } catch (error) {
     if (!(error instanceof VpnrError)) throw error;
-    return { survived: false, pauseMs: null, problem: error.message };
+    return { survived: false, pauseMs: null, problem: firstLine(error) };
   }
 }
 

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
-import { FAULT_NAMES } from '../../bench/failover/faults.js';
-import type { FailoverJson } from '../../bench/failover/report.js';
+import { FAULT_NAMES, MAIN_FAULTS } from '../../bench/failover/faults.js';
+import type { FailoverJson } from '../../bench/failover/result.js';
 import { benchFailover } from '../../bench/failover/run.js';
 import { BenchCommand, chosen } from '../../cli/bench.js';
 import { GATEWAY_KINDS } from '../../demo/stage.js';
@@ -25,7 +25,10 @@ export default class BenchFailover extends BenchCommand {
 
   static override flags = {
     modes: Flags.string({ helpValue: 'A,B,...', description: `only these, of ${FAILOVER_MODES.join(', ')}` }),
-    faults: Flags.string({ helpValue: 'A,B,...', description: `only these, of ${FAULT_NAMES.join(', ')}` }),
+    faults: Flags.string({
+      helpValue: 'A,B,...',
+      description: `only these, of ${FAULT_NAMES.join(', ')}; with --quick ${MAIN_FAULTS.join(', ')}`,
+    }),
     gateways: Flags.string({
       helpValue: 'A,B',
       default: 'vpnr',
@@ -40,17 +43,23 @@ export default class BenchFailover extends BenchCommand {
       description: `of each; ${FULL_RUNS}, or ${QUICK_RUNS} with --quick`,
     }),
     costs: Flags.boolean({ description: 'also measure what the modes cost while nothing fails' }),
+    figures: Flags.boolean({
+      description:
+        'also measure round trip and throughput with and without vpnr and the relay, as the paper did',
+    }),
   };
 
   async run(): Promise<FailoverJson | undefined> {
     const { flags } = await this.parse(BenchFailover);
     const options = {
       modes: chosen('mode', flags.modes, FAILOVER_MODES),
-      faults: chosen('fault', flags.faults, FAULT_NAMES),
+      faults:
+        flags.quick && flags.faults === undefined ? MAIN_FAULTS : chosen('fault', flags.faults, FAULT_NAMES),
       gateways: chosen('kind of gateway', flags.gateways, GATEWAY_KINDS),
       relayMode: flags.relay,
       runs: flags.runs ?? (flags.quick ? QUICK_RUNS : FULL_RUNS),
       costs: flags.costs,
+      figures: flags.figures,
       program: ownProgram(),
     };
     if (await this.ranInNamespace()) return undefined;
