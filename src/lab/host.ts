@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { type CommandOptions, type CommandResult, commandFailed, runCommand } from './command.js';
@@ -87,8 +87,9 @@ export class Host {
     ];
   }
 
-  /** Starts a process beside the laboratory. */
+  /** Starts a process beside the laboratory. Throws LAB_FAILED when that has been closed. */
   spawn(command: readonly string[], options: SpawnOptions = {}): LabProcess {
+    if (!existsSync(this.folder)) throw new VpnrError('LAB_FAILED', `host ${this.name} is no more`);
     const name = options.name ?? command[0]?.split('/').at(-1) ?? 'process';
     const child = new LabProcess(this.command(command), {
       ...options,

@@ -40,6 +40,8 @@ export class LabProcess {
     this.name = options.name;
     this.logFile = options.logFile;
     const log = createWriteStream(options.logFile, { flags: 'a' });
+    // The laboratory, and its folder with it, may be removed at any moment.
+    log.on('error', () => {});
     // A process group of its own, so that Ctrl-C at a terminal reaches only the laboratory, which then ends all.
     this.#child = spawn(findProgram(program) ?? program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
