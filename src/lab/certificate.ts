@@ -51,9 +51,12 @@ export function makeCertificate(files: { certificate: string; key: string }, nam
   return `sha256:${createHash('sha256').update(certificate.raw).digest('hex')}`;
 }
 
-/** Writes a fresh random secret, as text, that only its owner can read, to each of the files; returns it. */
+/**
+ * Writes a fresh random secret, as text, that only its owner can read, to each of the files; returns it. In hexadecimal: to
+ * swanctl a secret that begins with "0x" or "0s" is an encoded one, and base64 begins so now and then.
+ */
 export function makeSecret(...files: string[]): string {
-  const secret = randomBytes(24).toString('base64url');
+  const secret = randomBytes(24).toString('hex');
   for (const file of files) writeFileSync(file, `${secret}\n`, { mode: 0o600 });
   return secret;
 }
