@@ -24,7 +24,8 @@ export const strongswan: Peer = {
     return /strongSwan (\S+)/.exec(stdout)?.[1] ?? 'unknown';
   },
   async start(site) {
-    const psk = randomBytes(24).toString('base64url');
+    // In hexadecimal: swanctl decodes what begins with "0x" or "0s".
+    const psk = randomBytes(24).toString('hex');
     // Each end's first proposal is ChaCha20-Poly1305.
     const gateway = new StrongSwan(site.gateway, {
       swanctl: gatewayConfiguration({
