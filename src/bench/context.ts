@@ -16,17 +16,20 @@ export async function breathe({ signal }: Pick<BenchContext, 'signal'>): Promise
   signal.throwIfAborted();
 }
 
-/** The promise's result, or the reason why the benchmark is to end as soon as it is. */
+/**
+ * The promise's result, or the reason why the benchmark is to end as soon as it is. What was promised then goes on unheeded:
+ * whoever aborts ends what it waits for.
+ */
 export async function unlessAborted<T>(
   { signal }: Pick<BenchContext, 'signal'>,
   promise: Promise<T>,
 ): Promise<T> {
+  promise.catch(() => {});
   signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason);
     signal.addEventListener('abort', stop);
   });
-  promise.catch(() => {});
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
 }

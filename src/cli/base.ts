@@ -88,9 +88,13 @@ function usageMessage(text: string): string {
     .split('\n')
     .map(line => line.trim())
     .filter(line => line !== '' && !/^(The following errors? occurred|See more help)/.test(line));
-  return reasons.join('; ');
+  // A reason may be a heading with a list below it.
+  return reasons
+    .join('; ')
+    .replaceAll(':; ', ': ')
+    .replace(/arg(s?): +/, 'argument$1: ');
 }
 
 function usageRemedy(id: string | undefined): string {
-  return id === undefined ? 'see vpnr --help' : `see vpnr ${id} --help`;
+  return id === undefined ? 'see vpnr --help' : `see vpnr ${id.replaceAll(':', ' ')} --help`;
 }

@@ -2,47 +2,21 @@
  * A world for the failover policy to live in: gateways, the lines before and behind them and a relay, each of which may
  * lose, delay or stop; with a clock that jumps from event to event.
  */
+import { failoverOptions } from '../../src/client/timing.js';
+import { clientSchema } from '../../src/config/client.js';
 import type { FailoverAction, FailoverOptions } from '../../src/failover/actions.js';
 import { Failover } from '../../src/failover/machine.js';
-import type { FailoverTiming } from '../../src/failover/timing.js';
 import { generator } from '../support/random.js';
 
-export const TIMING: FailoverTiming = {
-  probe: {
-    intervalMs: 25,
-    confirmIntervalMs: 10,
-    standbyIntervalMs: 500,
-    idleIntervalMs: 1000,
-    idleMaxMs: 15_000,
-    idleAfterMs: 2000,
-    misses: 3,
-    timeoutFloorMs: 25,
-    timeoutCeilingMs: 1000,
-    jumpMs: 60,
-  },
-  attemptMs: 4000,
-  staggerMs: 500,
-  backoffFirstMs: 500,
-  backoffMaxMs: 10_000,
-  backoffSpareMs: 60_000,
-  settleMs: 5000,
-  relayGraceMs: 10_000,
-  rebuildMs: 4000,
-  rebuildAloneMs: 8000,
-  retireMs: 1000,
-  forgetMs: 60_000,
-  flapWindowMs: 600_000,
-  failbackMs: 60_000,
-  holdDownMaxMs: 1_800_000,
-  moves: 4,
-  movesWindowMs: 600_000,
-  latencyShare: 0.2,
-  latencyMarginMs: 5,
-  latencyForMs: 10_000,
-  lossy: 0.1,
-  examineMs: 3000,
-  examineEveryMs: 30_000,
-};
+/** What a configuration without a word about failover gives. */
+export const { timing: TIMING } = failoverOptions(
+  clientSchema.parse({
+    name: 'work',
+    identity: 'client1',
+    gateways: [{ name: 'tokyo', address: '198.51.100.10', identity: 'tokyo', auth: { psk: { env: 'PSK' } } }],
+    relay: { address: '10.20.0.100', fingerprint: `sha256:${'00'.repeat(32)}`, token: { env: 'TOKEN' } },
+  }),
+);
 
 /** One direction of a gateway's way to the relay, or of the line to the gateway only. */
 export interface Direction {

@@ -10,8 +10,7 @@ import { readFileSync } from 'node:fs';
 import { toVpnrError, VpnrError } from '../../errors.js';
 import { findProgram } from '../../lab/command.js';
 import { labObstacle, type Program } from '../../lab/index.js';
-import { unlessAborted } from '../abort.js';
-import type { BenchContext } from '../context.js';
+import { type BenchContext, unlessAborted } from '../context.js';
 import { thisMachine } from '../machine.js';
 import type { Outcome, Skipped } from '../model.js';
 import { peerOf, type System } from '../peers/index.js';
@@ -130,7 +129,7 @@ class TunnelBench {
     for (const test of WARM_UP) {
       // What fails here fails again when it counts.
       await unlessAborted(
-        this.#context.signal,
+        this.#context,
         runTest(test, scene, WARM_UP_SECONDS).catch(() => {}),
       );
     }
@@ -141,7 +140,7 @@ class TunnelBench {
     const { system, version, tunnel } = scene;
     this.#step(`round ${round + 1} of ${rounds}, ${test}, ${system}`);
     try {
-      const sample = await unlessAborted(this.#context.signal, runTest(test, scene, seconds));
+      const sample = await unlessAborted(this.#context, runTest(test, scene, seconds));
       this.#tally.add({ system, version, test }, { ...sample, peakMemoryMB: peakMemoryMB(tunnel.client) });
     } catch (error) {
       this.#context.signal.throwIfAborted();

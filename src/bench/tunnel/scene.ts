@@ -1,7 +1,7 @@
 /** Where a system is measured: a laboratory of its own, in which it stays until the end of the benchmark. */
 import { mustRun } from '../../lab/command.js';
 import { Lab, until } from '../../lab/index.js';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../context.js';
 import {
   CLIENT_ADDRESS,
   GATEWAY_ADDRESS,
@@ -40,7 +40,7 @@ export async function openScene(peer: Peer, signal: AbortSignal): Promise<Scene>
     },
   });
   try {
-    return await unlessAborted(signal, stage(lab, peer, version));
+    return await unlessAborted({ signal }, stage(lab, peer, version));
   } catch (error) {
     lab.close();
     throw error;
