@@ -344,7 +344,7 @@ function refusal(p: usize, length: i32, session: usize): u32 {
 }
 
 /**
- * Builds DRAIN messages, which ask the clients to leave, for up to a batch of sessions from place `first` of the
+ * Builds DRAIN messages, which say that the relay is about to stop, for up to a batch of sessions from place `first` of the
  * table on. Returns the number of messages in TX_MMSG; RESULT_NEXT says where to go on, SESSION_MAX at the end.
  */
 export function relayDrain(first: u32): i32 {

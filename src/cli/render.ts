@@ -44,6 +44,8 @@ export function describeEvent(event: ConnectionEvent): string {
       return `${event.gateway}: ${event.code}: ${event.message}`;
     case 'relay-session':
       return `relay session ${event.keys === 'kept' ? 'goes on' : 'is up'} through ${event.gateway} after ${event.ms} ms, address ${event.lease}`;
+    case 'relay-drain':
+      return 'the relay is about to stop';
     case 'relay-lost':
       return `control connection to the relay is lost: ${event.message}`;
     case 'connected':
@@ -91,6 +93,8 @@ export function describeRelayEvent(event: RelayEvent): string {
       return `${event.client} (${event.lease}) is reached by way of ${event.path.address} now, epoch ${event.epoch}`;
     case 'session-ended':
       return `the session of ${event.client} is over; ${event.lease} is free again`;
+    case 'draining':
+      return `about to stop; ${count(event.told, 'client knows', 'clients know')} of it, and nobody new is taken`;
     case 'client-refused':
       return `${event.client} from ${event.from} was refused: ${event.error.code}: ${event.error.message}`;
     case 'notice':
@@ -114,7 +118,7 @@ export function describeStatus(status: AnyStatus): string {
 function describeRelay(status: RelayServiceStatus): string {
   const { name, listen, device, pool, fingerprint, connections, sessions, uptimeMs, traffic } = status;
   return [
-    `${name}: relay on ${listen}, up ${formatDuration(uptimeMs)}, ${count(connections, 'control connection', 'control connections')}`,
+    `${name}: relay on ${listen}${status.draining ? ', drained' : ''}, up ${formatDuration(uptimeMs)}, ${count(connections, 'control connection', 'control connections')}`,
     `  device    ${device}, pool ${pool}`,
     `  certificate ${fingerprint}`,
     ...sessions.map(

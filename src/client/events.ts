@@ -10,6 +10,8 @@ export type ConnectionEvent =
   | { event: 'connect-failed'; gateway: string; code: string; message: string; ms: number }
   /** The relay gave a session. */
   | { event: 'relay-session'; gateway: string; lease: string; keys: 'fresh' | 'kept'; ms: number }
+  /** The relay is about to stop: it is looked for at short intervals then. */
+  | { event: 'relay-drain' }
   | { event: 'relay-lost'; gateway: string; code: string; message: string }
   /** Everything is in place: packets flow. `ms`: since the start. */
   | { event: 'connected'; gateway: string; device: string; address: string; mtu: number; ms: number }

@@ -57,6 +57,10 @@ export class Narrator {
     this.#emit({ event: 'relay-session', gateway: name, lease, keys, ms: Math.round(ms) });
   }
 
+  relayDrain(): void {
+    this.#emit({ event: 'relay-drain' });
+  }
+
   relayLost(gateway: number, { code, message }: VpnrError): void {
     this.#emit({ event: 'relay-lost', gateway: this.#nameOf(gateway), code, message });
   }

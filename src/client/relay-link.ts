@@ -34,12 +34,17 @@ export interface RelayLinkEvents {
   resumed(lease: string, ms: number): void;
   /** No control connection. `away`: the relay itself ended or refused it, so the way to the relay is in order. */
   lost(error: VpnrError, away: boolean): void;
+  /** The relay is about to stop: said once before it does. */
+  leaving(): void;
   notice(message: string): void;
 }
 
 const CONNECT_TIMEOUT_MS = 4000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5000;
+/** A relay that said that it would stop is expected back: for so long it is looked for that often at least. */
+const RESTART_MS = 60_000;
+const LONGEST_RESTART_RETRY_MS = 200;
 /** After a refusal, which will not change soon. */
 const REFUSED_RETRY_MS = 30_000;
 /** RFC 6335: dynamic ports. */
@@ -61,6 +66,8 @@ export class RelayLink {
   /** The id of the keys that the data plane holds. */
   #keys: string | undefined;
   #control: RelayControl | undefined;
+  /** The relay has said that it is about to stop. */
+  #leaving = false;
   /** The present path's attempts; aborted when the path changes. */
   #attempts = new AbortController();
 
@@ -93,6 +100,13 @@ export class RelayLink {
     void this.#keepConnected(this.#attempts.signal);
   }
 
+  /** The relay says that it is about to stop. What it has is used until it does. */
+  announced(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#events.leaving();
+  }
+
   /** No tunnel is active. */
   pathLost(): void {
     this.#abandon();
@@ -114,6 +128,7 @@ export class RelayLink {
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
+    let lostAt = monotonicMs();
     this.#resume ??= await this.#stateFile.load();
     while (!signal.aborted) {
       const connection = await this.#connect(signal);
@@ -121,6 +136,7 @@ export class RelayLink {
       if ('lost' in connection) {
         const began = monotonicMs();
         this.#report(await connection.lost, signal);
+        lostAt = monotonicMs();
         // A relay that accepts and drops at once is not asked more often than one that refuses.
         if (monotonicMs() - began > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
       } else {
@@ -128,7 +144,8 @@ export class RelayLink {
         // Only the network's errors may soon be over.
         if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
       }
-      await pause(retryMs, signal);
+      const sought = this.#leaving && monotonicMs() - lostAt < RESTART_MS;
+      await pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
       retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }
   }
@@ -163,7 +180,7 @@ export class RelayLink {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         signal,
         onLost: (error, closed) => loss({ error, away: closed }),
-        onDrain: () => loss({ error: toVpnrError('the relay is about to stop'), away: true }),
+        onDrain: () => this.announced(),
       });
       if (signal.aborted) {
         control.drop();
@@ -180,6 +197,8 @@ export class RelayLink {
 
   async #take(grant: RelayGrant, ms: number): Promise<void> {
     this.#lease = grant.lease;
+    // It has been started anew.
+    if (grant.keys !== undefined) this.#leaving = false;
     if (grant.keys === undefined) {
       this.#events.resumed(grant.lease, ms);
       return;

@@ -144,9 +144,9 @@ export class Supervisor {
     if (!this.#stopped) this.#apply(this.#policy.pathError(path, monotonicMs()));
   }
 
-  /** The relay leaves: its control connection will end, and is opened again when it is back. */
+  /** The relay is about to stop. */
   drain(): void {
-    if (!this.#stopped) this.#apply(this.#policy.relayAway(monotonicMs()));
+    if (!this.#stopped) this.#relay?.announced();
   }
 
   // --- What the network watch reports
@@ -361,6 +361,7 @@ export class Supervisor {
       {
         session: (binding, ms) => this.#relaySession(binding, ms),
         resumed: (lease, ms) => this.#announceRelay(lease, 'kept', ms),
+        leaving: () => this.#narrator.relayDrain(),
         notice: message => emit({ event: 'notice', message }),
         lost: (error, away) => this.#relayLost(error, away),
       },

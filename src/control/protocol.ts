@@ -7,7 +7,7 @@ export type ControlRequest =
   | { command: 'disconnect' }
   /** A client: carry the traffic through this gateway from now on. Answered when it does. */
   | { command: 'switch'; gateway: string }
-  /** A gateway: send the clients elsewhere. Answered when they have left. */
+  /** A gateway: send the clients elsewhere, answered when they have left. A relay: tell them that it is about to stop. */
   | { command: 'drain' };
 
 export type ControlResponse<Result> =

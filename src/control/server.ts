@@ -2,7 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
-import type { Drained } from '../service/drained.js';
+import type { Announced, Drained } from '../service/drained.js';
 import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
 import { type ControlRequest, type ControlResponse, MAX_REQUEST_BYTES } from './protocol.js';
 
@@ -15,7 +15,7 @@ export interface ControlHandlers<Status> {
   /** Resolves when the gateway carries the traffic. Only clients have gateways. */
   switchTo?(gateway: string): Promise<{ gateway: string; ms: number }>;
   /** Only servers have clients. */
-  drain?(): Promise<Drained>;
+  drain?(): Promise<Drained | Announced>;
 }
 
 export class ControlServer<Status> {
@@ -111,7 +111,7 @@ export class ControlServer<Status> {
         return handlers.switchTo(request.gateway);
       case 'drain':
         if (handlers.drain === undefined)
-          throw new VpnrError('USAGE', 'only a gateway has clients to send elsewhere');
+          throw new VpnrError('USAGE', 'only a gateway or a relay has clients');
         return handlers.drain();
       case undefined:
         throw new VpnrError('USAGE', 'unknown command');

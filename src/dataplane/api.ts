@@ -65,7 +65,7 @@ export interface ClientEvents {
    * `activate`. Not `answered`: the relay did not answer in time, and all that it has not acknowledged is sent again.
    */
   switched(path: number, epoch: number, ms: number, answered: boolean): void;
-  /** The relay asked us to leave it. */
+  /** The relay is about to stop. */
   drain(): void;
   /**
    * Packets of applications move: told at once when they begin to, and then every 50 ms while they do. `sent` and `received`
@@ -199,7 +199,7 @@ export interface RelayDataPlane {
    */
   installSession(session: RelaySession): void;
   removeSession(index: number): void;
-  /** Tells every session's client to leave (DRAIN). */
+  /** Tells every session's client that the relay is about to stop (DRAIN). */
   drain(): void;
   /** What is known of each of the given sessions that is installed; for expiry. */
   activity(indices: readonly number[]): Promise<Map<number, SessionActivity>>;

@@ -166,7 +166,7 @@ export class RelayLoop {
     return [{ index, received, epoch, path: readSockaddr(view, SESSION_INFO_PATH) }];
   }
 
-  /** Asks every client to leave. One batch after another, and each client once: what cannot be sent is dropped. */
+  /** Tells every client that the relay is about to stop. One batch after another, and each client once: what cannot be sent is dropped. */
   #drain(): void {
     this.#loop.abandon();
     for (let place = 0; place < SESSION_MAX; place = this.#core.view.getUint32(RESULT_NEXT, true)) {

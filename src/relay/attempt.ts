@@ -322,6 +322,7 @@ function remedyFor(code: VpnrError['code'], mode: RelayMode): { remedy?: string 
   }
   if (code === 'RELAY_POOL_EMPTY')
     return { remedy: 'give the relay a larger pool, or end sessions that nobody needs' };
+  if (code === 'RELAY_DRAINED') return { remedy: 'connect again once the relay has been restarted' };
   if (code === 'RELAY_PROTOCOL' && mode === 'sealed')
     return { remedy: 'sealed mode needs a relay that knows it: use the same release of vpnr on both sides' };
   return {};

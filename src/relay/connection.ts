@@ -4,6 +4,7 @@ import { toVpnrError, type VpnrError } from '../errors.js';
 import {
   encodeMessage,
   type Hello,
+  isRefusal,
   MessageReader,
   parseClientMessage,
   type RelayMessage,
@@ -69,7 +70,7 @@ export class ControlConnection {
 
   refuse(error: VpnrError): void {
     const { code, message } = error;
-    if (code === 'RELAY_TOKEN_REFUSED' || code === 'RELAY_POOL_EMPTY' || code === 'RELAY_PROTOCOL') {
+    if (isRefusal(code)) {
       this.send({ type: 'refused', code, message });
     } else {
       // What went wrong inside the relay is no business of its clients.

@@ -7,7 +7,7 @@
  *                                    <-      welcome (session, lease, where the data goes) or refused
  *   ping                             ->
  *                                    <-      pong
- *                                    <-      drain (please leave: the relay is about to stop)
+ *                                    <-      drain (the relay is about to stop)
  *   bye                              -> <-   bye (the end; a session can be resumed after it)
  *
  * The proof that the client has its token is bound to the TLS connection (see `keys.ts`), so the token itself
@@ -16,7 +16,7 @@
 import { isIPv4 } from 'node:net';
 import * as z from 'zod';
 import type { RelayMode } from '../dataplane/api.js';
-import { VpnrError } from '../errors.js';
+import { type ErrorCode, VpnrError } from '../errors.js';
 
 export const PROTOCOL_VERSION = 1;
 /** Application-Layer Protocol Negotiation (RFC 7301): no other protocol's server is taken for a relay. */
@@ -71,9 +71,17 @@ const welcomeSchema = z.strictObject({
   keys: z.enum(['fresh', 'kept']),
 });
 
+/** Errors that a client is told of as they are. */
+const refusals = [
+  'RELAY_TOKEN_REFUSED',
+  'RELAY_POOL_EMPTY',
+  'RELAY_DRAINED',
+  'RELAY_PROTOCOL',
+] as const satisfies ErrorCode[];
+
 const refusedSchema = z.strictObject({
   type: z.literal('refused'),
-  code: z.enum(['RELAY_TOKEN_REFUSED', 'RELAY_POOL_EMPTY', 'RELAY_PROTOCOL']),
+  code: z.enum(refusals),
   message: printable(500),
 });
 
@@ -91,6 +99,11 @@ export type Welcome = z.infer<typeof welcomeSchema>;
 export type Refused = z.infer<typeof refusedSchema>;
 export type ClientMessage = z.infer<typeof clientMessageSchema>;
 export type RelayMessage = z.infer<typeof relayMessageSchema>;
+
+/** Whether a client is told of this error as it is. */
+export function isRefusal(code: ErrorCode): code is Refused['code'] {
+  return refusals.some(refusal => refusal === code);
+}
 
 /** The message as it is sent, length in front. */
 export function encodeMessage(message: ClientMessage | RelayMessage): Uint8Array {

@@ -102,7 +102,7 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
-  await answerControl(name, life, { status });
+  await answerControl(name, life, { status, drain: () => service.drain() });
 }
 
 function readCertificate(path: string): string {

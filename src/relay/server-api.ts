@@ -59,11 +59,15 @@ export type RelayEvent =
   | { type: 'session-moved'; client: string; lease: string; path: Endpoint; epoch: number }
   /** The lease is free again. */
   | { type: 'session-ended'; client: string; lease: string }
+  /** The relay is about to stop; so many clients were told. */
+  | { type: 'draining'; told: number }
   | { type: 'client-refused'; client: string; from: string; error: VpnrError }
   | { type: 'notice'; message: string }
   | { type: 'failed'; error: VpnrError };
 
 export interface RelayStatus {
+  /** It is about to stop, and begins no more sessions. */
+  draining: boolean;
   connections: number;
   sessions: { client: string; lease: string; connected: boolean; mode: string | undefined; idleMs: number }[];
   counters: Record<string, number>;

@@ -11,6 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { Secret } from '../secret.js';
+import type { Announced } from '../service/drained.js';
 import { FailureLimiter } from '../service/failures.js';
 import { AddressPool, parsePool } from '../service/pool.js';
 import { type Admitted, ConnectionGate, DEFAULT_LIMITS } from './admission.js';
@@ -53,6 +54,8 @@ export class RelayServer {
   /** The connection of each session that has one. */
   readonly #connections = new Map<Session, ControlConnection>();
   #sweeper: NodeJS.Timeout | undefined;
+  /** Told to be about to stop: there are no new sessions any more. */
+  #draining = false;
   #lastSave = Number.NEGATIVE_INFINITY;
 
   /** Serves once it resolves. Throws CONFIG_INVALID, CERTIFICATE_INVALID, ADDRESS_IN_USE, SYSTEM_CALL. */
@@ -104,6 +107,7 @@ export class RelayServer {
     }));
     const { dataPlane } = this.#options;
     return {
+      draining: this.#draining,
       connections: this.#gate.connections,
       sessions,
       counters: dataPlane.counters(),
@@ -111,10 +115,18 @@ export class RelayServer {
     };
   }
 
-  /** Asks all clients to leave. */
-  drain(): void {
+  /**
+   * Tells all clients that the relay is about to stop, begins no session any more, and writes down those that there are: they
+   * go on now, and after the restart. Resolves with the number of clients that were told.
+   */
+  async drain(): Promise<Announced> {
+    this.#draining = true;
+    await this.#save();
     this.#options.dataPlane.drain();
     for (const connection of this.#connections.values()) connection.send({ type: 'drain' });
+    const told = [...this.#sessions].filter(({ installed }) => installed !== undefined).length;
+    this.#options.onEvent({ type: 'draining', told });
+    return { told };
   }
 
   /** Finds out which sessions are in use, and ends those that have not been for too long. */
@@ -259,6 +271,9 @@ export class RelayServer {
       );
     }
     const resumed = resume && this.#sessions.find(resume.id, name, resume.secret);
+    if (resumed === undefined && this.#draining) {
+      throw new VpnrError('RELAY_DRAINED', 'the relay is about to stop, and begins no new sessions');
+    }
     const { session, secret } = resumed
       ? { session: resumed, secret: undefined }
       : this.#sessions.create(name, this.#clock.now());
@@ -281,6 +296,7 @@ export class RelayServer {
       ...(secret !== undefined && { secret }),
       ...(mtu !== undefined && { mtu }),
     });
+    if (this.#draining) connection.send({ type: 'drain' });
     const from = connection.address;
     this.#options.onEvent(
       resumed === undefined

@@ -7,6 +7,7 @@ import { offloadsWanted } from '../io/offloads.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import type { Secret } from '../secret.js';
+import type { Announced } from '../service/drained.js';
 import { ServerHost } from '../service/host.js';
 import { RelayServer } from './server.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
@@ -86,9 +87,8 @@ export class RelayService {
     return this.#server.status();
   }
 
-  /** Asks all clients to leave. */
-  drain(): void {
-    this.#server.drain();
+  drain(): Promise<Announced> {
+    return this.#server.drain();
   }
 
   /** Ends everything and puts the machine's network back. Returns what could not be put back. */

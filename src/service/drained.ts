@@ -4,3 +4,8 @@ export interface Drained {
   moved: number;
   left: number;
 }
+
+/** What came of telling the clients of a relay, which have no other one, that it is about to stop. */
+export interface Announced {
+  told: number;
+}

@@ -12,6 +12,8 @@ import { ALPN, encodeMessage, MessageReader, parseClientMessage } from '../../sr
 import { Secret } from '../../src/secret.js';
 import { certificates, failure, hexOf, resuming, scene, TOKEN, until } from './scene.js';
 
+const OTHER_TOKEN = Secret.fromText('a token of client2');
+
 scene('a client gets a session, and both ends the same keys', async it => {
   await it.start({ mtu: 1360 });
   const { grant } = await it.connect();
@@ -294,7 +296,7 @@ scene('losing the connection does not end the session, a goodbye ends its keys',
   assert.is(third.grant.lease, first.grant.lease);
 });
 
-scene('a relay that stops says so, one that drains asks to leave', async it => {
+scene('a relay that stops says so, and before that one that drains', async it => {
   await it.start();
   let drained = 0;
   const lost = new Promise<string>(resolve => {
@@ -309,6 +311,28 @@ scene('a relay that stops says so, one that drains asks to leave', async it => {
   assert.match(await lost, /has stopped/);
   assert.ok(it.dataPlane.stopped);
   await it.start();
+});
+
+scene('a drained relay goes on with its sessions, and begins none', async it => {
+  await it.start();
+  let told = 0;
+  const options = { onDrain: () => told++ };
+  const first = await it.connect(options);
+  assert.equal(await it.server.drain(), { told: 1 });
+  assert.equal((await it.event('draining')).told, 1);
+  assert.ok(it.server.status().draining);
+  await until(() => told === 1);
+  const { remedy } = await failure(it.connect({ name: 'client2', token: OTHER_TOKEN }), 'RELAY_DRAINED');
+  assert.match(remedy ?? '', /restarted/);
+  // By another path, say: it learns it as well.
+  const again = await it.connect({ ...options, resume: resuming(first.grant) });
+  assert.is(again.grant.keys, undefined);
+  await until(() => told === 2);
+  await it.restart();
+  assert.not.ok(it.server.status().draining);
+  const afterwards = await it.connect({ resume: resuming(first.grant) });
+  assert.equal([afterwards.grant.lease, afterwards.grant.resumed], [first.grant.lease, true]);
+  assert.ok((await it.connect({ name: 'client2', token: OTHER_TOKEN })).grant.lease);
 });
 
 scene('a relay that no longer answers keepalives is noticed', async it => {

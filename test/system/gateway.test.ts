@@ -211,6 +211,34 @@ test('drained, a gateway is left by its clients while everything goes on', () =>
     assert.is((await connection.stop()).status, 0);
   }));
 
+test('drained, a relay is expected back, and its clients go on when it is', () =>
+  withOwnGateways(async city => {
+    const relay = await city.startRelay();
+    const connection = city.connect();
+    const { address } = await connection.event('connected');
+    const { client, server } = city;
+    const ends = { client, server, address: SERVER_ADDRESS };
+    const transfer = await Transfer.start({ ...ends, bytes: 1, rate: RATE, untilTold: true });
+    await transfer.reached(RATE, TRANSFER_MS);
+    const drained = await city.relay.run([...PROGRAM, 'drain', 'relay', '--json']);
+    assert.equal(JSON.parse(drained), { told: 1 });
+    await connection.event('relay-drain');
+    await transfer.reached(2 * RATE, TRANSFER_MS);
+    await relay.stop();
+    await city.startRelay();
+    await connection.event('relay-session', { timeoutMs: TRANSFER_MS });
+    const { up, down } = transfer.arrived;
+    await transfer.reached(Math.min(up, down) + RATE, TRANSFER_MS);
+    transfer.finish();
+    const { up: there, down: back } = await transfer.result(TRANSFER_MS);
+    assert.is((await connection.status()).address, address);
+    assert.not(connection.events.some(({ event }) => event === 'gateway-failed'));
+    figures(
+      `relay restarted: TCP paused ${Math.max(there.longestPauseMs, back.longestPauseMs).toFixed(0)} ms`,
+    );
+    assert.is((await connection.stop()).status, 0);
+  }));
+
 test('both ends renew all keys under load', () =>
   withGateway({ lifetimes: { ike: '10s', child: '10s' } }, async scene => {
     const { lab } = scene;
