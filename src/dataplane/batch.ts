@@ -100,14 +100,20 @@ export class BatchIo {
     if (low > 0xffff_ffff) this.#counters[counter * 2 + 1] = (this.#counters[counter * 2 + 1] ?? 0) + 1;
   }
 
-  /** Reads packets from the device into TX_SLOTS or BIG_TX_SLOTS until there are no more or the batch is full; their number. */
-  readDevice(fd: number): number {
-    return (this.core.offloads & OFFLOAD_HEADER) !== 0 ? this.#readSuper(fd) : this.#readPlain(fd);
+  /**
+   * Reads packets from the device into TX_SLOTS or BIG_TX_SLOTS; their number. `goesOn`: until there are no more or the
+   * batch is full, otherwise only one: to find that there is no second one takes a system call, which a lone packet need
+   * not wait for.
+   */
+  readDevice(fd: number, goesOn: boolean): number {
+    return (this.core.offloads & OFFLOAD_HEADER) !== 0
+      ? this.#readSuper(fd, goesOn)
+      : this.#readPlain(fd, goesOn ? BATCH : 1);
   }
 
-  #readPlain(fd: number): number {
+  #readPlain(fd: number, most: number): number {
     let packets = 0;
-    while (packets < BATCH) {
+    while (packets < most) {
       const slot = this.base + TX_SLOTS + packets * SLOT_SIZE + SLOT_HEADROOM;
       // One byte more than the largest packet, so that the core sees which are too big.
       const size = read(fd, slot, MAX_PACKET + 1);
@@ -121,11 +127,12 @@ export class BatchIo {
     return packets;
   }
 
-  #readSuper(fd: number): number {
+  #readSuper(fd: number, goesOn: boolean): number {
     const { view } = this.core;
+    const most = goesOn ? BATCH : 1;
     let packets = 0;
     let bytes = 0;
-    for (let parts = 0; packets < BATCH && bytes < SUPER_BYTES && parts < SUPER_PACKETS; packets++) {
+    for (let parts = 0; packets < most && bytes < SUPER_BYTES && parts < SUPER_PACKETS; packets++) {
       const slot = BIG_TX_SLOTS + packets * BIG_SLOT_SIZE + SLOT_HEADROOM - VNET_HEADER;
       const size = read(fd, this.base + slot, SUPER_MAX + VNET_HEADER);
       if (size < 0) {

@@ -98,7 +98,7 @@ export class ClientLoop {
     const traffic = new TrafficReporter(this.#core, (sent, received) => {
       this.#channel.postTo(EVENT_QUEUE, { type: 'traffic', sent, received });
     });
-    for (;;) {
+    for (let wasReady = false; ; ) {
       this.#poll.wait(this.#waitMs());
       this.#core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
@@ -106,8 +106,9 @@ export class ClientLoop {
       this.#switchover.advance();
       if (this.#sender.blockedOn === NONE) {
         if (this.#switchover.isResending) this.#resend();
-        else if (this.#poll.ready(DEVICE) !== 0) this.#transmit();
+        else if (this.#poll.ready(DEVICE) !== 0) this.#transmit(wasReady);
       }
+      wasReady = this.#poll.ready(DEVICE) !== 0;
       for (let path = 0; path < PATH_MAX; path++) {
         if (this.#poll.ready(FIRST_PATH + path) !== 0) this.#receive(path);
       }
@@ -120,8 +121,9 @@ export class ClientLoop {
 
   // --- Packets ------------------------------------------------------------------------------------------------
 
-  #transmit(): void {
-    const packets = this.#io.readDevice(this.#tunFd);
+  /** `goesOn`: the device was ready a turn ago, too, so there is more than one packet. */
+  #transmit(goesOn: boolean): void {
+    const packets = this.#io.readDevice(this.#tunFd, goesOn);
     const messages = this.#core.exports.clientTransmit(packets);
     this.#send(messages);
     const seconds = this.#core.view.getUint32(RESULT_SECOND, true);

@@ -65,14 +65,16 @@ export class ServerLoop<Command extends { type: string }, Report> {
   run(): void {
     const publish = this.#channel.publisher(this.#io.core);
     const { sockets, answers } = this.#role;
-    for (let waitMs = IDLE_MS; ; ) {
+    for (let [waitMs, wasReady] = [IDLE_MS, false]; ; ) {
       this.#poll.wait(this.#held ? BLOCKED_MS : waitMs);
       this.#io.core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
       if (this.#blocked) this.#resume();
       if (!this.#blocked && this.#poll.ready(DEVICE) !== 0) {
-        this.#role.transmit(this.#io.readDevice(this.#tunFd));
+        // Where it was not ready a turn ago, too, there is likely to be one packet.
+        this.#role.transmit(this.#io.readDevice(this.#tunFd, wasReady));
       }
+      wasReady = this.#poll.ready(DEVICE) !== 0;
       for (let i = 0; i < sockets.length; i++) {
         const ready = this.#poll.ready(FIRST_SOCKET + i);
         if (ready !== 0 && !(answers && this.#blocked)) this.#receive(sockets[i] as ServerSocket, ready);

@@ -106,7 +106,7 @@ export class WholeRelay {
       sendDatagram(this.#server, [this.#payload], { address: core.anyLease(), port: DISCARD_PORT });
     }
     return this.#handle(() => {
-      const messages = io.core.exports.relayTransmit(io.readDevice(this.#device.fd));
+      const messages = io.core.exports.relayTransmit(io.readDevice(this.#device.fd, true));
       if (messages > 0) sender.send(this.#relay, messages);
       return messages;
     });
