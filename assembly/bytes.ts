@@ -10,6 +10,25 @@ export function xorBytes(target: usize, source: usize, length: u32): void {
   if (length > 0) v128.store(target, v128.xor(v128.load(target), loadPart(source, length)));
 }
 
+/**
+ * Copies `length` bytes. Up to 15 bytes behind them are read at `source` and overwritten at `target`. For packets this is
+ * faster than memory.copy, which leaves the module.
+ */
+export function copyBlocks(target: usize, source: usize, length: u32): void {
+  let i: u32 = 0;
+  for (; i + 64 <= length; i += 64) {
+    const a = v128.load(source + i);
+    const b = v128.load(source + i, 16);
+    const c = v128.load(source + i, 32);
+    const d = v128.load(source + i, 48);
+    v128.store(target + i, a);
+    v128.store(target + i, b, 16);
+    v128.store(target + i, c, 32);
+    v128.store(target + i, d, 48);
+  }
+  for (; i < length; i += 16) v128.store(target + i, v128.load(source + i));
+}
+
 /** The first `length` bytes, fewer than 16, at `source`, and zeros. All 16 are read. */
 export function loadPart(source: usize, length: u32): v128 {
   const wanted = i8x16.lt_u(

@@ -6,6 +6,7 @@
  *
  * A *sum* is an unfolded u64, to be chained; a *delta* is what a change of some words adds to a sum, folded.
  */
+import { copyBlocks } from './bytes';
 
 /**
  * The sum of `length` bytes at `p`, which may have any alignment, added to `sum`. An odd last byte counts as if
@@ -44,6 +45,29 @@ export function sumBytes(p: usize, length: u32, sum: u64): u64 {
   }
   if (length !== 0) sum += load<u8>(p);
   return sum;
+}
+
+/**
+ * Copies `length` bytes, at most 64 KiB, and returns their sum added to `sum`, in one pass. Up to 15 bytes behind them are read
+ * at `from` and overwritten at `to`.
+ */
+export function copySum(to: usize, from: usize, length: u32, sum: u64): u64 {
+  let even = i32x4.splat(0);
+  let odd = i32x4.splat(0);
+  while (length >= 32) {
+    const a = v128.load(from);
+    const b = v128.load(from, 16);
+    v128.store(to, a);
+    v128.store(to, b, 16);
+    even = i32x4.add(even, i32x4.extadd_pairwise_i16x8_u(a));
+    odd = i32x4.add(odd, i32x4.extadd_pairwise_i16x8_u(b));
+    from += 32;
+    to += 32;
+    length -= 32;
+  }
+  sum += addLanes(i32x4.add(even, odd));
+  copyBlocks(to, from, length);
+  return sumBytes(from, length, sum);
 }
 
 function addLanes(lanes: v128): u64 {

@@ -20,7 +20,8 @@ import {
   VNET_HEADER,
 } from '../src/packet/abi';
 import { messageRoom, offloads, transmitSlot } from './batch';
-import { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6 } from './checksum';
+import { copyBlocks } from './bytes';
+import { checksum, copySum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6 } from './checksum';
 import { count } from './counters';
 import {
   checkPacket,
@@ -191,8 +192,8 @@ function cutNext(): usize {
   const length = headers + part;
   const p = ((cursor + 15) & ~15) + SEGMENT_HEADROOM;
   cursor = p + length + SEGMENT_ROOM;
-  memory.copy(p, source, headers);
-  memory.copy(p + headers, source + headers + done, part);
+  copyBlocks(p, source, headers);
+  const payloadSum = copySum(p + headers, source + headers + done, part, 0);
   if (ipVersion(p) === 4) {
     store16(p + IPV4_TOTAL_LENGTH, length);
     store16(p + IPV4_IDENTIFICATION, load16(source + IPV4_IDENTIFICATION) + cut);
@@ -215,7 +216,7 @@ function cutNext(): usize {
   }
   store<u16>(transport + field, 0);
   const sum = addressSum + <u64>bswap<u16>(<u16>(length - network));
-  const value = fold(sumBytes(transport, length - network, sum)) ^ 0xffff;
+  const value = fold(sumBytes(transport, headers - network, sum + payloadSum)) ^ 0xffff;
   store<u16>(transport + field, <u16>(value === 0 && protocol === PROTOCOL_UDP ? 0xffff : value));
   done += part;
   cut++;
