@@ -25,10 +25,14 @@ export function runningNames(): string[] {
   }
 }
 
-/** Asks the process called `name`. Throws NOT_RUNNING, NOT_ROOT or what the process answered. */
-export function ask<Result>(name: string, request: ControlRequest): Promise<Result | undefined> {
+/** Asks the process called `name`, whose socket is in `folder`. Throws NOT_RUNNING, NOT_ROOT or what the process answered. */
+export function ask<Result>(
+  name: string,
+  request: ControlRequest,
+  folder?: string,
+): Promise<Result | undefined> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath(name));
+    const socket = connect(socketPath(name, folder));
     let text = '';
     socket.setEncoding('utf8');
     socket.setTimeout(TIMEOUT_MS[request.command], () =>

@@ -18,6 +18,6 @@ export function ensureFolder(folder: string): string {
   return folder;
 }
 
-export function socketPath(name: string): string {
-  return join(runtimeFolder(), `${name}.sock`);
+export function socketPath(name: string, folder = runtimeFolder()): string {
+  return join(folder, `${name}.sock`);
 }

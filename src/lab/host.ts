@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ask } from '../control/client.js';
+import type { ControlRequest } from '../control/protocol.js';
 import { VpnrError } from '../errors.js';
 import { type CommandOptions, type CommandResult, commandFailed, runCommand } from './command.js';
 import type { Link } from './link.js';
@@ -98,6 +100,11 @@ export class Host {
     });
     this.#processes.push(child);
     return child;
+  }
+
+  /** Asks a vpnr that runs in the host, as its commands do, without the time that the start of a command takes. */
+  ask<Result>(name: string, request: ControlRequest): Promise<Result | undefined> {
+    return ask(name, request, join(this.runFolder, 'vpnr'));
   }
 
   /** Runs a command to its end and returns what it said, whatever its exit status. */

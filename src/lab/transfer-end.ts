@@ -32,8 +32,8 @@ export interface TransferDone {
   sentSha256: string;
   received: number;
   receivedSha256: string;
-  /** Longest time between two arrivals of data, since the line "mark" came on standard input if it did. */
-  longestPauseMs: number;
+  /** Longest time between two arrivals of data, in each part: a line "mark" on standard input ends one and begins the next. */
+  pausesMs: number[];
   /** From the connection to the end of both directions. */
   ms: number;
 }
@@ -107,7 +107,7 @@ class TransferEnd {
   #sent = 0;
   #received = 0;
   #started = 0;
-  #longestPauseMs = 0;
+  readonly #pausesMs = [0];
 
   constructor(options: TransferEndOptions) {
     this.#options = options;
@@ -117,9 +117,9 @@ class TransferEnd {
     });
   }
 
-  /** Pauses before this do not count. */
+  /** A part has ended: a pause counts for the one in which it ends. */
   mark(): void {
-    this.#longestPauseMs = 0;
+    this.#pausesMs.push(0);
   }
 
   finish(): void {
@@ -163,7 +163,8 @@ class TransferEnd {
       reportEveryMs === undefined ? undefined : setInterval(() => this.#progress(), reportEveryMs);
     socket.on('data', chunk => {
       const now = performance.now();
-      this.#longestPauseMs = Math.max(this.#longestPauseMs, now - (last ?? now));
+      const part = this.#pausesMs.length - 1;
+      this.#pausesMs[part] = Math.max(this.#pausesMs[part] as number, now - (last ?? now));
       last = now;
       digest.update(chunk);
       const before = this.#received;
@@ -171,14 +172,14 @@ class TransferEnd {
       const step = Math.floor(this.#received / REPORT_EVERY) !== Math.floor(before / REPORT_EVERY);
       if (timer === undefined && step) this.#progress();
     });
-    return new Promise<Pick<TransferDone, 'received' | 'receivedSha256' | 'longestPauseMs'>>(resolve => {
+    return new Promise<Pick<TransferDone, 'received' | 'receivedSha256' | 'pausesMs'>>(resolve => {
       socket.once('end', () => {
         clearInterval(timer);
         if (role === 'serve') this.finish();
         resolve({
           received: this.#received,
           receivedSha256: digest.digest('hex'),
-          longestPauseMs: this.#longestPauseMs,
+          pausesMs: this.#pausesMs,
         });
       });
     });

@@ -28,7 +28,10 @@ export interface TransferOptions {
 export interface DirectionResult {
   bytes: number;
   sha256: string;
+  /** Since the last `mark`, if there was one. */
   longestPauseMs: number;
+  /** The longest pause before the first `mark`, between each and the next, and after the last. */
+  pausesMs: readonly number[];
 }
 
 export interface TransferResult {
@@ -120,7 +123,7 @@ export class Transfer {
     }
   }
 
-  /** Pauses count from now on. */
+  /** Ends a part for which pauses are counted, and begins the next. */
   mark(): void {
     for (const end of [this.#client, this.#server]) end.write('mark\n');
   }
@@ -143,8 +146,8 @@ export class Transfer {
       server.sentSha256 === client.receivedSha256;
     if (!intact) throw this.#failed('what arrived is not what was sent');
     return {
-      up: { bytes: server.received, sha256: server.receivedSha256, longestPauseMs: server.longestPauseMs },
-      down: { bytes: client.received, sha256: client.receivedSha256, longestPauseMs: client.longestPauseMs },
+      up: receivedBy(server),
+      down: receivedBy(client),
       ms: client.ms,
     };
   }
@@ -173,6 +176,10 @@ export class Transfer {
     end.lines.forEach(look);
     end.onLine(look);
   }
+}
+
+function receivedBy({ received, receivedSha256, pausesMs }: TransferDone): DirectionResult {
+  return { bytes: received, sha256: receivedSha256, pausesMs, longestPauseMs: pausesMs.at(-1) ?? 0 };
 }
 
 function parse(line: string): TransferEvent | undefined {

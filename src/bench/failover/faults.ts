@@ -6,8 +6,6 @@ export interface Trial {
   city: DemoCity;
   /** The gateway that carries the traffic. */
   active: GatewayName;
-  /** Runs `vpnr ARGS` in a host of the city. */
-  vpnr(host: string, ...args: string[]): Promise<void>;
   restartRelay(): Promise<void>;
 }
 
@@ -87,7 +85,9 @@ export const FAULTS = {
   },
   drain: {
     text: 'the gateway sends its clients elsewhere (vpnr drain)',
-    inject: ({ vpnr, active }) => vpnr(active, 'drain', 'gateway'),
+    inject: async ({ city, active }) => {
+      await city.lab.host(active).ask('gateway', { command: 'drain' });
+    },
     repair: async ({ city, active }) => {
       await city.gateways[active].stop();
       await city.gateways[active].start();
@@ -98,8 +98,9 @@ export const FAULTS = {
   },
   switch: {
     text: 'the operator wants another gateway (vpnr switch)',
-    inject: ({ vpnr, active }) =>
-      vpnr('client', 'switch', othersThan(active)[0] as GatewayName, '--name', 'work'),
+    inject: async ({ city, active }) => {
+      await city.client.ask('work', { command: 'switch', gateway: othersThan(active)[0] as GatewayName });
+    },
     repair: nothing,
     moves: true,
     planned: true,

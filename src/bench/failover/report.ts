@@ -96,6 +96,7 @@ export function describeFailover(
     notes: [
       `In the paper a failure costs ${PAPER_RECOVERY_MS / 1000} s: 3 s to detect it, 0.3 s for IKE, 0.8 s until TCP sends again.`,
       'Detection is measured from the fault, not from the last answer.',
+      'Of planned moves (drain, switch) half a second counts, beside the longest pause in the half second before.',
       ...results.flatMap(({ mode, fault, problems }) =>
         problems.map(problem => `${mode}, ${fault}: ${problem}`),
       ),
@@ -125,6 +126,7 @@ function sectionsOf(
           { title: 'switched, ms', kind: 'figure', digits: 0 },
           { title: 'TCP pause, ms', kind: 'figure', digits: 0 },
           { title: 'at most', kind: 'figure', digits: 0 },
+          { title: 'before it', kind: 'figure', digits: 0 },
           { title: 'lost', kind: 'figure', digits: 0 },
           { title: 'doubled', kind: 'figure', digits: 0 },
           { title: 'out of order', kind: 'figure', digits: 0 },
@@ -137,6 +139,7 @@ function sectionsOf(
           result.switchMs?.median ?? null,
           result.pauseMs?.median ?? null,
           result.pauseMs?.max ?? null,
+          result.usualPauseMs?.median ?? null,
           result.lost?.median ?? null,
           result.duplicated?.median ?? null,
           result.reordered?.median ?? null,

@@ -20,6 +20,8 @@ export interface FailoverResult {
   detectMs: Spread | null;
   switchMs: Spread | null;
   pauseMs: Spread | null;
+  /** Of planned moves: the longest pause in as long a time before. */
+  usualPauseMs: Spread | null;
   /** Datagrams a run, of 1,000 a second in each direction. */
   lost: Spread | null;
   duplicated: Spread | null;
@@ -73,6 +75,7 @@ export function summary(
     detectMs: of(run => run.detectMs),
     switchMs: of(run => run.switchMs),
     pauseMs: of(run => run.pauseMs),
+    usualPauseMs: of(run => run.usualPauseMs),
     lost: of(run => run.lost),
     duplicated: of(run => run.duplicated),
     reordered: of(run => run.reordered),

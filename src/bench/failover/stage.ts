@@ -54,7 +54,6 @@ export class Stage {
       const city = await this.city();
       const result = await runTrial(context, {
         city,
-        program: this.#options.program,
         configuration: await this.configuration(mode),
         standby: mode !== 'cold',
         fault,
@@ -91,6 +90,7 @@ function nothingMeasured(problem: string): RunResult {
     detectMs: null,
     switchMs: null,
     pauseMs: null,
+    usualPauseMs: null,
     lost: null,
     duplicated: null,
     reordered: null,

@@ -4,7 +4,6 @@ import { type DemoCity, GATEWAY_NAMES, type GatewayName } from '../../demo/stage
 import { toVpnrError, VpnrError } from '../../errors.js';
 import {
   type Connection,
-  type Program,
   SERVER_ADDRESS,
   Stream,
   type StreamDirection,
@@ -26,6 +25,8 @@ const TRANSFER_MS = 60_000;
 const MOVE_MS = 30_000;
 /** How long what does not make the traffic move is watched. */
 const WATCH_MS = 3000;
+/** How long a planned move is given, with what it may lead to: the two ends repair by then what the path of before has lost. */
+const PLANNED_MS = 500;
 
 export interface RunResult {
   /** The TCP connection lived on, and what arrived is what was sent. */
@@ -34,8 +35,10 @@ export interface RunResult {
   detectMs: number | null;
   /** From then on (or from the beginning of the switch) until the new path had proved itself. */
   switchMs: number | null;
-  /** The longest time in which nothing arrived of TCP, in either direction. */
+  /** The longest time in which nothing arrived of TCP, in either direction; of a planned move, while it is made. */
   pauseMs: number | null;
+  /** Of a planned move: the same in as long a time before it. */
+  usualPauseMs: number | null;
   /** Of the datagrams, both directions together; null when the run came to nothing. */
   lost: number | null;
   duplicated: number | null;
@@ -49,7 +52,6 @@ export interface RunResult {
 
 export interface RunOptions {
   city: DemoCity;
-  program: Program;
   configuration: Record<string, unknown>;
   /** Tunnels are kept to all gateways. */
   standby: boolean;
@@ -106,6 +108,10 @@ class Run {
     await this.#within(transfer.reached(SETTLED_BYTES, TRANSFER_MS));
     const before = eventsOf(connection).length;
     this.#trial = this.#makeTrial(activeOf(connection));
+    if (planned) {
+      transfer.mark();
+      await this.#within(pause(PLANNED_MS));
+    }
     transfer.mark();
     const begun = wallClock();
     const injected = planOf(fault).inject(this.#trial);
@@ -114,7 +120,7 @@ class Run {
     );
     transfer.finish();
     const directions = await this.#within(stream.finish());
-    const ending = await this.#within(endOf(transfer));
+    const ending = await this.#within(endOf(transfer, planned === true));
     const alarms = (events: readonly TimedEvent[]) =>
       events.filter(({ event }) => event === 'gateway-failed').length;
     const events = eventsOf(connection);
@@ -182,6 +188,10 @@ class Run {
     try {
       await until(moves ? 'the traffic moves' : 'time passes', MOVE_MS, cameThrough);
       await injected;
+      if (planOf(fault).planned) {
+        await pause(begun + PLANNED_MS - wallClock());
+        transfer.mark();
+      }
       const { up, down } = transfer.arrived;
       await transfer.reached(Math.min(up, down) + SETTLED_BYTES, TRANSFER_MS);
     } catch (error) {
@@ -191,15 +201,8 @@ class Run {
   }
 
   #makeTrial(active: GatewayName): Trial {
-    const { city, program, restartRelay } = this.#options;
-    return {
-      city,
-      active,
-      restartRelay,
-      vpnr: async (host, ...args) => {
-        await city.lab.host(host).run([...program, ...args], { timeoutMs: TRANSFER_MS });
-      },
-    };
+    const { city, restartRelay } = this.#options;
+    return { city, active, restartRelay };
   }
 
   #within<T>(promise: Promise<T>): Promise<T> {
@@ -230,6 +233,10 @@ function courseOf(found: Finder, begun: number, planned: boolean): Course {
   return { at: begun, detectMs, switchMs };
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms));
+}
+
 /** Of a message: what follows are the last lines of processes. */
 export function firstLine(error: unknown): string {
   return toVpnrError(error).message.split('\n')[0] as string;
@@ -254,13 +261,22 @@ async function standbysReady(connection: Connection): Promise<void> {
   });
 }
 
-async function endOf(transfer: Transfer): Promise<Pick<RunResult, 'survived' | 'pauseMs' | 'problem'>> {
+/** `planned`: the transfer has the parts before a time in which nothing happened, that time, the move, and what came after it. */
+async function endOf(
+  transfer: Transfer,
+  planned: boolean,
+): Promise<Pick<RunResult, 'survived' | 'pauseMs' | 'usualPauseMs' | 'problem'>> {
   try {
     const { up, down } = await transfer.result(TRANSFER_MS);
-    return { survived: true, pauseMs: Math.max(up.longestPauseMs, down.longestPauseMs) };
+    const longest = (part: number) => Math.max(up.pausesMs.at(part) ?? 0, down.pausesMs.at(part) ?? 0);
+    return {
+      survived: true,
+      pauseMs: longest(planned ? 2 : -1),
+      usualPauseMs: planned ? longest(1) : null,
+    };
   } catch (error) {
     if (!(error instanceof VpnrError)) throw error;
-    return { survived: false, pauseMs: null, problem: firstLine(error) };
+    return { survived: false, pauseMs: null, usualPauseMs: null, problem: firstLine(error) };
   }
 }
 

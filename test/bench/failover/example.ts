@@ -7,6 +7,7 @@ export function run(changes: Partial<RunResult> = {}): RunResult {
     detectMs: 70,
     switchMs: 20,
     pauseMs: 110,
+    usualPauseMs: null,
     lost: 0,
     duplicated: 0,
     reordered: 0,

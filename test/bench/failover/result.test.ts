@@ -22,6 +22,13 @@ test('the figures of all runs are summed up', () => {
   assert.not.ok('samples' in rest, 'no time series for programs');
 });
 
+test('the pause of a planned move stands beside what is usual', () => {
+  const runs = [3, 9, 5].map(usualPauseMs => run({ pauseMs: usualPauseMs + 1, usualPauseMs }));
+  const { pauseMs, usualPauseMs } = summary({ ...WHAT, fault: 'switch' }, runs);
+  assert.equal([pauseMs?.median, usualPauseMs], [6, { min: 3, median: 5, max: 9 }]);
+  assert.is(summary(WHAT, [run()]).usualPauseMs, null);
+});
+
 test('a run that came to nothing counts as not survived, and for no figure', () => {
   const failed = run({
     survived: false,
