@@ -49,6 +49,8 @@ const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
+export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[];
+
 /** An error with a stable code, what happened and, in `remedy`, what to do next. */
 export class VpnrError extends Error {
   readonly code: ErrorCode;
