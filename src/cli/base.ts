@@ -1,7 +1,6 @@
 /** What every command shares: errors as one clear line (or JSON), exit status by class of error. */
 import { Command, Errors } from '@oclif/core';
 import { toVpnrError, VpnrError } from '../errors.js';
-import { stamp } from './text.js';
 
 /** Exit status after Ctrl-C. */
 export const INTERRUPTED = 130;
@@ -33,20 +32,6 @@ export abstract class VpnrCommand extends Command {
   /** One JSON object a line, so that a reader can follow. */
   public override logJson(value: unknown): void {
     process.stdout.write(`${JSON.stringify(value)}\n`);
-  }
-
-  /** A server's event: as JSON, or as a line of text with the time. */
-  protected showEvent<Event extends { type: string; error?: VpnrError }>(
-    event: Event,
-    describe: (event: Event) => string,
-  ): void {
-    if (!this.jsonEnabled()) {
-      this.log(`${stamp(new Date())}  ${describe(event)}`);
-      return;
-    }
-    const { type, error, ...fields } = event;
-    const reason = error && { error: { code: error.code, message: error.message } };
-    this.logJson({ time: new Date().toISOString(), event: type, ...fields, ...reason });
   }
 }
 

@@ -14,3 +14,8 @@ export function onlyRunning(name: string | undefined): string {
   }
   return only;
 }
+
+/** The one named, or all that may be running. */
+export function namesOrAll(name: string | undefined): string[] {
+  return name === undefined ? runningNames() : [name];
+}

@@ -6,6 +6,7 @@ import type { Loaded } from '../config/load.js';
 import { readSecret } from '../config/secrets.js';
 import { aborted } from '../control/aborted.js';
 import { CleanUp } from '../control/clean-up.js';
+import { EventLog } from '../control/event-log.js';
 import { runtimeFolder } from '../control/folders.js';
 import { ControlServer } from '../control/server.js';
 import type { ClientEvents } from '../dataplane/api.js';
@@ -46,18 +47,26 @@ export async function runConnection(
   options: ConnectionOptions,
 ): Promise<void> {
   const cleanUp = new CleanUp();
+  // Whoever asked for the end, or follows the events, is told last.
+  const farewell = new CleanUp();
+  const events = new EventLog('client');
+  const emit = (event: ConnectionEvent) => {
+    events.record(event);
+    options.emit(event);
+  };
   let started = false;
   try {
-    const stop = await setUp(loaded, options, cleanUp);
+    const stop = await setUp(loaded, { ...options, emit }, { cleanUp, farewell, events });
     started = true;
     await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
-    options.emit({ event: 'disconnecting', reason: describeReason(signal.reason ?? stop.signal.reason) });
+    emit({ event: 'disconnecting', reason: describeReason(signal.reason ?? stop.signal.reason) });
   } finally {
     const began = monotonicMs();
     for (const error of await cleanUp.run()) {
-      options.emit({ event: 'notice', message: `could not put everything back: ${error.message}` });
+      emit({ event: 'notice', message: `could not put everything back: ${error.message}` });
     }
-    if (started) options.emit({ event: 'disconnected', ms: Math.round(monotonicMs() - began) });
+    if (started) emit({ event: 'disconnected', ms: Math.round(monotonicMs() - began) });
+    await farewell.run();
   }
 }
 
@@ -65,7 +74,7 @@ export async function runConnection(
 async function setUp(
   loaded: Loaded<ClientConfig>,
   options: ConnectionOptions,
-  cleanUp: CleanUp,
+  { cleanUp, farewell, events }: { cleanUp: CleanUp; farewell: CleanUp; events: EventLog },
 ): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
   const { config } = loaded;
   const secrets = readSecrets(loaded);
@@ -101,11 +110,11 @@ async function setUp(
   const disconnect = new AbortController();
   const control = await ControlServer.listen(config.name, {
     status: () => started.status(),
+    events,
     disconnect: () => disconnect.abort('vpnr disconnect'),
     switchTo: gateway => started.switchTo(gateway),
   });
-  // Whoever asked for the end is answered when all is put back.
-  cleanUp.addLast(() => control.close());
+  farewell.add(() => control.close());
   cleanUp.add(() => started.stop());
   started.start();
   return { failure: started.failure, signal: disconnect.signal };

@@ -1,11 +1,10 @@
 import { Flags } from '@oclif/core';
-import { untilStopped, VpnrCommand } from '../cli/base.js';
-import { describeEvent } from '../cli/render.js';
-import { stamp } from '../cli/text.js';
+import { untilStopped } from '../cli/base.js';
+import { ServiceCommand } from '../cli/service.js';
 import { runConnection } from '../client/connection.js';
 import { loadClientConfig } from '../config/load.js';
 
-export default class Connect extends VpnrCommand {
+export default class Connect extends ServiceCommand {
   static override summary = 'Connect, and stay connected whatever happens to a gateway.';
 
   static override description =
@@ -34,10 +33,7 @@ export default class Connect extends VpnrCommand {
     await untilStopped(signal =>
       runConnection(loaded, signal, {
         persist: flags.persist,
-        emit: event => {
-          if (this.jsonEnabled()) this.logJson({ time: new Date().toISOString(), ...event });
-          else this.log(`${stamp(new Date())}  ${describeEvent(event)}`);
-        },
+        emit: event => this.showEvent('client', event),
       }),
     );
   }

@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core';
-import { untilStopped, VpnrCommand } from '../cli/base.js';
-import { describeGatewayEvent } from '../cli/render-gateway.js';
+import { untilStopped } from '../cli/base.js';
+import { ServiceCommand } from '../cli/service.js';
 import { loadGatewayConfig } from '../config/load.js';
 import { runGateway } from '../gateway/run.js';
 
-export default class Gateway extends VpnrCommand {
+export default class Gateway extends ServiceCommand {
   static override summary = 'Serve clients as their VPN gateway: IKEv2 with pre-shared keys, ESP in UDP.';
 
   static override description =
@@ -29,8 +29,6 @@ export default class Gateway extends VpnrCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Gateway);
     const loaded = loadGatewayConfig(flags.config);
-    await untilStopped(signal =>
-      runGateway(loaded, signal, event => this.showEvent(event, describeGatewayEvent)),
-    );
+    await untilStopped(signal => runGateway(loaded, signal, event => this.showEvent('gateway', event)));
   }
 }

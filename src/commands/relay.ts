@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core';
-import { untilStopped, VpnrCommand } from '../cli/base.js';
-import { describeRelayEvent } from '../cli/render.js';
+import { untilStopped } from '../cli/base.js';
+import { ServiceCommand } from '../cli/service.js';
 import { loadRelayConfig } from '../config/load.js';
 import { runRelay } from '../relay/run.js';
 
-export default class Relay extends VpnrCommand {
+export default class Relay extends ServiceCommand {
   static override summary = 'Serve clients as their relay: leased addresses that outlast gateways.';
 
   static override description =
@@ -29,8 +29,6 @@ export default class Relay extends VpnrCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Relay);
     const loaded = loadRelayConfig(flags.config);
-    await untilStopped(signal =>
-      runRelay(loaded, signal, event => this.showEvent(event, describeRelayEvent)),
-    );
+    await untilStopped(signal => runRelay(loaded, signal, event => this.showEvent('relay', event)));
   }
 }

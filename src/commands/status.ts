@@ -1,28 +1,90 @@
-import { Args } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { untilUnread, writeLine } from '../cli/follow.js';
+import { intervalFlag } from '../cli/interval.js';
+import { namesOrAll } from '../cli/names.js';
 import { type AnyStatus, describeStatus } from '../cli/render.js';
-import { ask, runningNames } from '../control/client.js';
+import { formatDuration, stamp } from '../cli/text.js';
+import type { Look } from '../cli/watch/history.js';
+import { drawLine, drawScreen, painter } from '../cli/watch/screen.js';
+import { Terminal } from '../cli/watch/terminal.js';
+import { watch } from '../cli/watch/watch.js';
+import { ask } from '../control/client.js';
 import { VpnrError } from '../errors.js';
+import { coloursAllowed } from '../report/paint.js';
 
 export default class Status extends VpnrCommand {
   static override summary = 'Show what is running: gateways, device, relay, traffic, drops.';
 
   static override description =
-    'With --json, an object for the one that is named or the only one, else a list.';
+    'With --json, an object for the one that is named or the only one, else a list. With --watch, again and again until ' +
+    'Ctrl-C: a live screen on a terminal, elsewhere a line each time; with --json one object each time, with "time" and ' +
+    '"running", a list of what is running, each also with "rates".';
 
-  static override examples = ['<%= config.bin %> status', '<%= config.bin %> status work --json'];
+  static override examples = [
+    '<%= config.bin %> status',
+    '<%= config.bin %> status --watch',
+    '<%= config.bin %> status work --json',
+  ];
 
   static override args = {
     name: Args.string({ description: 'name of the connection; all of them if there is none' }),
   };
 
-  async run(): Promise<AnyStatus | AnyStatus[]> {
-    const { args } = await this.parse(Status);
+  static override flags = {
+    watch: Flags.boolean({ char: 'w', description: 'show it again and again, until Ctrl-C' }),
+    interval: intervalFlag({ dependsOn: ['watch'], description: 'of --watch: 1s unless given' }),
+  };
+
+  async run(): Promise<AnyStatus | AnyStatus[] | undefined> {
+    const { args, flags } = await this.parse(Status);
     const statuses = args.name === undefined ? await allStatuses() : [await statusOf(args.name)];
-    this.log(statuses.map(describeStatus).join('\n\n'));
     const [only, ...others] = statuses;
     if (only === undefined) throw new VpnrError('NOT_RUNNING', 'nothing is running');
+    if (flags.watch) {
+      await this.#watch(args.name, flags.interval ?? 1000);
+      return undefined;
+    }
+    this.log(statuses.map(describeStatus).join('\n\n'));
     return others.length === 0 ? only : statuses;
+  }
+
+  #watch(name: string | undefined, intervalMs: number): Promise<void> {
+    return untilUnread(async signal => {
+      const live = !this.jsonEnabled() && process.stdout.isTTY && process.env.TERM !== 'dumb';
+      const write = (line: string) => writeLine(line, signal);
+      if (!live) {
+        await watch({ name, intervalMs, show: looks => this.#print(looks, write) }, signal);
+        return;
+      }
+      const paint = painter(coloursAllowed());
+      const title = `vpnr status, every ${formatDuration(intervalMs)}; Ctrl-C ends`;
+      let shown: readonly Look[] = [];
+      const terminal = new Terminal(process.stdout, size => drawScreen(shown, title, size, paint));
+      const show = (looks: readonly Look[]) => {
+        shown = looks;
+        terminal.draw();
+      };
+      try {
+        await watch({ name, intervalMs, show }, signal);
+      } finally {
+        terminal.close();
+      }
+    });
+  }
+
+  async #print(looks: readonly Look[], write: (line: string) => Promise<void>): Promise<void> {
+    const now = new Date();
+    if (this.jsonEnabled()) {
+      const running = looks.map(({ status, rates }) => ({
+        ...status,
+        rates: { sentBitsPerSecond: rates.sent ?? null, receivedBitsPerSecond: rates.received ?? null },
+      }));
+      await write(JSON.stringify({ time: now.toISOString(), running }));
+      return;
+    }
+    const lines = looks.length === 0 ? ['nothing is running'] : looks.map(drawLine);
+    await write(lines.map(line => `${stamp(now)}  ${line}`).join('\n'));
   }
 }
 
@@ -34,7 +96,7 @@ async function statusOf(name: string): Promise<AnyStatus> {
 
 /** Sockets that dead processes left are passed over. */
 async function allStatuses(): Promise<AnyStatus[]> {
-  const results = await Promise.allSettled(runningNames().map(statusOf));
+  const results = await Promise.allSettled(namesOrAll(undefined).map(statusOf));
   const refused = results.find(
     result => result.status === 'rejected' && result.reason.code !== 'NOT_RUNNING',
   );

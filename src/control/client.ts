@@ -2,8 +2,9 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { VpnrError } from '../errors.js';
+import type { LogEntry } from './event-log.js';
 import { runtimeFolder, socketPath } from './folders.js';
-import type { ControlRequest, ControlResponse } from './protocol.js';
+import type { ControlRequest, ControlResponse, LogRequest } from './protocol.js';
 
 /** Putting everything back, or sending clients away, may take a while; a status may not. */
 const TIMEOUT_MS: Record<ControlRequest['command'], number> = {
@@ -57,6 +58,40 @@ export function ask<Result>(
       }
     });
   });
+}
+
+/**
+ * The events of the process called `name`: the last `lines`, and with `follow` all others until it ends or `signal` is aborted.
+ * Whoever takes them slowly misses some, and is told so. Throws as `ask`.
+ */
+export async function* eventsOf(
+  name: string,
+  request: Omit<LogRequest, 'command'>,
+  signal?: AbortSignal,
+): AsyncGenerator<LogEntry> {
+  const socket = connect(socketPath(name));
+  const stop = () => socket.destroy();
+  signal?.addEventListener('abort', stop);
+  try {
+    socket.setEncoding('utf8');
+    socket.write(`${JSON.stringify({ command: 'logs', ...request } satisfies LogRequest)}\n`);
+    let rest = '';
+    let accepted = false;
+    for await (const chunk of socket as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (accepted) yield JSON.parse(line) as LogEntry;
+        else resultOf(JSON.parse(line) as ControlResponse<never>);
+        accepted = true;
+      }
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw explain(name, error as Error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    socket.destroy();
+  }
 }
 
 function resultOf<Result>(response: ControlResponse<Result>): Result | undefined {

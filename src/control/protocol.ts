@@ -10,6 +10,16 @@ export type ControlRequest =
   /** A gateway: send the clients elsewhere, answered when they have left. A relay: tell them that it is about to stop. */
   | { command: 'drain' };
 
+/**
+ * The only one that is answered by more than one line: the last `lines` events, each on a line behind the answer, and with
+ * `follow` also those to come (LogEntry).
+ */
+export interface LogRequest {
+  command: 'logs';
+  lines: number;
+  follow: boolean;
+}
+
 export type ControlResponse<Result> =
   | { ok: true; result?: Result }
   | { ok: false; code: ErrorCode; message: string; remedy?: string };

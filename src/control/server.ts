@@ -3,14 +3,21 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { Announced, Drained } from '../service/drained.js';
+import type { EventLog } from './event-log.js';
 import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
-import { type ControlRequest, type ControlResponse, MAX_REQUEST_BYTES } from './protocol.js';
+import { Follower } from './follower.js';
+import { type ControlRequest, type ControlResponse, type LogRequest, MAX_REQUEST_BYTES } from './protocol.js';
 
 const MAX_CONNECTIONS = 16;
+/** So that there is always room for other commands. */
+const MAX_FOLLOWERS = 8;
 const REQUEST_TIMEOUT_MS = 5000;
+/** At the end, those who follow have this long to read what is left. */
+const FAREWELL_MS = 500;
 
 export interface ControlHandlers<Status> {
   status(): Status;
+  events: EventLog;
   disconnect(): void;
   /** Resolves when the gateway carries the traffic. Only clients have gateways. */
   switchTo?(gateway: string): Promise<{ gateway: string; ms: number }>;
@@ -24,6 +31,7 @@ export class ControlServer<Status> {
   readonly #handlers: ControlHandlers<Status>;
   /** Those that asked to disconnect: their answer is the end of the connection, when all is put back. */
   readonly #leaving = new Set<Socket>();
+  readonly #following = new Set<Socket>();
 
   private constructor(name: string, handlers: ControlHandlers<Status>) {
     this.#path = socketPath(name);
@@ -62,7 +70,12 @@ export class ControlServer<Status> {
   /** Answers those who wait for the end, and removes the socket. */
   async close(): Promise<void> {
     for (const socket of this.#leaving) reply(socket, { ok: true });
+    for (const socket of this.#following) socket.end();
+    const impatience = setTimeout(() => {
+      for (const socket of this.#following) socket.destroy();
+    }, FAREWELL_MS);
     await new Promise<void>(resolve => this.#server.close(() => resolve()));
+    clearTimeout(impatience);
     rmSync(this.#path, { force: true });
   }
 
@@ -91,13 +104,38 @@ export class ControlServer<Status> {
       this.#handlers.disconnect();
       return;
     }
+    if (request?.command === 'logs') {
+      this.#tellEvents(socket, request);
+      return;
+    }
     this.#carryOut(request).then(
       result => reply(socket, { ok: true, result }),
-      (error: unknown) => {
-        const { code, message, remedy } = toVpnrError(error);
-        reply(socket, { ok: false, code, message, ...(remedy === undefined ? {} : { remedy }) });
-      },
+      (error: unknown) => refuse(socket, toVpnrError(error)),
     );
+  }
+
+  #tellEvents(socket: Socket, { lines, follow }: LogRequest): void {
+    const { events } = this.#handlers;
+    if (follow && this.#following.size >= MAX_FOLLOWERS) {
+      refuse(socket, new VpnrError('SYSTEM_CALL', `${MAX_FOLLOWERS} others follow the events already`));
+      return;
+    }
+    const accept: ControlResponse<never> = { ok: true };
+    socket.write([accept, ...events.recent(lines)].map(line => `${JSON.stringify(line)}\n`).join(''));
+    if (!follow) {
+      socket.end();
+      return;
+    }
+    const follower = new Follower(socket);
+    const leave = events.follow(event => follower.take(event));
+    this.#following.add(socket);
+    socket.on('drain', () => follower.tellLoss());
+    // Nothing more is expected from it but its end.
+    socket.resume();
+    socket.on('close', () => {
+      leave();
+      this.#following.delete(socket);
+    });
   }
 
   async #carryOut(request: Exclude<ControlRequest, { command: 'disconnect' }> | undefined): Promise<unknown> {
@@ -123,10 +161,18 @@ function reply(socket: Socket, response: ControlResponse<unknown>): void {
   socket.end(`${JSON.stringify(response)}\n`);
 }
 
-function parseRequest(line: string): ControlRequest | undefined {
+function refuse(socket: Socket, { code, message, remedy }: VpnrError): void {
+  reply(socket, { ok: false, code, message, ...(remedy === undefined ? {} : { remedy }) });
+}
+
+function parseRequest(line: string): ControlRequest | LogRequest | undefined {
   try {
-    const { command, gateway } = JSON.parse(line) as { command?: unknown; gateway?: unknown };
+    const { command, gateway, lines, follow } = JSON.parse(line) as Record<string, unknown>;
     if (command === 'status' || command === 'disconnect' || command === 'drain') return { command };
+    if (command === 'logs') {
+      const valid = Number.isInteger(lines) && (lines as number) >= 0 && typeof follow === 'boolean';
+      return valid ? { command, lines: lines as number, follow } : undefined;
+    }
     return command === 'switch' && typeof gateway === 'string' ? { command, gateway } : undefined;
   } catch {
     return undefined;

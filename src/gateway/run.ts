@@ -4,6 +4,7 @@ import type { Loaded } from '../config/load.js';
 import { readSecret } from '../config/secrets.js';
 import { DEFAULT_IKE_PROPOSALS, ESP_SUITES } from '../config/values.js';
 import type { CleanUp } from '../control/clean-up.js';
+import { EventLog } from '../control/event-log.js';
 import { runtimeFolder } from '../control/folders.js';
 import { monotonicMs } from '../io/clock.js';
 import { formatEndpoint } from '../io/sockaddr.js';
@@ -36,14 +37,19 @@ export function runGateway(
   signal: AbortSignal,
   emit: (event: GatewayEvent) => void,
 ): Promise<void> {
-  const notice = (message: string) => emit({ type: 'notice', message });
-  return runServer(signal, notice, life => setUp(loaded, emit, life));
+  const events = new EventLog('gateway');
+  const tell = (event: GatewayEvent) => {
+    events.record(event);
+    emit(event);
+  };
+  const notice = (message: string) => tell({ type: 'notice', message });
+  return runServer(signal, notice, life => setUp(loaded, { events, tell }, life));
 }
 
 /** Builds the gateway up, each part with the step that takes it down again. */
 async function setUp(
   loaded: Loaded<GatewayConfig>,
-  emit: (event: GatewayEvent) => void,
+  { events, tell }: { events: EventLog; tell(event: GatewayEvent): void },
   life: ServerLife,
 ): Promise<void> {
   const { config } = loaded;
@@ -65,7 +71,7 @@ async function setUp(
     silenceMs: config.silence,
     runDirectory: runtimeFolder(),
     onEvent: event => {
-      emit(event);
+      tell(event);
       if (event.type === 'failed') life.fail(event.error);
     },
   });
@@ -89,7 +95,7 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
-  await answerControl(name, life, { status, drain: () => service.drain() });
+  await answerControl(name, life, { status, events, drain: () => service.drain() });
 }
 
 /** The clients' keys; those that were read are wiped at the end, also when one of them cannot be read. */

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { Loaded } from '../config/load.js';
 import type { RelayConfig } from '../config/relay.js';
 import { readPrivateFile, readSecret } from '../config/secrets.js';
+import { EventLog } from '../control/event-log.js';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
 import { monotonicMs } from '../io/clock.js';
@@ -36,14 +37,19 @@ export function runRelay(
   signal: AbortSignal,
   emit: (event: RelayEvent) => void,
 ): Promise<void> {
-  const notice = (message: string) => emit({ type: 'notice', message });
-  return runServer(signal, notice, life => setUp(loaded, emit, life));
+  const events = new EventLog('relay');
+  const tell = (event: RelayEvent) => {
+    events.record(event);
+    emit(event);
+  };
+  const notice = (message: string) => tell({ type: 'notice', message });
+  return runServer(signal, notice, life => setUp(loaded, { events, tell }, life));
 }
 
 /** Builds the relay up, each part with the step that takes it down again. */
 async function setUp(
   loaded: Loaded<RelayConfig>,
-  emit: (event: RelayEvent) => void,
+  { events, tell }: { events: EventLog; tell(event: RelayEvent): void },
   life: ServerLife,
 ): Promise<void> {
   const { cleanUp } = life;
@@ -79,7 +85,7 @@ async function setUp(
     lifetimeMs: config.idle,
     runDirectory: runtimeFolder(),
     onEvent: event => {
-      emit(event);
+      tell(event);
       if (event.type === 'failed') life.fail(event.error);
     },
   });
@@ -102,7 +108,7 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
-  await answerControl(name, life, { status, drain: () => service.drain() });
+  await answerControl(name, life, { status, events, drain: () => service.drain() });
 }
 
 function readCertificate(path: string): string {

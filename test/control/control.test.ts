@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ask, runningNames } from '../../src/control/client.js';
+import { ask, eventsOf, runningNames } from '../../src/control/client.js';
+import { EventLog, type LogEntry, type LoggedEvent } from '../../src/control/event-log.js';
 import { socketPath } from '../../src/control/folders.js';
+import { Follower } from '../../src/control/follower.js';
 import { ControlServer } from '../../src/control/server.js';
 import { VpnrError } from '../../src/errors.js';
+import type { RelayEvent } from '../../src/relay/server-api.js';
 
 async function inFolder(run: () => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vpnr-control-'));
@@ -20,6 +23,9 @@ async function inFolder(run: () => Promise<void>): Promise<void> {
   }
 }
 
+const events = new EventLog('client');
+const notice = (message: string): RelayEvent => ({ type: 'notice', message });
+
 const rejection = (promise: Promise<unknown>): Promise<VpnrError> =>
   promise.then(
     () => Promise.reject(new Error('nothing was thrown')),
@@ -31,6 +37,7 @@ test('status is answered, disconnect when the end has come', () =>
     let asked = 0;
     const server = await ControlServer.listen('work', {
       status: () => ({ up: true }),
+      events,
       disconnect: () => asked++,
     });
     assert.is(statSync(socketPath('work')).mode & 0o777, 0o600);
@@ -50,8 +57,8 @@ test('status is answered, disconnect when the end has come', () =>
 
 test('a name that a dead process left is taken over', () =>
   inFolder(async () => {
-    const dead = await ControlServer.listen('work', { status: () => 1, disconnect: () => {} });
-    const server = await ControlServer.listen('work', { status: () => 2, disconnect: () => {} });
+    const dead = await ControlServer.listen('work', { status: () => 1, events, disconnect: () => {} });
+    const server = await ControlServer.listen('work', { status: () => 2, events, disconnect: () => {} });
     assert.is(await ask('work', { command: 'status' }), 2);
     await server.close();
     await dead.close();
@@ -61,6 +68,7 @@ test('commands go to those who can carry them out', () =>
   inFolder(async () => {
     const client = await ControlServer.listen('client', {
       status: () => 1,
+      events,
       disconnect: () => {},
       switchTo: gateway =>
         gateway === 'osaka'
@@ -69,6 +77,7 @@ test('commands go to those who can carry them out', () =>
     });
     const relay = await ControlServer.listen('relay', {
       status: () => 2,
+      events,
       disconnect: () => {},
       drain: () => Promise.resolve({ moved: 2, left: 1 }),
     });
@@ -86,6 +95,7 @@ test('what is no request is refused or cut off', () =>
   inFolder(async () => {
     const server = await ControlServer.listen('work', {
       status: () => 1,
+      events,
       disconnect: () => assert.unreachable(),
     });
     const say = (text: string) =>
@@ -106,11 +116,60 @@ test('what is no request is refused or cut off', () =>
       '{',
       '\0\0',
       '"status"',
+      '{"command":"logs","lines":-1,"follow":true}',
     ]) {
       assert.match(await say(`${line}\n`), '"ok":false');
     }
     assert.is(await say('x'.repeat(5000)), '');
     await server.close();
   }));
+
+test('events are told to those who ask, and to those who follow until the end', () =>
+  inFolder(async () => {
+    const log = new EventLog('relay', 3);
+    const server = await ControlServer.listen('work', { status: () => 1, events: log, disconnect: () => {} });
+    for (const message of ['a', 'b', 'c', 'd']) log.record(notice(message));
+    const told: LogEntry[] = [];
+    for await (const entry of eventsOf('work', { lines: 2, follow: false })) told.push(entry);
+    assert.equal(
+      told.map(entry => 'message' in entry && entry.message),
+      ['c', 'd'],
+    );
+    const [first] = told;
+    assert.ok(first !== undefined && 'role' in first && first.role === 'relay' && first.event === 'notice');
+
+    const followed = eventsOf('work', { lines: 1, follow: true });
+    assert.is(((await followed.next()).value as LoggedEvent).message, 'd');
+    log.record({ type: 'failed', error: new VpnrError('INTERNAL', 'e') });
+    const failed = (await followed.next()).value as LoggedEvent;
+    assert.equal([failed.event, failed.error], ['failed', { code: 'INTERNAL', message: 'e' }]);
+    await server.close();
+    assert.is((await followed.next()).done, true);
+    assert.is((await rejection(eventsOf('work', { lines: 1, follow: false }).next())).code, 'NOT_RUNNING');
+  }));
+
+test('a follower that does not read misses events and is told so', () => {
+  const lines: string[] = [];
+  const socket = {
+    writableLength: 0,
+    write: (text: string) => {
+      lines.push(text);
+      return true;
+    },
+  };
+  const follower = new Follower(socket, 100);
+  const event = (name: string) => ({ time: '', role: 'client' as const, event: name });
+  follower.take(event('a'));
+  socket.writableLength = 101;
+  follower.take(event('b'));
+  follower.take(event('c'));
+  socket.writableLength = 0;
+  follower.take(event('d'));
+  const told = lines.map(line => JSON.parse(line) as LogEntry);
+  assert.equal(
+    told.map(entry => ('lost' in entry ? entry.lost : entry.event)),
+    ['a', 2, 'd'],
+  );
+});
 
 test.run();
