@@ -1,6 +1,15 @@
 // Compiling: AssemblyScript to the packet core, TypeScript to JavaScript.
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -58,10 +67,34 @@ export function transpile() {
     { cwd: root, stdio: 'inherit' },
   );
   compileCore('.build/src/core.wasm');
+  writeBuildFile('.build/src');
 }
 
-/** Builds `dist/`: the command, checked and complete; not again when that is newer than all of its sources. */
+/** The commit that is built, of 40 digits, or null when there is none, and whether the sources differ from it. */
+export function sourceState() {
+  const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+  // The prefix is empty unless this folder lies in somebody else's repository.
+  const head = git('rev-parse', '--show-prefix', 'HEAD');
+  const [prefix, commit] = head.stdout?.split('\n') ?? [];
+  if (head.status !== 0 || prefix !== '') return { commit: null, modified: false };
+  return { commit, modified: git('status', '--porcelain').stdout !== '' };
+}
+
+/** Writes what `vpnr --version` tells of the build, unless it stands there. */
+function writeBuildFile(folder) {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const file = join(root, folder, 'build.json');
+  const text = `${JSON.stringify({ version, ...sourceState() })}\n`;
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
+}
+
+/** Builds `dist/`: the command, checked and complete; what is newer than all of its sources is not built again. */
 export function buildDist() {
+  buildProgram();
+  writeBuildFile('dist');
+}
+
+function buildProgram() {
   const complete = join(root, '.build', 'dist.complete');
   const settings = ['asconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
   const newest = newestOf([...filesBelow('src', ''), ...filesBelow('assembly', '.ts'), ...settings]);

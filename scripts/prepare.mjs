@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** What the laboratory uses, by the Debian package that brings it. */
+/** What the laboratory and the tests use, by the Debian package that brings it. */
 const LABORATORY = {
   iproute2: ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip'],
   'iputils-ping': ['/usr/bin/ping', '/bin/ping'],
@@ -23,6 +23,11 @@ const LABORATORY = {
   'libcharon-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so'],
   'libstrongswan-standard-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-gcm.so'],
   'libstrongswan-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-chapoly.so'],
+  // To run the executable of arm64 elsewhere: the emulator, and the libraries of Node.
+  'qemu-user-static': ['/usr/bin/qemu-aarch64-static'],
+  'libc6-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libc.so.6'],
+  'libstdc++6-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libstdc++.so.6'],
+  'libgcc-s1-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libgcc_s.so.1'],
 };
 
 /** Installing a package must not start its service: the laboratory starts the gateways, in its own namespaces. */

@@ -1,5 +1,6 @@
 /** The main thread's hold on a data plane worker: its life, the way to it and the way back. */
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { startWorker } from '../assets.js';
 import { toVpnrError, VpnrError } from '../errors.js';
 import { EventFd } from '../io/eventfd.js';
 import { counterIndices } from '../packet/counters.js';
@@ -37,7 +38,7 @@ export class WorkerHost<Command, Report extends { type: string }> {
       this.#starting = { resolve, reject };
     });
     const workerData: WorkerStart = { role, port: port2, wakeFd: this.#wake.fd, shared: this.shared.buffer };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = startWorker('dataplane/worker.js', {
       name: `vpnr-${role.name}`,
       workerData,
       transferList: [port2],

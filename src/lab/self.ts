@@ -6,6 +6,6 @@ export type Program = readonly string[];
 
 /** The command line that runs this very vpnr, as its script or as a single executable. */
 export function ownProgram(): Program {
-  const script = fileURLToPath(new URL('../cli.js', import.meta.url));
-  return isSea() ? [process.execPath] : [process.execPath, script];
+  if (isSea()) return [process.execPath];
+  return [process.execPath, fileURLToPath(new URL('../cli.js', import.meta.url))];
 }

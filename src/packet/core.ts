@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { addressBytes, ipv4Number } from '../address.js';
+import { readAsset } from '../assets.js';
 import { VpnrError } from '../errors.js';
 import {
   ACTIVATE_ALIVE,
@@ -127,7 +127,7 @@ export class PacketCore {
   #offloads = 0;
 
   constructor() {
-    compiled ??= compileWasm(readFileSync(new URL('../core.wasm', import.meta.url)));
+    compiled ??= compileWasm(readAsset('core.wasm'));
     const instance = new WebAssembly.Instance(compiled, {});
     this.exports = instance.exports as unknown as CoreExports;
     const { buffer } = this.exports.memory;

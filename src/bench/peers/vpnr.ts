@@ -116,7 +116,7 @@ export function vpnr(program: Program, relay: RelayMode): Peer {
     obstacle: () => undefined,
     version: async () => {
       const { stdout } = await runCommand([...program, '--version']);
-      return /^vpnr\/(\S+)/m.exec(stdout)?.[1] ?? 'unknown';
+      return /^vpnr (\S+)/m.exec(stdout)?.[1] ?? 'unknown';
     },
     async start(site) {
       const psk = makeSecret();

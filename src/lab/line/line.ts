@@ -2,7 +2,8 @@
  * Lines with delay, jitter, loss and a rate, in user space: this works on kernels without netem. A line is a pair of
  * TAP devices, joined by a thread; one thread serves all lines of a laboratory.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startWorker } from '../../assets.js';
 import { EventFd } from '../../io/eventfd.js';
 import { insideNamespace } from '../../io/namespace.js';
 import { openTap, setCarrier, type TunDevice } from '../../io/tun.js';
@@ -97,7 +98,7 @@ export class Lines {
       stop: this.#stop,
       wakeFd: this.#wake.fd,
     };
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { name: 'vpnr-lines', workerData });
+    this.#worker = startWorker('lab/line/worker.js', { name: 'vpnr-lines', workerData });
     this.#worker.unref();
     this.#worker.once('exit', () => {
       process.off('exit', this.#atExit);

@@ -1,0 +1,71 @@
+// Node's single executable application: https://nodejs.org/api/single-executable-applications.html
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { root } from '../compile.mjs';
+import { embed } from './elf.mjs';
+import { packageFiles } from './registry.mjs';
+
+const NODE = 'bin/node';
+const NODE_LICENCE = 'LICENSE';
+
+/** Node of an architecture: `version`, the bytes of its `executable`, and its `licence`. */
+export function nodeOf(arch) {
+  const { version, files } = packageFiles(`node-linux-${arch}`, path => [NODE, NODE_LICENCE].includes(path));
+  return { version, executable: files.get(NODE), licence: files.get(NODE_LICENCE) };
+}
+
+/** koffi's native half, of the C library of GNU. */
+function koffiOf(arch) {
+  const path = `linux_${arch}/koffi.node`;
+  return packageFiles(`@koromix/koffi-linux-${arch}`, name => name === path).files.get(path);
+}
+
+/** `node`: of `arch`; `generator`: Node of this machine, of the same version, which lays the application out. */
+export function makeExecutable(arch, node, generator, { main, workers }) {
+  const assets = {
+    'build.json': readFileSync(join(root, 'dist', 'build.json')),
+    'core.wasm': readFileSync(join(root, 'dist', 'core.wasm')),
+    'koffi.node': koffiOf(arch),
+    ...workers,
+  };
+  return embed(node.executable, layOut(generator, main, assets));
+}
+
+function layOut(generator, main, assets) {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-portable-'));
+  const put = (name, bytes, mode) => {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes, { mode });
+  };
+  try {
+    put('node', generator.executable, 0o755);
+    // Its name is in stack traces.
+    put('vpnr.cjs', main);
+    for (const [name, bytes] of Object.entries(assets)) put(join('assets', name), bytes);
+    const settings = {
+      main: 'vpnr.cjs',
+      output: 'blob',
+      disableExperimentalSEAWarning: true,
+      // Code that was compiled on one architecture is no use on another, and oclif wants import().
+      useCodeCache: false,
+      useSnapshot: false,
+      execArgvExtension: 'none',
+      assets: Object.fromEntries(
+        Object.keys(assets)
+          .sort()
+          .map(name => [name, join('assets', name)]),
+      ),
+    };
+    put('sea.json', JSON.stringify(settings));
+    execFileSync(join(folder, 'node'), ['--experimental-sea-config', 'sea.json'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {},
+    });
+    return readFileSync(join(folder, 'blob'));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

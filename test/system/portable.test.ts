@@ -1,0 +1,126 @@
+/** The single executables, made and run as where there is nothing else. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { DemoResult } from '../../src/demo/result.js';
+import { findProgram, runCommand } from '../../src/lab/command.js';
+import { labObstacle } from '../../src/lab/index.js';
+import { figures, systemTests } from './support.js';
+
+const test = systemTests({ obstacle: undefined });
+const BUILD_MS = 110_000;
+const RUN_MS = 100_000;
+const ROUNDS = 5;
+/** The programs that a laboratory without faults of the network is made with. */
+const LABORATORY = ['ip', 'mount', 'sh'];
+/** Those that are offered first; the emulator takes half a minute for all. */
+const EMULATED_SUITES = ['--suite', 'chacha20poly1305', '--suite', 'aes256gcm16'];
+
+/** What runs programs of arm64, and where Debian's packages put the C library for them. */
+const EMULATOR = 'qemu-aarch64-static';
+const ARM64_LIBRARIES = '/usr/aarch64-linux-gnu';
+
+/** Makes the executable of `arch` and returns its path. */
+function build(arch: string): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/portable.mjs', arch], {
+    encoding: 'utf8',
+    timeout: BUILD_MS,
+  });
+  assert.is(status, 0, stdout + stderr);
+  return join(process.cwd(), 'portable', `vpnr-linux-${arch}`);
+}
+
+/** The shared libraries of a program, with the one that loads them. */
+async function librariesOf(program: string): Promise<string[]> {
+  const { stdout } = await runCommand(['ldd', program]);
+  return [...stdout.matchAll(/(?:=> |^\s*)(\/\S+) \(/gm)].map(([, path]) => path as string);
+}
+
+/** A root file system of these programs and the libraries that they load, and nothing more. */
+async function withBareRoot(
+  programs: readonly string[],
+  body: (run: (...command: string[]) => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'vpnr-root-'));
+  // The mounts last as long as the commands run in it.
+  const enter = `
+    mount --bind "$0" "$0"
+    for folder in dev proc sys; do mount --rbind "/$folder" "$0/$folder"; done
+    mount -t tmpfs tmpfs "$0/run" && exec chroot "$0" "$@"`;
+  try {
+    for (const folder of ['dev', 'proc', 'sys', 'run', 'tmp', 'etc']) mkdirSync(join(root, folder));
+    for (const program of programs)
+      for (const file of [program, ...(await librariesOf(program))]) {
+        mkdirSync(join(root, dirname(file)), { recursive: true });
+        cpSync(file, join(root, file), { dereference: true });
+      }
+    await body(async (...command) => {
+      const { status, stdout, stderr } = await runCommand(
+        ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, root, ...command],
+        { timeoutMs: RUN_MS, env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' } },
+      );
+      assert.is(status, 0, stdout + stderr);
+      return stdout;
+    });
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** What the executable of `arch` says of itself. */
+function checkVersion(text: string, arch: string): void {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const { commit, core, ...rest } = JSON.parse(text) as Record<string, string> & { core: { sha256: string } };
+  assert.is(rest.version, version);
+  assert.is(rest.platform, `linux-${arch}`);
+  assert.is(rest.portable, true);
+  assert.match(commit ?? '', /^[0-9a-f]{40}$/);
+  assert.match(core.sha256, /^[0-9a-f]{64}$/);
+}
+
+const startUp = async (program: string) => {
+  const started = performance.now();
+  await runCommand([program, '--version']);
+  return performance.now() - started;
+};
+
+test(
+  'x64: says what it is, computes, and keeps a download alive, where there is no Node',
+  async () => {
+    const program = build('x64');
+    const tools = LABORATORY.map(name => findProgram(name) as string);
+    await withBareRoot([program, ...tools], async run => {
+      checkVersion(await run(program, '--version', '--json'), 'x64');
+      assert.match(await run(program, '--help'), /connect/);
+      assert.match(await run(program, 'bench', 'crypto', '--check'), /^equal {2}chacha20poly1305/m);
+      const demo = JSON.parse(await run(program, 'demo', '--json')) as DemoResult;
+      assert.equal({ survived: demo.survived, digestOk: demo.digestOk }, { survived: true, digestOk: true });
+    });
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) times.push(await startUp(program));
+    figures(`vpnr --version, x64: ${Math.min(...times).toFixed(0)} ms`);
+  },
+  process.arch === 'x64' ? labObstacle(['unshare', 'chroot', 'ldd']) : 'not an x64 machine',
+);
+
+test(
+  'arm64: says what it is, and computes',
+  async () => {
+    const program = [findProgram(EMULATOR) as string, build('arm64')];
+    const run = async (...args: string[]) => {
+      const options = { timeoutMs: RUN_MS, env: { QEMU_LD_PREFIX: ARM64_LIBRARIES } };
+      const { status, stdout, stderr } = await runCommand([...program, ...args], options);
+      assert.is(status, 0, stdout + stderr);
+      return stdout;
+    };
+    checkVersion(await run('--version', '--json'), 'arm64');
+    assert.match(await run('bench', 'crypto', '--check', ...EMULATED_SUITES), /^equal {2}chacha20poly1305/m);
+  },
+  findProgram(EMULATOR) === undefined || !existsSync(ARM64_LIBRARIES)
+    ? 'qemu-user-static or the C library of arm64 is not installed'
+    : undefined,
+);
+
+test.run();
