@@ -1,11 +1,13 @@
 /** Which running vpnr a command means. */
 import { runningNames } from '../control/client.js';
+import { runtimeFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
+import { Journal } from '../io/journal.js';
 
 /** The one named, or the only one there is. Throws NOT_RUNNING or USAGE. */
 export function onlyRunning(name: string | undefined): string {
   if (name !== undefined) return name;
-  const [only, ...others] = runningNames();
+  const [only, ...others] = runningNames().filter(isAlive);
   if (only === undefined) throw new VpnrError('NOT_RUNNING', 'no connection is running');
   if (others.length > 0) {
     throw new VpnrError('USAGE', `several are running: ${[only, ...others].join(', ')}`, {
@@ -18,4 +20,9 @@ export function onlyRunning(name: string | undefined): string {
 /** The one named, or all that may be running. */
 export function namesOrAll(name: string | undefined): string[] {
   return name === undefined ? runningNames() : [name];
+}
+
+/** A process that was killed leaves its socket behind, but nobody holds its journal. */
+function isAlive(name: string): boolean {
+  return Journal.owner(name, runtimeFolder()) !== undefined;
 }

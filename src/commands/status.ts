@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { intervalFlag } from '../cli/flags.js';
 import { untilUnread, writeLine } from '../cli/follow.js';
-import { intervalFlag } from '../cli/interval.js';
 import { namesOrAll } from '../cli/names.js';
 import { type AnyStatus, describeStatus } from '../cli/render.js';
 import { formatDuration, stamp } from '../cli/text.js';

@@ -1,5 +1,8 @@
 /** What one does every day with a connection: looking at it, and reading what happened. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { SERVER_ADDRESS } from '../../src/lab/city.js';
 import { findProgram } from '../../src/lab/command.js';
 import { PROGRAM, systemTests, withCity } from './support.js';
 
@@ -35,6 +38,54 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
     const none = await city.vpnr('logs', 'work');
     assert.is(none.status, 4);
     assert.match(none.stderr, /^error NOT_RUNNING: work is not running\n$/);
+  }));
+
+test('a connection goes on in the background, another one beside it', () =>
+  withCity({}, async city => {
+    await city.startRelay();
+    const file = city.write(city.client, 'client.yaml', city.clientConfiguration());
+    const detached = (...args: string[]) => city.vpnr('connect', '-c', file, '--detach', ...args);
+    const first = await detached();
+    assert.is(first.status, 0, first.stderr);
+    assert.match(
+      first.stdout,
+      /connected through tokyo[\s\S]*\nwork goes on in the background \(process \d+\)/,
+    );
+    assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', SERVER_ADDRESS])).status, 0);
+
+    const refused = async (said: RegExp, status: number, ...args: string[]) => {
+      const { stderr, status: actual } = await detached(...args);
+      assert.match(stderr, said);
+      assert.is(actual, status);
+    };
+    await refused(/^error ALREADY_RUNNING: "work" is running already \(process \d+\)\n/, 4);
+    await refused(/^error DEVICE_BUSY: the network device vpnr0 exists/, 4, '--name', 'second');
+    const second = city.clientConfiguration();
+    second.name = 'second';
+    second.tunnel.device = 'vpnr1';
+    delete second.relay;
+    second.gateways.shift();
+    city.write(city.client, 'client.yaml', second);
+    await refused(/^error ROUTE_EXISTS: .*10\.30\.0\.0\/16/, 4);
+    const keyFile = join(city.client.folder, 'osaka.psk');
+    const key = readFileSync(keyFile);
+    second.tunnel.routes = ['10.20.0.12/32'];
+    writeFileSync(keyFile, 'wrong\n');
+    city.write(city.client, 'client.yaml', second);
+    await refused(/^error AUTHENTICATION_FAILED: .*osaka/, 6);
+    const { stdout: kept } = await city.vpnr('logs', 'second', '--json');
+    assert.match(kept, /"event":"error","code":"ROUTE_EXISTS"[\s\S]*"code":"AUTHENTICATION_FAILED"/);
+
+    writeFileSync(keyFile, key);
+    const beside = await detached('--json');
+    assert.is(beside.status, 0, beside.stderr);
+    assert.is(JSON.parse(beside.stdout.trimEnd().split('\n').at(-1) ?? '').event, 'connected');
+    for (const address of [SERVER_ADDRESS, '10.20.0.12'])
+      assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', address])).status, 0, address);
+
+    for (const name of ['second', 'work']) assert.is((await city.vpnr('disconnect', name)).status, 0);
+    const { stdout: log } = await city.vpnr('logs', 'work', '-n', '1');
+    assert.match(log, /disconnected, everything is put back\n$/);
   }));
 
 test(
