@@ -15,6 +15,8 @@ import { VpnrError } from '../errors.js';
 import { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import { Journal } from '../io/journal.js';
+import { connectionFamilies } from '../metrics/families.js';
+import { serveMetrics } from '../metrics/serve.js';
 import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
@@ -107,6 +109,7 @@ async function setUp(
   supervisor = started;
   await plane.start(device, eventsFor(started));
   cleanUp.add(() => plane.stop());
+  await serveMetrics(config.metrics, events, cleanUp, tally => connectionFamilies(started.status(), tally));
   const disconnect = new AbortController();
   const control = await ControlServer.listen(config.name, {
     status: () => started.status(),

@@ -1,6 +1,7 @@
 /** `client.yaml`: what `vpnr connect` needs to know. */
 import * as z from 'zod';
 import {
+  addressPort,
   bytesBetween,
   DEFAULT_IKE_PROPOSALS,
   deviceName,
@@ -23,6 +24,10 @@ import {
 
 export const IKE_PORT = 4500;
 export const RELAY_PORT = 7511;
+const METRICS_PORT = 9108;
+
+/** Where figures for Prometheus are served, if anywhere. */
+export const metrics = addressPort(METRICS_PORT).optional();
 
 const gateway = section({
   name,
@@ -130,6 +135,7 @@ const client = section({
   tunnel: tunnel.prefault({}),
   failover: failover.prefault({}),
   lifetimes: lifetimes.prefault({}),
+  metrics,
 });
 
 export const clientSchema = client

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { SELECTORS_MAX } from '../packet/abi.js';
 import { contains } from '../prefix.js';
-import { IKE_PORT, lifetimes } from './client.js';
+import { IKE_PORT, lifetimes, metrics } from './client.js';
 import {
   addressPort,
   deviceName,
@@ -38,6 +38,7 @@ export const gatewaySchema = section({
     }),
   device: deviceName.default('vpnr-gateway0'),
   lifetimes: lifetimes.prefault({}),
+  metrics,
   silence: durationBetween(5000, 3_600_000, 'from 5s to 1h').default(30_000),
 })
   .refine(({ pool, networks }) => !networks.some(network => lies(network, pool)), {

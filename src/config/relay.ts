@@ -1,6 +1,6 @@
 /** `relay.yaml`: what `vpnr relay` needs to know. */
 import * as z from 'zod';
-import { RELAY_PORT } from './client.js';
+import { metrics, RELAY_PORT } from './client.js';
 import {
   bytesBetween,
   deviceName,
@@ -34,6 +34,7 @@ export const relaySchema = section({
     age: durationBetween(100, 30_000, 'from 100ms to 30s').default(2000),
   }).prefault({}),
   idle: durationBetween(60_000, 30 * 86_400_000, 'from 1m to 30d').default(86_400_000),
+  metrics,
 });
 
 export type RelayConfig = z.output<typeof relaySchema>;

@@ -8,6 +8,8 @@ import { EventLog } from '../control/event-log.js';
 import { runtimeFolder } from '../control/folders.js';
 import { monotonicMs } from '../io/clock.js';
 import { formatEndpoint } from '../io/sockaddr.js';
+import { gatewayFamilies } from '../metrics/families.js';
+import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import type { Secret } from '../secret.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
@@ -95,6 +97,10 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
+  const configured = clients.map(client => client.identity);
+  await serveMetrics(config.metrics, events, life.cleanUp, tally =>
+    gatewayFamilies(status(), configured, tally),
+  );
   await answerControl(name, life, { status, events, drain: () => service.drain() });
 }
 

@@ -9,6 +9,8 @@ import { EventLog } from '../control/event-log.js';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
 import { monotonicMs } from '../io/clock.js';
+import { relayFamilies } from '../metrics/families.js';
+import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import { Secret } from '../secret.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
@@ -108,6 +110,10 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
+  const configured = clients.map(client => client.name);
+  await serveMetrics(config.metrics, events, life.cleanUp, tally =>
+    relayFamilies(status(), configured, tally),
+  );
   await answerControl(name, life, { status, events, drain: () => service.drain() });
 }
 

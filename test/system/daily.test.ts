@@ -12,7 +12,7 @@ const LIVE = ['status', 'work', '--watch', '--interval', '100ms'];
 test('a connection is watched on a terminal and on a pipe, and its events are followed', () =>
   withCity({}, async city => {
     await city.startRelay();
-    const connection = city.connect();
+    const connection = city.connect({ ...city.clientConfiguration(), metrics: '127.0.0.1' });
     const { address } = await connection.event('connected');
 
     const logs = city.client.spawn([...PROGRAM, 'logs', 'work', '--follow', '--json'], { name: 'logs' });
@@ -23,6 +23,16 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
     const [seen] = JSON.parse(await objects.line(/sentBitsPerSecond":\d/)).running;
     assert.is(seen.address, address);
     for (const process of [lines, objects]) assert.is((await process.stop('SIGINT')).status, 0);
+
+    const ask =
+      "fetch('http://127.0.0.1:9108/metrics').then(async answer => console.log(await answer.text()))";
+    const metrics = await city.client.run([process.execPath, '-e', ask]);
+    for (const line of [
+      /^vpnr_connected 1$/m,
+      /^vpnr_gateway_up\{gateway="tokyo"\} 1$/m,
+      /^vpnr_sent_bytes_total \d+$/m,
+    ])
+      assert.match(metrics, line);
 
     assert.is((await city.vpnr('switch', 'osaka', '--name', 'work')).status, 0);
     await logs.line(/"role":"client","event":"switched","gateway":"osaka"/);
