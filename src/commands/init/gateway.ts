@@ -1,0 +1,82 @@
+import { Flags } from '@oclif/core';
+import { VpnrCommand } from '../../cli/base.js';
+import { carryOutInit, type InitResult, initFlags } from '../../cli/init.js';
+import { Questions } from '../../cli/questions.js';
+import { localAddresses, machineName } from '../../init/machine.js';
+import { defaultPool, GATEWAY_FILE, gatewayFiles, invitationFile } from '../../init/server-files.js';
+
+export default class InitGateway extends VpnrCommand {
+  static override summary = 'Set up a gateway: configuration, secrets, and an invitation for each client.';
+
+  static override description =
+    'Asks for what the flags do not say. The invitation, a small file with a secret, is what the client needs: bring it there by a safe way, for `vpnr init client`.';
+
+  static override examples = [
+    '<%= config.bin %> init gateway',
+    '<%= config.bin %> init gateway --address 198.51.100.10 --identity tokyo.example.net --network 10.20.0.0/16 --client client1',
+  ];
+
+  static override flags = {
+    address: Flags.string({ description: 'address or host name under which clients reach it' }),
+    listen: Flags.string({
+      description: "this machine's own address, where a provider translates the public one to it",
+    }),
+    identity: Flags.string({ description: 'what it proves to be to clients, as in tokyo.example.net' }),
+    network: Flags.string({
+      multiple: true,
+      helpValue: 'PREFIX',
+      description: 'IPv4 network that clients may reach',
+    }),
+    pool: Flags.string({ helpValue: 'PREFIX', description: 'virtual addresses for clients' }),
+    client: Flags.string({
+      multiple: true,
+      helpValue: 'NAME',
+      description: 'a client; client1 unless given',
+    }),
+    ...initFlags,
+  };
+
+  async run(): Promise<InitResult> {
+    const { flags } = await this.parse(InitGateway);
+    const questions = new Questions();
+    const local = localAddresses();
+    const [first] = local;
+    const address = await questions.ask(flags.address, {
+      flag: '--address',
+      text: 'Address or host name under which clients reach this gateway',
+      ...(first && { usual: first.address }),
+    });
+    const isLocal = local.some(entry => entry.address === address);
+    const listen = flags.listen ?? (isLocal ? address : (first?.address ?? address));
+    const identity = await questions.ask(flags.identity, {
+      flag: '--identity',
+      text: 'Name that it proves to be to clients',
+      usual: machineName(),
+    });
+    const inner = local.filter(entry => entry.address !== listen).map(({ network }) => network);
+    const networks = await questions.askList(flags.network, {
+      flag: '--network',
+      text: 'IPv4 networks that clients may reach',
+      ...(inner.length > 0 && { usual: inner.join(' ') }),
+    });
+    const clients = await questions.askList(flags.client, {
+      flag: '--client',
+      text: 'Names of the clients',
+      usual: 'client1',
+    });
+    questions.finish();
+    const name = identity.split('.')[0] || identity;
+    const pool = flags.pool ?? defaultPool(identity);
+    const files = gatewayFiles({ name, address, listen, identity, pool, networks, clients });
+    const next = [
+      `Start it here (the networks need a route to ${pool} by way of this machine):`,
+      `  vpnr check -c ${GATEWAY_FILE}`,
+      `  vpnr gateway -c ${GATEWAY_FILE}`,
+      ...clients.flatMap(client => [
+        `Bring ${invitationFile(client, name)} to ${client} by a safe way (scp); there, with all its invitations:`,
+        `  vpnr init client --invitation ${invitationFile(client, name)}`,
+      ]),
+    ];
+    return carryOutInit(files, flags, next, line => this.log(line));
+  }
+}
