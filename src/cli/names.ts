@@ -1,4 +1,5 @@
 /** Which running vpnr a command means. */
+import { leftOver } from '../client/left-over.js';
 import { runningNames } from '../control/client.js';
 import { runtimeFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
@@ -6,8 +7,15 @@ import { Journal } from '../io/journal.js';
 
 /** The one named, or the only one there is. Throws NOT_RUNNING or USAGE. */
 export function onlyRunning(name: string | undefined): string {
-  if (name !== undefined) return name;
-  const [only, ...others] = runningNames().filter(isAlive);
+  return name ?? onlyOf(runningNames().filter(isAlive));
+}
+
+/** As `onlyRunning`, among those too that have ended without putting everything back. */
+export function onlyToEnd(name: string | undefined): string {
+  return name ?? onlyOf([...runningNames().filter(isAlive), ...leftOver()]);
+}
+
+function onlyOf([only, ...others]: readonly string[]): string {
   if (only === undefined) throw new VpnrError('NOT_RUNNING', 'no connection is running');
   if (others.length > 0) {
     throw new VpnrError('USAGE', `several are running: ${[only, ...others].join(', ')}`, {

@@ -20,6 +20,7 @@ import { serveMetrics } from '../metrics/serve.js';
 import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
+import { KillSwitch } from './kill-switch.js';
 import { NetworkWatch } from './network-watch.js';
 import { GatewayResolver } from './resolver.js';
 import { Supervisor } from './supervisor.js';
@@ -31,6 +32,21 @@ export interface ConnectionOptions {
   /** Go on for ever even if no gateway can be connected in the first round. */
   persist: boolean;
   emit(event: ConnectionEvent): void;
+}
+
+/** Whoever asks for the end asks for the end of the kill switch; after a failure it stays. */
+interface KillSwitchState {
+  /** Configured. */
+  on: boolean;
+  /** There is one, and it is not to be put back at the end. */
+  stays: boolean;
+}
+
+interface Parts {
+  cleanUp: CleanUp;
+  farewell: CleanUp;
+  events: EventLog;
+  killSwitch: KillSwitchState;
 }
 
 interface Secrets {
@@ -57,16 +73,19 @@ export async function runConnection(
     options.emit(event);
   };
   let started = false;
+  const killSwitch: KillSwitchState = { on: loaded.config.tunnel.kill_switch, stays: false };
   try {
-    const stop = await setUp(loaded, { ...options, emit }, { cleanUp, farewell, events });
+    const stop = await setUp(loaded, { ...options, emit }, { cleanUp, farewell, events, killSwitch });
     started = true;
     await Promise.race([stop.failure, aborted(AbortSignal.any([signal, stop.signal]))]);
+    killSwitch.stays &&= signal.reason instanceof Error;
     emit({ event: 'disconnecting', reason: describeReason(signal.reason ?? stop.signal.reason) });
   } finally {
     const began = monotonicMs();
     for (const error of await cleanUp.run()) {
       emit({ event: 'notice', message: `could not put everything back: ${error.message}` });
     }
+    if (killSwitch.stays) emit({ event: 'notice', message: describeKillSwitch(loaded.config.name) });
     if (started) emit({ event: 'disconnected', ms: Math.round(monotonicMs() - began) });
     await farewell.run();
   }
@@ -76,7 +95,7 @@ export async function runConnection(
 async function setUp(
   loaded: Loaded<ClientConfig>,
   options: ConnectionOptions,
-  { cleanUp, farewell, events }: { cleanUp: CleanUp; farewell: CleanUp; events: EventLog },
+  { cleanUp, farewell, events, killSwitch: state }: Parts,
 ): Promise<{ failure: Promise<never>; signal: AbortSignal }> {
   const { config } = loaded;
   const secrets = readSecrets(loaded);
@@ -84,9 +103,11 @@ async function setUp(
   const journal = Journal.open(config.name, runtimeFolder());
   cleanUp.add(() => journal.close());
   const changes = new NetworkChanges(journal, config.tunnel.device);
-  cleanUp.add(() => undoAll(changes));
-  // What a predecessor left that ended without clean-up.
-  await undoAll(changes);
+  cleanUp.add(() => undoAll(changes, state.stays));
+  // What a predecessor left that ended without clean-up; but not its kill switch, which is taken over.
+  await undoAll(changes, state.on);
+  const killSwitch = state.on ? await KillSwitch.engage(config, changes) : undefined;
+  state.stays = state.on;
 
   const resolver = new GatewayResolver();
   // A name that cannot be found yet does not hinder the others.
@@ -99,13 +120,17 @@ async function setUp(
     { device: device.name, changes },
     {
       linkDown: paths => supervisor?.linkDown(paths),
-      networkChanged: moved => supervisor?.networkChanged(moved),
+      networkChanged: moved => {
+        killSwitch?.refresh().catch((error: unknown) => supervisor?.fail(error));
+        supervisor?.networkChanged(moved);
+      },
       resumed: sleptMs => supervisor?.resumed(sleptMs),
       failed: ({ message }) => supervisor?.notice(`the network cannot be watched: ${message}`),
     },
   );
   cleanUp.add(() => watch.stop());
-  const started = new Supervisor({ config, ...secrets, resolver, plane, device, changes, watch, ...options });
+  const parts = { config, resolver, plane, device, changes, watch, killSwitch };
+  const started = new Supervisor({ ...parts, ...secrets, ...options });
   supervisor = started;
   await plane.start(device, eventsFor(started));
   cleanUp.add(() => plane.stop());
@@ -167,9 +192,13 @@ function readCertificates(path: string): string {
   }
 }
 
-async function undoAll(changes: NetworkChanges): Promise<void> {
-  const [error] = await changes.undoAll();
+async function undoAll(changes: NetworkChanges, withoutKillSwitch: boolean): Promise<void> {
+  const [error] = await changes.undoAll(withoutKillSwitch ? 'table' : undefined);
   if (error !== undefined) throw error;
+}
+
+function describeKillSwitch(name: string): string {
+  return `the kill switch stays on: nothing leaves but to the gateways until "vpnr connect" or "vpnr disconnect ${name}"`;
 }
 
 function describeReason(reason: unknown): string {

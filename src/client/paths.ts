@@ -5,6 +5,7 @@ import { toVpnrError, VpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
+import type { KillSwitch } from './kill-switch.js';
 import type { NetworkWatch } from './network-watch.js';
 import type { GatewayResolver } from './resolver.js';
 import { Tunnel } from './tunnel.js';
@@ -17,6 +18,7 @@ export interface PathsOptions {
   plane: ClientDataPlane;
   changes: NetworkChanges;
   watch: NetworkWatch;
+  killSwitch: KillSwitch | undefined;
 }
 
 /** What becomes of the tunnels. None of it is told after `disconnect`. */
@@ -108,7 +110,7 @@ export class GatewayPaths {
 
   /** Looks the gateway's address up, sees to the way to it outside the tunnel, and begins IKE. */
   async connect(gateway: number): Promise<void> {
-    const { config, psks, resolver, plane, changes, watch } = this.#options;
+    const { config, psks, resolver, plane, changes, watch, killSwitch } = this.#options;
     const path = this.#at(gateway);
     const psk = psks[gateway] as Secret;
     const attempt = ++path.attempt;
@@ -116,6 +118,8 @@ export class GatewayPaths {
     path.lastError = undefined;
     try {
       const endpoint = await resolver.resolve(path.entry);
+      if (path.attempt !== attempt) return;
+      await killSwitch?.admit(path.entry.name, endpoint);
       if (path.attempt !== attempt) return;
       await changes.keepOutside(endpoint.address);
       if (path.attempt !== attempt) return;

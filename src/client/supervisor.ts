@@ -15,6 +15,7 @@ import { Addressing } from './addressing.js';
 import { Alarm } from './alarm.js';
 import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
+import type { KillSwitch } from './kill-switch.js';
 import { Milestones } from './milestones.js';
 import { Narrator } from './narrator.js';
 import type { NetworkWatch, PathChange } from './network-watch.js';
@@ -37,6 +38,7 @@ export interface SupervisorOptions {
   device: Device;
   changes: NetworkChanges;
   watch: NetworkWatch;
+  killSwitch: KillSwitch | undefined;
   /** Go on for ever even if no gateway can be connected in the first round. */
   persist: boolean;
   emit(event: ConnectionEvent): void;

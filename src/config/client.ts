@@ -71,6 +71,7 @@ const tunnel = section({
     })
     .default('auto'),
   address: ipv4Host.optional(),
+  kill_switch: z.boolean().default(false),
 });
 
 /** Traffic of which two copies are sent: by the port at either end, the IP protocol, the DSCP, or several of them at once. */

@@ -1,6 +1,6 @@
 /**
  * What vpnr changes in the system's network while it runs: addresses and routes of its device, host routes that
- * keep gateways outside the tunnel, kernel parameters. Every change is in the journal before it is made.
+ * keep gateways outside the tunnel, kernel parameters, tables of nftables. Every change is in the journal before it is made.
  *
  * A default route through the tunnel is put in as its two halves (0.0.0.0/1 and 128.0.0.0/1): more specific
  * than any default, whatever its metric, so that no default of the system's must be touched or put back, none
@@ -24,8 +24,9 @@ import {
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { describeRoute, type Hop, hopOutside, linkOf, listRoutes, ROUTE_PROTOCOL } from './network.js';
+import { replaceTable } from './nft.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
-import { deleteRouteCommand, undoAll } from './undo.js';
+import { deleteRouteCommand, type UndoStep, undoAll } from './undo.js';
 
 /** Metric that the kernel gives to an IPv6 route without one. IPv4's is 0. */
 const IPV6_METRIC = 1024;
@@ -187,15 +188,32 @@ export class NetworkChanges {
   }
 
   /**
-   * Takes back all that the journal holds, a dead predecessor's changes included, the last first. What could
-   * not be taken back is returned, and stays in the journal for the next start.
+   * Puts a table of nftables in the place of the one of before, which may be a dead predecessor's: every packet meets the one
+   * or the other. `content` as for `replaceTable`.
    */
-  undoAll(): Promise<VpnrError[]> {
+  setTable(table: string, content: string): Promise<void> {
+    return this.#exclusively(async () => {
+      const isThere = this.#journal.entries.some(({ undo }) => undo.kind === 'table' && undo.table === table);
+      const recorded = isThere ? [] : [this.#journal.record({ kind: 'table', table })];
+      try {
+        await replaceTable(table, content);
+      } catch (error) {
+        this.#journal.settle(recorded);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Takes back all that the journal holds, a dead predecessor's changes included, the last first; but not what is of the kind
+   * `except`. What could not be taken back is returned, and stays in the journal for the next start.
+   */
+  undoAll(except?: UndoStep['kind']): Promise<VpnrError[]> {
     return this.#exclusively(async () => {
       this.#addresses.clear();
       this.#routes.clear();
       this.#outside.clear();
-      return this.#undo(this.#journal.entries);
+      return this.#undo(this.#journal.entries.filter(({ undo }) => undo.kind !== except));
     });
   }
 

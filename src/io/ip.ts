@@ -1,9 +1,6 @@
 /** Running iproute2's `ip`: queries as JSON, changes as batches. Its error texts are read in this file only. */
-import { execFile } from 'node:child_process';
 import { VpnrError } from '../errors.js';
-
-const PROGRAM = 'ip';
-const MAX_OUTPUT = 256 * 1024 * 1024;
+import { type ProgramResult, runProgram } from './program.js';
 
 /** Why `ip` could not: what it was to add is there already, what it was about is not there, or something else. */
 export type IpReason = 'exists' | 'absent' | 'unreachable' | 'other';
@@ -83,33 +80,6 @@ function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) || 'no reason given';
 }
 
-function runIp(
-  args: readonly string[],
-  input: string,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      encoding: 'utf8' as const,
-      maxBuffer: MAX_OUTPUT,
-      env: { ...process.env, LC_ALL: 'C' },
-    };
-    const child = execFile(PROGRAM, args, options, (error, stdout, stderr) => {
-      if (error === null) resolve({ code: 0, stdout, stderr });
-      else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
-      else reject(cannotRun(error));
-    });
-    // A program that ends before it has read everything breaks the pipe; its exit status tells the story.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-  });
-}
-
-function cannotRun(error: Error & { code?: unknown }): VpnrError {
-  if (error.code === 'ENOENT') {
-    return new VpnrError('MISSING_PROGRAM', `the program \`${PROGRAM}\` is not installed`, {
-      remedy: 'apt-get install iproute2',
-      cause: error,
-    });
-  }
-  return new VpnrError('SYSTEM_CALL', `\`${PROGRAM}\` could not be run: ${error.message}`, { cause: error });
+function runIp(args: readonly string[], input: string): Promise<ProgramResult> {
+  return runProgram('ip', args, { input, package: 'iproute2' });
 }

@@ -19,6 +19,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   statSync,
   unlinkSync,
@@ -32,6 +33,7 @@ import { isAlive, ownIdentity, type ProcessIdentity } from './process.js';
 import type { UndoStep } from './undo.js';
 
 export const RUN_DIRECTORY = '/run/vpnr';
+const EXTENSION = '.journal';
 const LOCK_ATTEMPTS = 10;
 
 export interface JournalEntry {
@@ -56,6 +58,7 @@ const undoSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('address'), address: z.string(), device: z.string(), index: z.int() }),
   z.strictObject({ kind: z.literal('link'), device: z.string(), index: z.int() }),
   z.strictObject({ kind: z.literal('sysctl'), name: z.string(), before: z.string(), set: z.string() }),
+  z.strictObject({ kind: z.literal('table'), table: z.string() }),
 ]);
 
 const lineSchema = z.union([
@@ -98,6 +101,24 @@ export class Journal {
   static owner(name: string, directory = RUN_DIRECTORY): ProcessIdentity | undefined {
     const { owner } = readContent(pathOf(name, directory));
     return owner !== undefined && isAlive(owner) ? owner : undefined;
+  }
+
+  /** Whether a process that is no more has left steps to undo. */
+  static isLeftOver(name: string, directory = RUN_DIRECTORY): boolean {
+    const { owner, entries } = readContent(pathOf(name, directory));
+    return entries.size > 0 && (owner === undefined || !isAlive(owner));
+  }
+
+  /** Names of the journals that are there. */
+  static names(directory = RUN_DIRECTORY): string[] {
+    try {
+      return readdirSync(directory)
+        .filter(file => file.endsWith(EXTENSION))
+        .map(file => file.slice(0, -EXTENSION.length))
+        .sort();
+    } catch {
+      return [];
+    }
   }
 
   /** Steps not settled, in the order of their changes. */
@@ -158,7 +179,7 @@ function pathOf(name: string, directory: string): string {
       remedy: 'use up to 64 letters, digits, dots, dashes and underscores',
     });
   }
-  return join(directory, `${name}.journal`);
+  return join(directory, name + EXTENSION);
 }
 
 function openLocked(name: string, path: string): number {

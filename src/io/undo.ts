@@ -6,6 +6,7 @@ import type { VpnrError } from '../errors.js';
 import { toVpnrError } from '../errors.js';
 import { changeIp, IpError, tryChangeIp } from './ip.js';
 import { findLink, ROUTE_PROTOCOL } from './network.js';
+import { deleteTable } from './nft.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
 export type UndoStep =
@@ -14,7 +15,9 @@ export type UndoStep =
   | { kind: 'address'; address: string; device: string; index: number }
   | { kind: 'link'; device: string; index: number }
   /** Puts `before` back, unless somebody has changed the parameter from `set` since. */
-  | { kind: 'sysctl'; name: string; before: string; set: string };
+  | { kind: 'sysctl'; name: string; before: string; set: string }
+  /** Deletes a table of nftables. */
+  | { kind: 'table'; table: string };
 
 interface Entry {
   undo: UndoStep;
@@ -70,6 +73,9 @@ async function undo(step: Exclude<UndoStep, { kind: 'route' }>): Promise<void> {
       return changeUnlessAbsent(['link', 'delete', 'dev', step.device]);
     case 'sysctl':
       if (readSysctl(step.name) === step.set) writeSysctl(step.name, step.before);
+      return;
+    case 'table':
+      return deleteTable(step.table);
   }
 }
 

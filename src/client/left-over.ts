@@ -1,0 +1,26 @@
+/** What connections, relays and gateways left behind that ended without putting everything back. */
+import { rmSync } from 'node:fs';
+import { runtimeFolder, socketPath } from '../control/folders.js';
+import { NetworkChanges } from '../io/changes.js';
+import { Journal } from '../io/journal.js';
+
+/** The names of those. */
+export function leftOver(): string[] {
+  const folder = runtimeFolder();
+  return Journal.names(folder).filter(name => Journal.isLeftOver(name, folder));
+}
+
+/** Puts back what the one of this name left; false if it left nothing, or runs. Throws what could not be put back. */
+export async function putBack(name: string): Promise<boolean> {
+  const folder = runtimeFolder();
+  if (!Journal.isLeftOver(name, folder)) return false;
+  const journal = Journal.open(name, folder);
+  try {
+    const [error] = await new NetworkChanges(journal, '').undoAll();
+    if (error !== undefined) throw error;
+    rmSync(socketPath(name), { force: true });
+    return true;
+  } finally {
+    journal.close();
+  }
+}

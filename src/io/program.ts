@@ -1,0 +1,47 @@
+/** Running the system's own programs for what they do better than a system call of ours would. */
+import { execFile } from 'node:child_process';
+import { VpnrError } from '../errors.js';
+
+const MAX_OUTPUT = 256 * 1024 * 1024;
+
+export interface ProgramResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs a program to its end, with `input` on its standard input, its texts in English. Throws MISSING_PROGRAM, with the
+ * Debian package that has it, or SYSTEM_CALL.
+ */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { input?: string; package: string },
+): Promise<ProgramResult> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      program,
+      args,
+      { encoding: 'utf8', maxBuffer: MAX_OUTPUT, env: { ...process.env, LC_ALL: 'C' } },
+      (error, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr });
+        else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
+        else reject(cannotRun(program, options.package, error));
+      },
+    );
+    // A program that ends before it has read everything breaks the pipe; its exit status tells the story.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(options.input ?? '');
+  });
+}
+
+function cannotRun(program: string, debianPackage: string, error: Error & { code?: unknown }): VpnrError {
+  if (error.code === 'ENOENT') {
+    return new VpnrError('MISSING_PROGRAM', `the program \`${program}\` is not installed`, {
+      remedy: `apt-get install ${debianPackage}`,
+      cause: error,
+    });
+  }
+  return new VpnrError('SYSTEM_CALL', `\`${program}\` could not be run: ${error.message}`, { cause: error });
+}
