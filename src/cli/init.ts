@@ -1,5 +1,5 @@
 /** What the commands `vpnr init ...` share. */
-import { relative } from 'node:path';
+import { join } from 'node:path';
 import { Flags } from '@oclif/core';
 import { type NewFile, writeFiles } from '../init/files.js';
 
@@ -22,12 +22,11 @@ export async function carryOutInit(
   log: (line: string) => void,
 ): Promise<InitResult> {
   await writeFiles(files, { folder: dir, force });
-  const place = relative('.', dir) || '.';
-  for (const { name, isSecret } of files) log(`wrote ${place}/${name}${isSecret ? '    (secret)' : ''}`);
+  for (const { name, isSecret } of files) log(`wrote ${join(dir, name)}${isSecret ? '    (secret)' : ''}`);
   log('');
   for (const line of next) log(line);
   return {
-    files: files.map(({ name }) => `${place}/${name}`),
+    files: files.map(({ name }) => join(dir, name)),
     next: next.filter(line => line.startsWith('  ')).map(line => line.trim()),
   };
 }

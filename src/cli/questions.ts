@@ -1,5 +1,5 @@
 /** Asking for what the flags of a command have not said. */
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline';
 import { VpnrError } from '../errors.js';
 import { INTERRUPTED } from './base.js';
 
@@ -15,6 +15,8 @@ export interface Question {
 export class Questions {
   readonly #isTerminal = process.stdin.isTTY === true && process.stderr.isTTY === true;
   readonly #missing: string[] = [];
+  #terminal: Interface | undefined;
+  #lines: AsyncIterator<string> | undefined;
 
   /** The answer, or `given` when the command line has it already. */
   async ask(given: string | undefined, { flag, text, usual }: Question): Promise<string> {
@@ -38,28 +40,30 @@ export class Questions {
 
   /** To be called when all was asked. Throws USAGE that names what could not be asked for. */
   finish(): void {
+    this.#terminal?.close();
     if (this.#missing.length === 0) return;
     throw new VpnrError('USAGE', `missing: ${this.#missing.join(', ')}`, {
       remedy: 'give these flags, or run the command on a terminal, where it asks',
     });
   }
 
+  /** Lines that come before they are asked for are kept. */
   async #line(prompt: string): Promise<string> {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    const interrupted = new Promise<never>((_, reject) => {
-      const stop = () => reject(new VpnrError('USAGE', 'interrupted: nothing was written'));
-      terminal.once('SIGINT', () => {
-        process.stderr.write('\n');
-        process.exit(INTERRUPTED);
-      });
-      // The end of the input.
-      terminal.once('close', stop);
-    });
-    try {
-      return await Promise.race([terminal.question(prompt), interrupted]);
-    } finally {
-      interrupted.catch(() => {});
-      terminal.close();
-    }
+    this.#terminal ??= open();
+    this.#lines ??= this.#terminal[Symbol.asyncIterator]();
+    this.#terminal.setPrompt(prompt);
+    this.#terminal.prompt();
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new VpnrError('USAGE', 'the questions were not answered: nothing was written');
+    return value;
   }
+}
+
+function open(): Interface {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.once('SIGINT', () => {
+    process.stderr.write('\n');
+    process.exit(INTERRUPTED);
+  });
+  return terminal;
 }
