@@ -2,12 +2,29 @@
 // Only additions, XORs and rotations by constants: the time taken does not depend on the key or the data.
 //
 // ChaCha20 keeps the vector units busy and Poly1305 (poly1305.ts) the scalar multiplier. So one function does both: during the
-// 20 rounds it takes up to 20 blocks of other, already encrypted data into the authenticator at almost no cost.
+// 20 rounds it takes up to 20 blocks of other, already encrypted data into the authenticator at little cost.
+//
+// The 16 vectors, the masks of the rotations and intermediate results are too many for the registers of x86-64. Which of them
+// the compiler moves to the stack, and when, costs time (a third of it where its frame lies badly). So here two vectors of the
+// third row are always in memory, aligned.
+
+import { wipe } from './bytes';
 
 /** Bytes of keystream that one call makes: four blocks. */
 export const CHACHA20_GROUP: u32 = 256;
 /** Blocks that can be authenticated meanwhile. */
 export const CHACHA20_MAC_BLOCKS: u32 = 20;
+
+/** The vectors of the third row, while they are out of use. Zero between calls. */
+const THIRD_ROW = memory.data(64, 16);
+/** Rotations of each word by 16 and by 8, as the places that the bytes come from. */
+const ROTATIONS: usize = memory.data<u8>(
+  [
+    2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13,
+    14,
+  ],
+  16,
+);
 
 // "expand 32-byte k" (section 2.3).
 const C0: u32 = 0x61707865;
@@ -62,38 +79,44 @@ export function chacha20Group(
   let x14 = v128.load32_splat(iv);
   let x15 = v128.load32_splat(iv, 4);
 
-  for (let round = 0; round < 20; round++) {
-    // A quarter round on each of the four columns, side by side (section 2.1).
+  v128.store(THIRD_ROW, x10, 32);
+  v128.store(THIRD_ROW, x11, 48);
+  for (let round = 0; round < 20; round += 2) {
+    // A quarter round on each of the four columns (section 2.1), two and two.
     x0 = i32x4.add(x0, x4);
     x12 = rotate16(v128.xor(x12, x0));
-    x1 = i32x4.add(x1, x5);
-    x13 = rotate16(v128.xor(x13, x1));
-    x2 = i32x4.add(x2, x6);
-    x14 = rotate16(v128.xor(x14, x2));
-    x3 = i32x4.add(x3, x7);
-    x15 = rotate16(v128.xor(x15, x3));
     x8 = i32x4.add(x8, x12);
     x4 = rotate12(v128.xor(x4, x8));
-    x9 = i32x4.add(x9, x13);
-    x5 = rotate12(v128.xor(x5, x9));
-    x10 = i32x4.add(x10, x14);
-    x6 = rotate12(v128.xor(x6, x10));
-    x11 = i32x4.add(x11, x15);
-    x7 = rotate12(v128.xor(x7, x11));
     x0 = i32x4.add(x0, x4);
     x12 = rotate8(v128.xor(x12, x0));
-    x1 = i32x4.add(x1, x5);
-    x13 = rotate8(v128.xor(x13, x1));
-    x2 = i32x4.add(x2, x6);
-    x14 = rotate8(v128.xor(x14, x2));
-    x3 = i32x4.add(x3, x7);
-    x15 = rotate8(v128.xor(x15, x3));
     x8 = i32x4.add(x8, x12);
     x4 = rotate7(v128.xor(x4, x8));
+    x1 = i32x4.add(x1, x5);
+    x13 = rotate16(v128.xor(x13, x1));
+    x9 = i32x4.add(x9, x13);
+    x5 = rotate12(v128.xor(x5, x9));
+    x1 = i32x4.add(x1, x5);
+    x13 = rotate8(v128.xor(x13, x1));
     x9 = i32x4.add(x9, x13);
     x5 = rotate7(v128.xor(x5, x9));
+    v128.store(THIRD_ROW, x8);
+    v128.store(THIRD_ROW, x9, 16);
+    x10 = v128.load(THIRD_ROW, 32);
+    x11 = v128.load(THIRD_ROW, 48);
+    x2 = i32x4.add(x2, x6);
+    x14 = rotate16(v128.xor(x14, x2));
+    x10 = i32x4.add(x10, x14);
+    x6 = rotate12(v128.xor(x6, x10));
+    x2 = i32x4.add(x2, x6);
+    x14 = rotate8(v128.xor(x14, x2));
     x10 = i32x4.add(x10, x14);
     x6 = rotate7(v128.xor(x6, x10));
+    x3 = i32x4.add(x3, x7);
+    x15 = rotate16(v128.xor(x15, x3));
+    x11 = i32x4.add(x11, x15);
+    x7 = rotate12(v128.xor(x7, x11));
+    x3 = i32x4.add(x3, x7);
+    x15 = rotate8(v128.xor(x15, x3));
     x11 = i32x4.add(x11, x15);
     x7 = rotate7(v128.xor(x7, x11));
 
@@ -114,38 +137,63 @@ export function chacha20Group(
       source += 16;
     }
 
-    // The second row moves by one, the third by two, the fourth by three: after even rounds so that diagonals
-    // become columns, after odd ones back. This only renames variables.
-    const x8was = x8;
-    x8 = x10;
-    x10 = x8was;
-    const x9was = x9;
-    x9 = x11;
-    x11 = x9was;
-    if ((round & 1) === 0) {
-      const first = x4;
-      x4 = x5;
-      x5 = x6;
-      x6 = x7;
-      x7 = first;
-      const last = x15;
-      x15 = x14;
-      x14 = x13;
-      x13 = x12;
-      x12 = last;
-    } else {
-      const last = x7;
-      x7 = x6;
-      x6 = x5;
-      x5 = x4;
-      x4 = last;
-      const first = x12;
-      x12 = x13;
-      x13 = x14;
-      x14 = x15;
-      x15 = first;
+    // And one on each of the four diagonals.
+    x0 = i32x4.add(x0, x5);
+    x15 = rotate16(v128.xor(x15, x0));
+    x10 = i32x4.add(x10, x15);
+    x5 = rotate12(v128.xor(x5, x10));
+    x0 = i32x4.add(x0, x5);
+    x15 = rotate8(v128.xor(x15, x0));
+    x10 = i32x4.add(x10, x15);
+    x5 = rotate7(v128.xor(x5, x10));
+    x1 = i32x4.add(x1, x6);
+    x12 = rotate16(v128.xor(x12, x1));
+    x11 = i32x4.add(x11, x12);
+    x6 = rotate12(v128.xor(x6, x11));
+    x1 = i32x4.add(x1, x6);
+    x12 = rotate8(v128.xor(x12, x1));
+    x11 = i32x4.add(x11, x12);
+    x6 = rotate7(v128.xor(x6, x11));
+    v128.store(THIRD_ROW, x10, 32);
+    v128.store(THIRD_ROW, x11, 48);
+    x8 = v128.load(THIRD_ROW);
+    x9 = v128.load(THIRD_ROW, 16);
+    x2 = i32x4.add(x2, x7);
+    x13 = rotate16(v128.xor(x13, x2));
+    x8 = i32x4.add(x8, x13);
+    x7 = rotate12(v128.xor(x7, x8));
+    x2 = i32x4.add(x2, x7);
+    x13 = rotate8(v128.xor(x13, x2));
+    x8 = i32x4.add(x8, x13);
+    x7 = rotate7(v128.xor(x7, x8));
+    x3 = i32x4.add(x3, x4);
+    x14 = rotate16(v128.xor(x14, x3));
+    x9 = i32x4.add(x9, x14);
+    x4 = rotate12(v128.xor(x4, x9));
+    x3 = i32x4.add(x3, x4);
+    x14 = rotate8(v128.xor(x14, x3));
+    x9 = i32x4.add(x9, x14);
+    x4 = rotate7(v128.xor(x4, x9));
+
+    if (source !== end) {
+      h0 += load<u32>(source);
+      h1 += load<u32>(source, 4);
+      h2 += load<u32>(source, 8);
+      h3 += <u64>load<u32>(source, 12) + 0x100000000;
+      const d0 = h0 * r0 + h1 * s3 + h2 * s2 + h3 * s1;
+      const d1 = h0 * r1 + h1 * r0 + h2 * s3 + h3 * s2 + (d0 >> 32);
+      const d2 = h0 * r2 + h1 * r1 + h2 * r0 + h3 * s3 + (d1 >> 32);
+      const d3 = h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + (d2 >> 32);
+      h0 = (d0 & 0xffffffff) + (d3 >> 34) * 5;
+      h1 = d1 & 0xffffffff;
+      h2 = d2 & 0xffffffff;
+      h3 = d3 & 0x3ffffffff;
+      source += 16;
     }
   }
+  x10 = v128.load(THIRD_ROW, 32);
+  x11 = v128.load(THIRD_ROW, 48);
+  wipe(THIRD_ROW, 64);
 
   store<u64>(mac, h0);
   store<u64>(mac, h1, 8);
@@ -194,10 +242,11 @@ function xorRow(data: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(data, v128.xor(v128.load(data, 192), i64x2.shuffle(ab23, cd23, 1, 3)), 192);
 }
 
-// Rotations by whole bytes: V8 of Node 20 makes one instruction of a swizzle by a constant, and more of a shuffle.
+// Rotations by whole bytes: with the places in memory a relaxed swizzle is one instruction in every V8. A constant, for a swizzle
+// or a shuffle, takes four more to put together in some.
 
 function rotate16(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+  return i8x16.relaxed_swizzle(x, v128.load(ROTATIONS));
 }
 
 function rotate12(x: v128): v128 {
@@ -205,7 +254,7 @@ function rotate12(x: v128): v128 {
 }
 
 function rotate8(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14));
+  return i8x16.relaxed_swizzle(x, v128.load(ROTATIONS, 16));
 }
 
 function rotate7(x: v128): v128 {

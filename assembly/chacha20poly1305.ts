@@ -12,15 +12,17 @@ const CONTEXT_BYTES = 36;
 
 /** Bytes that the first group encrypts, and where their keystream is in it. */
 const HEAD: u32 = 192;
-const HEAD_KEYSTREAM: usize = 64;
+const HEAD_KEYSTREAM: u32 = 64;
+/** Blocks that must be authenticated before the group behind the first one decrypts in place. */
+const LEAD: u32 = (HEAD + CHACHA20_GROUP) / 16 - CHACHA20_MAC_BLOCKS;
 
 /** Keystream of the first group and of the last one where it is not whole. Zero between calls. */
 const FIRST = memory.data(256, 16);
 const LAST = memory.data(256, 16);
 /** State of Poly1305. Zero between calls. */
 const MAC = memory.data(80, 16);
-/** A block of what is authenticated that does not stand in the packet like this; a computed tag. */
-const BLOCK = memory.data(16, 16);
+/** Up to two blocks of what is authenticated that do not stand in the packet like this; a computed tag. */
+const BLOCK = memory.data(32, 16);
 
 export function chacha20Poly1305Install(context: usize, key: usize): void {
   memory.copy(context, key, CONTEXT_BYTES);
@@ -63,17 +65,20 @@ export function chacha20Poly1305Open(
   length: u32,
 ): bool {
   start(context, iv, aad, aadLength);
-  // The authenticator must be ahead of the cipher, which decrypts whole groups in place: by the first group, so much
-  // that what is left of it, and then each next one, fits into the time of one group.
+  // The authenticator must be ahead of the cipher, which decrypts whole groups in place, by what it cannot take in meanwhile.
+  // The last group, unless whole, decrypts nothing yet, so making its keystream first gives that lead.
   const blocks = length >> 4;
-  let hashed = min(blocks, (HEAD + CHACHA20_GROUP) / 16 - CHACHA20_MAC_BLOCKS);
-  poly1305Blocks(MAC, data, hashed);
+  const rest = length > HEAD ? (length - HEAD) & (CHACHA20_GROUP - 1) : 0;
+  let hashed = min(blocks, rest > 0 ? CHACHA20_MAC_BLOCKS : LEAD);
+  if (rest > 0) {
+    chacha20Group(context, iv, (length + HEAD_KEYSTREAM - rest) >> 6, LAST, MAC, data, hashed);
+  } else {
+    poly1305Blocks(MAC, data, hashed);
+  }
   let counter: u32 = 4;
-  let done = HEAD;
-  for (; done < length; done += CHACHA20_GROUP) {
+  for (let done = HEAD; done + CHACHA20_GROUP <= length; done += CHACHA20_GROUP) {
     const more = min(blocks - hashed, CHACHA20_MAC_BLOCKS);
-    const whole = length - done >= CHACHA20_GROUP;
-    chacha20Group(context, iv, counter, whole ? data + done : LAST, MAC, data + (hashed << 4), more);
+    chacha20Group(context, iv, counter, data + done, MAC, data + (hashed << 4), more);
     hashed += more;
     counter += 4;
   }
@@ -81,11 +86,7 @@ export function chacha20Poly1305Open(
   const authentic = !v128.any_true(v128.xor(v128.load(BLOCK), v128.load(data + length)));
   if (authentic) {
     xorBytes(data, FIRST + HEAD_KEYSTREAM, min(length, HEAD));
-    // What the last group, unless whole, still has to decrypt.
-    if (length > HEAD) {
-      const rest = (length - HEAD) & (CHACHA20_GROUP - 1);
-      xorBytes(data + (length - rest), LAST, rest);
-    }
+    xorBytes(data + (length - rest), LAST, rest);
   } else {
     memory.fill(data, 0, length);
   }
@@ -99,24 +100,20 @@ export function chacha20Poly1305Open(
 function start(context: usize, iv: usize, aad: usize, aadLength: u32): void {
   chacha20Group(context, iv, 0, FIRST, MAC, aad, 0);
   poly1305Start(MAC, FIRST);
-  poly1305Blocks(MAC, aad, aadLength >> 4);
-  authenticatePart(aad, aadLength);
+  if (aadLength >= 16) poly1305Blocks(MAC, aad, aadLength >> 4);
+  const part = aadLength & 15;
+  if (part === 0) return;
+  v128.store(BLOCK, loadPart(aad + (aadLength - part), part));
+  poly1305Blocks(MAC, BLOCK, 1);
 }
 
 /** Takes in what is left of the ciphertext after `hashed` bytes, and the lengths; writes the tag. */
 function finish(aadLength: u32, data: usize, length: u32, hashed: u32, tag: usize): void {
   poly1305Blocks(MAC, data + hashed, (length - hashed) >> 4);
-  authenticatePart(data, length);
-  store<u64>(BLOCK, aadLength);
-  store<u64>(BLOCK, length, 8);
-  poly1305Blocks(MAC, BLOCK, 1);
-  poly1305Finish(MAC, tag);
-}
-
-/** The last block, if not whole, of `length` bytes, padded with zeros. */
-function authenticatePart(data: usize, length: u32): void {
   const part = length & 15;
-  if (part === 0) return;
   v128.store(BLOCK, loadPart(data + (length - part), part));
-  poly1305Blocks(MAC, BLOCK, 1);
+  v128.store(BLOCK, i64x2.replace_lane(i64x2.splat(aadLength), 1, length), 16);
+  if (part === 0) poly1305Blocks(MAC, BLOCK + 16, 1);
+  else poly1305Blocks(MAC, BLOCK, 2);
+  poly1305Finish(MAC, tag);
 }
