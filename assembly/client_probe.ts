@@ -15,9 +15,11 @@ import {
   PATH_MAX,
   PROBE_BITMAP,
   PROBE_BITMAP_MAX,
+  PROBE_BITMAP_USUAL,
   PROBE_HEARD,
   PROBE_ID,
   PROBE_TIME,
+  RELAY_FLAG_AGAIN,
   RELAY_FLAG_HAS_SECOND,
   RELAY_FLAG_QUIET,
   RELAY_FLAG_REPLAY,
@@ -48,14 +50,18 @@ import {
   sessionIndex,
   wrapForRelay,
 } from './client_state';
-import { replays, switchAnswered, switchAsks } from './client_switch';
+import { replays, switchAnswered, switchAsks, switchIsAgain } from './client_switch';
 import { count } from './counters';
+import { windowHighest } from './duplicate';
 import { ESP_HEAD } from './esp';
 import { IPV4_HEADER } from './ip';
-import { stateComplete, stateWrite } from './receive_state';
+import { stateComplete, stateHighest, stateWrite } from './receive_state';
 import { relayEpoch, relayFlags, relayHead, relayProtect, relayTail } from './relay';
-import { ringAcknowledge } from './ring';
+import { ringAcknowledge, ringAcknowledgeAbove } from './ring';
 import { TCP_HEADER } from './transport';
+
+/** The relay's last reply said that it lacks something: to tell what, the next one needs a probe with room for it. */
+let relayLacks: bool = false;
 
 /**
  * Makes a relay probe for the path: message OWN_MESSAGE. The relay sends `id` and the u64 `time` back (EVENT_PROBE_REPLY), but
@@ -75,7 +81,8 @@ export function clientProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32, qui
 
 /** Makes the quiet probe on the active path that asks the relay to send again what is lacking here. Returns as clientProbe. */
 export function clientSwitchProbe(timeLow: u32, timeHigh: u32): i32 {
-  return sendProbe(activePath, 0, timeLow, timeHigh, RELAY_FLAG_QUIET | RELAY_FLAG_SWITCH);
+  const again: u32 = switchIsAgain() ? RELAY_FLAG_AGAIN : 0;
+  return sendProbe(activePath, 0, timeLow, timeHigh, RELAY_FLAG_QUIET | RELAY_FLAG_SWITCH | again);
 }
 
 function sendProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32, asked: u32): i32 {
@@ -90,12 +97,15 @@ function sendProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32, asked: u32):
   if (isSecond) flags |= RELAY_FLAG_SECOND;
 
   const body = transmitSlot(OWN_SLOT);
-  let length: u32 = asks ? switchBody() : RELAY_PROBE_BODY;
+  const complete = relayComplete();
+  let length: u32 = RELAY_PROBE_BODY;
+  if (asks) length = switchBody();
+  else if (!isSecond && (relayLacks || windowHighest(relayWindow) !== complete)) length += PROBE_BITMAP_USUAL;
   store<u32>(body, bswap<u32>(id), PROBE_ID);
   store<u32>(body, bswap<u32>(timeHigh), PROBE_TIME);
   store<u32>(body, bswap<u32>(timeLow), PROBE_TIME + 4);
   store<u32>(body, 0, PROBE_HEARD);
-  stateWrite(body, length, relayWindow, CLIENT_WINDOW, relayComplete());
+  stateWrite(body, length, relayWindow, CLIENT_WINDOW, complete);
   if (isSecond) length += writeRules(body + RELAY_PROBE_BODY);
 
   const epoch = isActive ? pathEpoch : pathEpoch - 1;
@@ -120,7 +130,11 @@ export function probeAnswered(path: u32, h: usize, body: usize, length: u32): vo
   const flags = relayFlags(h);
   // The relay cannot have what was not sent.
   ringAcknowledge(ring, min(stateComplete(body), lastRelaySequence));
-  if ((flags & RELAY_FLAG_SWITCH) !== 0) switchAnswered(body, length, relayEpoch(h));
+  ringAcknowledgeAbove(ring, body, length);
+  relayLacks = stateHighest(body) !== stateComplete(body);
+  if ((flags & RELAY_FLAG_SWITCH) !== 0) {
+    switchAnswered(body, length, relayEpoch(h), (flags & RELAY_FLAG_AGAIN) !== 0);
+  }
   if ((flags & RELAY_FLAG_SECOND) !== 0) secondConfirmed(path);
   if ((flags & RELAY_FLAG_QUIET) !== 0) return;
   const id = bswap<u32>(load<u32>(body, PROBE_ID));

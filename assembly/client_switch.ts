@@ -7,9 +7,12 @@
  *   ACTIVATE_ALIVE: what was sent over the path of before is still arriving. Packets take the new path at once; the caller asks
  *     in the same way, but later, and what of it was lost is sent again.
  *
- * Each packet is sent again once in a switch, byte for byte the same. Otherwise packets just take the new path.
+ * What is lost while it is sent again, such as a part of a burst that a gateway has no room for, is asked about once more
+ * (clientSwitchAgain); nothing waits for that. What is sent again is byte for byte the same. Otherwise packets just take the new
+ * path.
  */
 import {
+  ACTIVATE_ALIVE,
   ACTIVATE_FAILED,
   ACTIVATE_PLAIN,
   ADDRESS_PATH,
@@ -43,6 +46,7 @@ import {
   wrapForRelay,
 } from './client_state';
 import { count } from './counters';
+import { stateHighest } from './receive_state';
 import { epochIsNewer } from './relay';
 import {
   ringBegin,
@@ -61,6 +65,8 @@ import {
 let kind: u32 = ACTIVATE_PLAIN;
 /** The last number that was sent over the path of before. */
 let until: u64 = 0;
+/** It is asked once more. */
+let isAgain: bool = false;
 /** The new path was the second one: what took both paths has gone over it already. */
 let wasSecond: bool = false;
 
@@ -96,6 +102,19 @@ export function clientSwitchState(): u32 {
   return switchState;
 }
 
+/** Once what was to be sent again has arrived or is lost: asks once more, from the next clientSwitchProbe on. */
+export function clientSwitchAgain(): void {
+  if (switchState !== SWITCH_NONE || activePath < 0 || !replays()) return;
+  kind = ACTIVATE_ALIVE;
+  isAgain = true;
+  setSwitchState(SWITCH_WAITING);
+}
+
+/** Whether the relay is asked once more. */
+export function switchIsAgain(): bool {
+  return isAgain;
+}
+
 /** Whether packets wait until what was lost has been sent again. */
 export function switchHolds(): bool {
   return switchState !== SWITCH_NONE && kind === ACTIVATE_FAILED;
@@ -111,25 +130,33 @@ export function switchFreesChosen(): bool {
   return wasSecond;
 }
 
-/** The relay's answer, of the epoch `epoch`, in the probe's body of `length` bytes at `body`. */
-export function switchAnswered(body: usize, length: u32, epoch: u32): void {
-  if (switchState !== SWITCH_WAITING || epoch !== pathEpoch) return;
-  begin(body, length);
+/** The relay's answer, of the epoch `epoch`, in the probe's body of `length` bytes at `body`; to the question asked `again`. */
+export function switchAnswered(body: usize, length: u32, epoch: u32, again: bool): void {
+  if (switchState !== SWITCH_WAITING || epoch !== pathEpoch || again !== isAgain) return;
+  if (isAgain) {
+    // What is below the highest that has arrived over the same path is not on its way any more.
+    begin(body, length, max(until, min(stateHighest(body), lastRelaySequence)), false);
+    return;
+  }
+  begin(body, length, until, wasSecond);
   addEvent(EVENT_SWITCHED, activePath, 0, epoch, 0, 0);
 }
 
-/** Waits no longer for the relay's answer: sends again all that is not known to have arrived. */
+/** Waits no longer for the relay's answer: sends again all that is not known to have arrived, unless that was done before. */
 export function clientSwitchGiveUp(): void {
-  if (switchState === SWITCH_WAITING) begin(0, 0);
+  if (switchState !== SWITCH_WAITING) return;
+  if (isAgain) endSwitch();
+  else begin(0, 0, until, wasSecond);
 }
 
-function begin(body: usize, length: u32): void {
-  ringBegin(ring, body, length, until, wasSecond);
+function begin(body: usize, length: u32, last: u64, skipsSecond: bool): void {
+  ringBegin(ring, body, length, last, skipsSecond);
   setSwitchState(SWITCH_RESENDING);
 }
 
 function endSwitch(): void {
   ringEnd(ring);
+  isAgain = false;
   setSwitchState(SWITCH_NONE);
 }
 

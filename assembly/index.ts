@@ -19,6 +19,7 @@ export {
   clientActivate,
   clientReplay,
   clientResend,
+  clientSwitchAgain,
   clientSwitchGiveUp,
   clientSwitchState,
 } from './client_switch';

@@ -31,6 +31,16 @@ export function stateComplete(body: usize): u64 {
   return bswap<u64>(load<u64>(body, PROBE_COMPLETE));
 }
 
+/** The number that the bitmap begins with, in the probe's body at `body`. */
+export function stateFirst(body: usize): u64 {
+  return bswap<u64>(load<u64>(body, PROBE_FROM));
+}
+
+/** The highest number received, in the probe's body at `body`. */
+export function stateHighest(body: usize): u64 {
+  return bswap<u64>(load<u64>(body, PROBE_HIGHEST));
+}
+
 /** Whether the state in the probe's body of `length` bytes, at least RELAY_PROBE_BODY, says that `sequence` was received. */
 export function stateHas(body: usize, length: u32, sequence: u64): bool {
   if (sequence <= stateComplete(body)) return true;

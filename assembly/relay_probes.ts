@@ -11,7 +11,9 @@ import {
   NAME_SIZE,
   PROBE_BITMAP,
   PROBE_BITMAP_MAX,
+  PROBE_BITMAP_USUAL,
   PROBE_HEARD,
+  RELAY_FLAG_AGAIN,
   RELAY_FLAG_HAS_SECOND,
   RELAY_FLAG_QUIET,
   RELAY_FLAG_REPLAY,
@@ -35,10 +37,12 @@ import {
   setMessage,
 } from './batch';
 import { count } from './counters';
+import { windowHighest } from './duplicate';
 import { stateComplete, stateWrite } from './receive_state';
 import { relayEpoch, relayFlags, relayHead, relayProtect, relaySequence, relayTail } from './relay';
 import {
   ringAcknowledge,
+  ringAcknowledgeAbove,
   ringIsResending,
   ringNext,
   ringPacket,
@@ -106,20 +110,18 @@ export function answerProbe(session: usize, i: u32, h: usize, body: usize, lengt
   const isCurrent =
     load<u64>(receiveName(i)) === sessionPath(session) && relayEpoch(h) === sessionEpoch(session);
   let echoed = flags & RELAY_FLAG_QUIET;
-  learn(session, i, h, body);
+  learn(session, i, h, body, length);
   if (isCurrent && (flags & RELAY_FLAG_SWITCH) !== 0) {
-    echoed |= RELAY_FLAG_SWITCH;
-    if (sessionAnswers(session)) sessionResend(session, body, length);
+    echoed |= resend(session, flags, body, length);
   }
   if (!isCurrent && (flags & RELAY_FLAG_SECOND) !== 0 && learnSecond(session, i, h, body, length)) {
     echoed |= RELAY_FLAG_SECOND;
   }
 
-  // The bitmap is of use only to who sends again.
-  const isSwitch = (echoed & RELAY_FLAG_SWITCH) !== 0;
-  const size = isSwitch ? min<u32>(length, PROBE_BITMAP + PROBE_BITMAP_MAX) : RELAY_PROBE_BODY;
+  const complete = sessionComplete(session);
+  const size = replyBody(echoed, length, windowHighest(sessionWindow(session)) !== complete);
   store<u32>(body, bswap<u32>(sessionHeardAgo(session)), PROBE_HEARD);
-  stateWrite(body, size, sessionWindow(session), DUPLICATE_WINDOW, sessionComplete(session));
+  stateWrite(body, size, sessionWindow(session), DUPLICATE_WINDOW, complete);
   const answer = protect(session, body, size, RELAY_PROBE_REPLY | (echoed << 8));
   const reply = next(RESULT_REPLIES);
   setMessage(TX_MMSG, reply, reply, answer, protectedLength(session, size), receiveName(i));
@@ -127,15 +129,33 @@ export function answerProbe(session: usize, i: u32, h: usize, body: usize, lengt
   return 0;
 }
 
+/** Sends again what a client lacks that asks for it; the flags that say so. */
+function resend(session: usize, flags: u32, body: usize, length: u32): u32 {
+  const isAgain = (flags & RELAY_FLAG_AGAIN) !== 0;
+  // What it lacks may be what is being sent: it asks once more.
+  if (isAgain && ringIsResending(sessionRing(session))) return 0;
+  if (sessionAnswers(session, isAgain)) sessionResend(session, body, length, isAgain);
+  return flags & (RELAY_FLAG_SWITCH | RELAY_FLAG_AGAIN);
+}
+
+/** Bytes of the reply's body to a probe of `length`. `isMissing`: anything that was sent here. */
+function replyBody(echoed: u32, length: u32, isMissing: bool): u32 {
+  if ((echoed & RELAY_FLAG_SWITCH) !== 0) return min<u32>(length, PROBE_BITMAP + PROBE_BITMAP_MAX);
+  if (!isMissing) return RELAY_PROBE_BODY;
+  return min<u32>(length, PROBE_BITMAP + PROBE_BITMAP_USUAL);
+}
+
 /** What any probe tells. */
-function learn(session: usize, i: u32, h: usize, body: usize): void {
+function learn(session: usize, i: u32, h: usize, body: usize, length: u32): void {
   const flags = relayFlags(h);
   const path = load<u64>(receiveName(i));
   const replays =
     (flags & RELAY_FLAG_REPLAY) !== 0 && ringsUsed() && sessionMode(session) !== RELAY_MODE_IPIP;
   sessionSetReplays(session, replays);
   // The client cannot have what was not sent.
-  ringAcknowledge(sessionRing(session), min(stateComplete(body), sessionSent(session)));
+  const ring = sessionRing(session);
+  ringAcknowledge(ring, min(stateComplete(body), sessionSent(session)));
+  if ((flags & RELAY_FLAG_SECOND) === 0) ringAcknowledgeAbove(ring, body, length);
   if (path !== sessionPath(session)) {
     if ((flags & RELAY_FLAG_SECOND) === 0) sessionSetStandby(session, path);
   } else if (relayEpoch(h) === sessionEpoch(session) && (flags & RELAY_FLAG_HAS_SECOND) === 0) {

@@ -1,6 +1,7 @@
 /**
  * Rings of relay packets that were sent lately, whole and as sent, for the case that the path they took has failed. A ring
- * is a list of blocks out of one pool, so one without packets costs nothing. It forgets what the other end has acknowledged,
+ * is a list of blocks out of one pool, so one without packets costs nothing. It forgets what the other end has acknowledged (a
+ * block at a time, where something before it is missing),
  * and, oldest first, what is beyond its bounds: bytes, age, and the span of sequence numbers that the other end's duplicate
  * filter can tell apart. When the pool is used up the oldest block of all rings makes room.
  *
@@ -11,6 +12,7 @@
 import {
   COUNTER_REPLAY_OVERFLOWS,
   DROP_TX_HELD,
+  PROBE_BITMAP,
   REPLAY_BLOCK,
   REPLAY_BLOCKS,
   REPLAY_POOL,
@@ -18,7 +20,7 @@ import {
 import { copyBlocks } from './bytes';
 import { now } from './clock';
 import { add } from './counters';
-import { stateHas } from './receive_state';
+import { stateComplete, stateFirst, stateHas, stateHighest } from './receive_state';
 
 // --- Ring record: RING_SIZE bytes, all zero: empty ---------------------------------------------------------------
 
@@ -200,22 +202,39 @@ function expire(ring: usize, sequence: u64): void {
 /** Forgets the oldest block although it may still be wanted. */
 function dropFirst(ring: usize): void {
   const block: usize = load<u32>(ring, FIRST);
-  const acknowledged = load<u64>(ring, ACKNOWLEDGED) >= load<u64>(block, LAST_SEQUENCE);
   const isOld = now - load<u32>(block, NEWEST) > ageLimit;
-  if (!acknowledged && !isOld) add(COUNTER_REPLAY_OVERFLOWS, load<u32>(block, PACKETS));
+  if (!isOld) add(COUNTER_REPLAY_OVERFLOWS, missingIn(ring, block));
   removeFirst(ring);
 }
 
+/** How many packets of the block the other end is not known to have. */
+function missingIn(ring: usize, block: usize): u32 {
+  const acknowledged = load<u64>(ring, ACKNOWLEDGED);
+  if (acknowledged >= load<u64>(block, LAST_SEQUENCE)) return 0;
+  let missing: u32 = 0;
+  const end = block + load<u32>(block, USED);
+  for (let entry = block + BLOCK_HEADER; entry < end; entry += entrySize(entry)) {
+    const isReceived = (load<u16>(entry, ENTRY_FLAGS) & ENTRY_RECEIVED) !== 0;
+    if (!isReceived && load<u64>(entry, ENTRY_SEQUENCE) > acknowledged) missing++;
+  }
+  return missing;
+}
+
 function removeFirst(ring: usize): void {
-  const block: usize = load<u32>(ring, FIRST);
+  remove(ring, 0, load<u32>(ring, FIRST));
+}
+
+/** Removes a block of the ring, whose neighbour in it is `before`; zero: it is the first. */
+function remove(ring: usize, before: usize, block: usize): void {
   const next = load<u32>(block, NEXT);
   if (load<u32>(ring, HELD) !== 0) forgetHeld(ring, block);
   if (load<u32>(ring, CURSOR_BLOCK) === <u32>block) {
     store<u32>(ring, next === 0 ? 0 : next + BLOCK_HEADER, CURSOR);
     store<u32>(ring, next, CURSOR_BLOCK);
   }
-  store<u32>(ring, next, FIRST);
-  if (next === 0) store<u32>(ring, 0, LAST);
+  if (before === 0) store<u32>(ring, next, FIRST);
+  else store<u32>(before, next, NEXT);
+  if (next === 0) store<u32>(ring, <u32>before, LAST);
   store<u32>(ring, load<u32>(ring, BLOCKS) - 1, BLOCKS);
   returnBlock(block);
 }
@@ -239,6 +258,37 @@ export function ringAcknowledge(ring: usize, complete: u64): void {
     const block: usize = load<u32>(ring, FIRST);
     if (block === 0 || load<u64>(block, LAST_SEQUENCE) > complete) return;
     removeFirst(ring);
+  }
+}
+
+/**
+ * Forgets what the receive state in the probe's body of `length` bytes at `body` says to have arrived above a number that is
+ * missing, as far as that makes whole blocks free.
+ */
+export function ringAcknowledgeAbove(ring: usize, body: usize, length: u32): void {
+  const first = stateFirst(body);
+  const highest = stateHighest(body);
+  if (length === <u32>PROBE_BITMAP || highest <= stateComplete(body)) return;
+  let before: usize = 0;
+  for (let block: usize = load<u32>(ring, FIRST); block !== 0; ) {
+    const next: usize = load<u32>(block, NEXT);
+    if (load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) > highest) return;
+    const isAbout = load<u64>(block, LAST_SEQUENCE) >= first;
+    if (isAbout) markReceived(block, body, length);
+    if (isAbout && missingIn(ring, block) === 0) remove(ring, before, block);
+    else before = block;
+    block = next;
+  }
+}
+
+/** Marks the packets of a block that have arrived. */
+function markReceived(block: usize, body: usize, length: u32): void {
+  const end = block + load<u32>(block, USED);
+  for (let entry = block + BLOCK_HEADER; entry < end; entry += entrySize(entry)) {
+    const flags: u32 = load<u16>(entry, ENTRY_FLAGS);
+    if ((flags & ENTRY_HELD) === 0 && stateHas(body, length, load<u64>(entry, ENTRY_SEQUENCE))) {
+      store<u16>(entry, <u16>(flags | ENTRY_RECEIVED), ENTRY_FLAGS);
+    }
   }
 }
 

@@ -28,6 +28,7 @@ import { now } from './clock';
 import { windowComplete, windowHighest, windowPreload, windowReset } from './duplicate';
 import { flowMatches } from './flows';
 import { poolContains, poolEntry } from './pool';
+import { stateHighest } from './receive_state';
 import { RING_SIZE, ringBegin, ringClear } from './ring';
 
 // A session record, two cache lines. All zero: no session. What clear mode needs of one that receives is in the first.
@@ -49,9 +50,10 @@ const RECEIVED: usize = 32;
 const RECEIVE_KEY: usize = 40;
 const SEND_KEY: usize = RECEIVE_KEY + RELAY_SEALED_KEY;
 /** u64 sequence number of the last packet sent before the epoch was raised; u32, one more than the epoch for which the
- * client has been sent what it lacks, or zero; u32, whether that epoch's path was the second one before. */
+ * client has been sent what it lacks (and ANSWERED_AGAIN), or zero; u32, whether that epoch's path was the second one before. */
 const SENT_BEFORE: usize = 112;
 const ANSWERED: usize = 120;
+const ANSWERED_AGAIN: u32 = 0x20000;
 const WAS_SECOND: usize = 124;
 /** u64, other paths as in PATH, or zero: the second one, and the one last heard besides. */
 const SECOND: usize = 128;
@@ -228,11 +230,15 @@ export function sessionSent(session: usize): u64 {
   return load<u64>(session, SENT);
 }
 
-/** Whether the client has not yet been sent what it lacked when it took the present path; from now on it has. */
-export function sessionAnswers(session: usize): bool {
-  const answered = sessionEpoch(session) + 1;
-  if (load<u32>(session, ANSWERED) === answered) return false;
-  store<u32>(session, answered, ANSWERED);
+/**
+ * Whether the client has not yet been sent what it lacked when it took the present path, or `isAgain`: what it lacked after
+ * that; from now on it has.
+ */
+export function sessionAnswers(session: usize, isAgain: bool): bool {
+  const first = sessionEpoch(session) + 1;
+  const answered = load<u32>(session, ANSWERED);
+  if (answered === (first | ANSWERED_AGAIN) || (answered === first && !isAgain)) return false;
+  store<u32>(session, isAgain ? first | ANSWERED_AGAIN : first, ANSWERED);
   return true;
 }
 
@@ -240,10 +246,13 @@ export function sessionAnswers(session: usize): bool {
 let firstResending: usize = 0;
 let lastResending: usize = 0;
 
-/** Begins to send again what the probe's body of `length` bytes at `body` lacks. */
-export function sessionResend(session: usize, body: usize, length: u32): void {
-  const wasSecond = load<u32>(session, WAS_SECOND) !== 0;
-  ringBegin(session + RING, body, length, load<u64>(session, SENT_BEFORE), wasSecond);
+/** Begins to send again what the probe's body of `length` bytes at `body` lacks; `isAgain` as for sessionAnswers. */
+export function sessionResend(session: usize, body: usize, length: u32, isAgain: bool): void {
+  const before = load<u64>(session, SENT_BEFORE);
+  // What is below the highest that has arrived over the same path is not on its way any more.
+  const until = isAgain ? max(before, min(stateHighest(body), sessionSent(session))) : before;
+  const skipsSecond = !isAgain && load<u32>(session, WAS_SECOND) !== 0;
+  ringBegin(session + RING, body, length, until, skipsSecond);
   if (load<u32>(session, RESENDING) !== 0) return;
   store<u32>(session, 1, RESENDING);
   store<u32>(session, 0, NEXT_RESENDING);

@@ -10,6 +10,8 @@ const REPEAT_MS = 20;
 const GIVE_UP_MS = 1000;
 /** What is on its way over a path that still works has arrived after this, and two round trips. */
 const GRACE_MS = 150;
+/** When what was sent again has arrived, after a round trip more: pacing, and the relay's own end. */
+const AGAIN_MS = 50;
 /** A round trip that is not known. */
 const DEFAULT_ROUND_TRIP_MS = 50;
 
@@ -23,7 +25,10 @@ export interface SwitchoverEvents {
 export class Switchover {
   readonly #core: PacketCore;
   readonly #events: SwitchoverEvents;
-  #isActive = false;
+  /** 0: no switch is under way; 2: what was lost while it was sent again is sent once more. */
+  #round: 0 | 1 | 2 = 0;
+  /** When the second round begins, once the first has ended. */
+  #againAt: number | undefined;
   #epoch = 0;
   #began = 0;
   #roundTripMs = 0;
@@ -41,8 +46,9 @@ export class Switchover {
    * known.
    */
   begin(epoch: number, kind: ActivationKind, before: number | undefined, after: number | undefined): void {
-    this.#isActive = this.#core.exports.clientSwitchState() === SWITCH_WAITING;
-    if (!this.#isActive) return;
+    this.#round = this.#core.exports.clientSwitchState() === SWITCH_WAITING ? 1 : 0;
+    if (this.#round === 0) return;
+    this.#againAt = undefined;
     const now = monotonicMs();
     this.#epoch = epoch;
     this.#began = now;
@@ -59,22 +65,36 @@ export class Switchover {
     this.#events.done(this.#epoch, monotonicMs() - this.#began, true);
   }
 
-  /** Asks, or waits no longer, if it is time. */
+  /** Asks, once more after a while, or waits no longer, if it is time. */
   advance(): void {
-    if (!this.#isActive) return;
+    if (this.#round === 0) return;
+    const { exports } = this.#core;
     const now = monotonicMs();
+    if (exports.clientSwitchState() === SWITCH_NONE) this.#goOn(now);
     this.#ask(now);
-    const state = this.#core.exports.clientSwitchState();
-    this.#isActive = state !== SWITCH_NONE;
-    if (state !== SWITCH_WAITING || now < this.#deadline) return;
-    this.#core.exports.clientSwitchGiveUp();
+    if (exports.clientSwitchState() !== SWITCH_WAITING || now < this.#deadline) return;
+    exports.clientSwitchGiveUp();
     this.#hasMore = true;
-    this.#events.done(this.#epoch, now - this.#began, false);
+    if (this.#round === 1) this.#events.done(this.#epoch, now - this.#began, false);
+  }
+
+  /** A round has ended. */
+  #goOn(now: number): void {
+    if (this.#round === 2) {
+      this.#round = 0;
+      return;
+    }
+    this.#againAt ??= now + this.#roundTripMs + AGAIN_MS;
+    if (now < this.#againAt) return;
+    this.#round = 2;
+    this.#core.exports.clientSwitchAgain();
+    this.#nextProbe = now;
+    this.#deadline = now + GIVE_UP_MS;
   }
 
   /** Whether there is something to send again, before the device is read. */
   get isResending(): boolean {
-    return this.#isActive && this.#core.exports.clientSwitchState() === SWITCH_RESENDING;
+    return this.#round !== 0 && this.#core.exports.clientSwitchState() === SWITCH_RESENDING;
   }
 
   /** The number of messages to be sent next. */
@@ -86,9 +106,11 @@ export class Switchover {
 
   /** How long nothing is to be done. */
   get waitMs(): number {
-    if (!this.#isActive) return Number.POSITIVE_INFINITY;
-    if (this.#core.exports.clientSwitchState() === SWITCH_RESENDING) return this.#hasMore ? 0 : 1;
-    return Math.max(0, Math.ceil(Math.min(this.#nextProbe, this.#deadline) - monotonicMs()));
+    if (this.#round === 0) return Number.POSITIVE_INFINITY;
+    const state = this.#core.exports.clientSwitchState();
+    if (state === SWITCH_RESENDING) return this.#hasMore ? 0 : 1;
+    const next = state === SWITCH_NONE ? (this.#againAt ?? 0) : Math.min(this.#nextProbe, this.#deadline);
+    return Math.max(0, Math.ceil(next - monotonicMs()));
   }
 
   #ask(now: number): void {

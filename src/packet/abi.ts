@@ -254,6 +254,8 @@ export const PROBE_BITMAP = 40;
 export const RELAY_PROBE_BODY = PROBE_BITMAP;
 /** The longest bitmap that is sent. */
 export const PROBE_BITMAP_MAX = 1024;
+/** Bytes of the bitmap of other probes and replies while anything is missing: of more packets than are sent between two. */
+export const PROBE_BITMAP_USUAL = 128;
 /** Of a probe and its reply: send again what the sender of the probe lacks; the reply says what the relay lacks. */
 export const RELAY_FLAG_SWITCH = 1;
 /** Of a probe: this is the second path. */
@@ -264,6 +266,9 @@ export const RELAY_FLAG_HAS_SECOND = 4;
 export const RELAY_FLAG_REPLAY = 8;
 /** Of a probe and its reply: nobody waits for the reply. */
 export const RELAY_FLAG_QUIET = 16;
+
+/** Of a probe with RELAY_FLAG_SWITCH and its reply: once more, about what was lost while it was sent again, or behind that. */
+export const RELAY_FLAG_AGAIN = 32;
 
 /** A flow rule: u8 protocol, u8 differentiated services code point, u16 port of either end; 0, 0xff, 0: any. */
 export const RULE_SIZE = 4;

@@ -50,6 +50,7 @@ export interface CoreExports {
   clientSwitchProbe(timeLow: number, timeHigh: number): number;
   clientSwitchState(): number;
   clientSwitchGiveUp(): void;
+  clientSwitchAgain(): void;
   clientResend(): number;
   clientReplay(bytes: number, ageMs: number, window: number): void;
   clientRules(count: number): number;

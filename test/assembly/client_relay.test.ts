@@ -9,6 +9,7 @@ import {
   EVENT_PROBE_REPLY,
   OK,
   OWN_MESSAGE,
+  PROBE_BITMAP_USUAL,
   RELAY_DATA,
   RELAY_DRAIN,
   RELAY_PROBE,
@@ -341,7 +342,8 @@ test('a probe says what the relay needs; off the active path it carries an older
     assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678, false), OK);
     return relay.parse(on.open(client.message(OWN_MESSAGE)), on.virtual);
   };
-  const body = (id: number) => probeBody({ id, time: 0x1234_5678_9abc_def0n, highest: 77n, from: 78n });
+  const missing = { from: 1n, received: [77n], highest: 77n, bitmap: PROBE_BITMAP_USUAL };
+  const body = (id: number) => probeBody({ id, time: 0x1234_5678_9abc_def0n, ...missing });
 
   const first = probe(gateway, 200);
   assert.equal([first.type, first.epoch, first.sequence], [RELAY_PROBE, 9, 1n]);

@@ -144,6 +144,69 @@ test('a new session knows nothing of what was kept for the one before', () => {
   assert.equal(world.arrivedUp, [3]);
 });
 
+/** Asks once more, as is done when what was sent again has arrived or is lost. */
+function askAgain(world: SessionWorld, path: number): void {
+  world.client.core.exports.clientSwitchAgain();
+  assert.is(world.switchState, SWITCH_WAITING);
+  finishSwitch(world, path);
+}
+
+test('what is lost while it is sent again, and behind that, is sent once more', () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const world = new SessionWorld({ seed, mode: seed % 3 === 0 ? 'sealed' : 'clear' });
+    const { random } = world;
+    const lost = randomInteger(random, 1, 60);
+    world.sendUp(0, undefined, ...range(0, lost));
+    world.sendDown(...range(0, lost));
+    world.lose(0);
+    world.activate(1, 2, 'failed');
+    world.sendUp(1, undefined, ...range(lost, 20));
+    world.askForSwitch(1);
+    world.askForSwitch(1);
+    world.deliverAll();
+    world.resendAll(1);
+    world.sendDown(...range(lost, 20));
+    // Something arrives behind what is lost.
+    const last = [true, false].map(up => world.flights.findLast(flight => flight.up === up));
+    world.flights = world.flights.filter(flight => last.includes(flight) || random() < 0.7);
+    world.deliverAll();
+    const replayed = () => [world.client, world.server].map(({ core }) => core.counters().replayed);
+    assert.equal(replayed(), [lost, lost], `seed ${seed}`);
+    const missing = [world.arrivedUp, world.arrivedDown].map(arrived => lost + 20 - arrived.length);
+    askAgain(world, 1);
+    assert.equal(sorted(world.arrivedUp), range(0, lost + 20), `up, seed ${seed}`);
+    assert.equal(sorted(world.arrivedDown), range(0, lost + 20), `down, seed ${seed}`);
+    assert.equal(
+      replayed(),
+      missing.map(count => lost + count),
+    );
+    const [client, server] = [world.client.core.counters(), world.server.core.counters()];
+    assert.equal([client['relay-duplicate'], server['relay-duplicate']], [0, 0]);
+  }
+});
+
+test('asked once more, nothing waits, and without an answer nothing is sent again', () => {
+  const world = new SessionWorld({ seed: 7 });
+  world.sendUp(0, undefined, 1, 2);
+  world.lose(0);
+  world.activate(1, 2, 'failed');
+  world.client.core.exports.clientSwitchAgain();
+  world.sendUp(1, undefined, 3);
+  assert.is(world.flights.length, 0, 'there is no second time before the first');
+  finishSwitch(world, 1);
+  world.client.core.exports.clientSwitchAgain();
+  world.sendUp(1, undefined, 4);
+  world.deliverAll();
+  assert.equal(world.arrivedUp, [1, 2, 3, 4]);
+  world.client.core.exports.clientSwitchGiveUp();
+  assert.is(world.switchState, SWITCH_NONE);
+  assert.is(world.client.core.counters().replayed, 2);
+  // A late answer is none.
+  world.askForSwitch(1);
+  world.deliverAll();
+  assert.is(world.switchState, SWITCH_NONE);
+});
+
 /** Whatever the lines do before and during a switch, when the one after it does nothing of the kind. */
 function anySwitch(seed: number): void {
   const world = new SessionWorld({ seed, mode: seed % 4 === 0 ? 'sealed' : 'clear' });

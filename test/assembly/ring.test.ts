@@ -86,6 +86,34 @@ test('acknowledged packets take no room', () => {
   for (const { core } of [world.client, world.server]) assert.is(core.counters()['replay-overflows'], 0);
 });
 
+test('nor do those that are acknowledged above one that is missing; that one can still be sent again', () => {
+  const world = new SessionWorld({ seed: 5, bytes: 5 * REPLAY_BLOCK });
+  for (let at = 0; at < 5000; at += 50) {
+    world.sendUp(0, undefined, ...range(at, 50));
+    world.sendDown(...range(at, 50));
+    if (at === 100) world.flights = world.flights.filter((_, i) => i % 50 !== 7);
+    if (random(world) < 0.3) world.flights.reverse();
+    world.deliverAll();
+    // What the client tells is as new as its probe; the relay's reply to it tells the rest.
+    world.probe(0);
+    world.deliverAll();
+  }
+  for (const { core } of [world.client, world.server]) assert.is(core.counters()['replay-overflows'], 0);
+  assert.is(world.arrivedUp.length, 4999);
+  world.activate(1, 2, 'failed');
+  while (world.switchState === SWITCH_WAITING) {
+    world.askForSwitch(1);
+    world.deliverAll();
+  }
+  world.resendAll(1);
+  world.deliverAll();
+  assert.equal([world.arrivedUp.at(-1), world.arrivedDown.at(-1)], [107, 107]);
+  assert.equal([world.arrivedUp.length, world.arrivedDown.length], [5000, 5000]);
+  for (const { core } of [world.client, world.server]) assert.is(core.counters().replayed, 1);
+});
+
+const random = (world: SessionWorld) => world.random();
+
 test('a pool that many sessions share is never more than used up; idle sessions cost nothing of it', () => {
   const server = new RelayServer();
   const blocks = 20;
