@@ -20,7 +20,7 @@ export interface BenchFlags {
 
 export abstract class BenchCommand extends VpnrCommand {
   static override baseFlags = {
-    quick: Flags.boolean({ description: 'a rough result in a few seconds: fewer and shorter rounds' }),
+    quick: Flags.boolean({ description: 'a rough result sooner: fewer and shorter rounds' }),
     report: Flags.string({
       helpValue: 'FILE.html',
       description: 'also write one self-contained page with plots',

@@ -123,7 +123,7 @@ export interface ClientDataPlane {
   /**
    * Sends device packets over this path from now on, under this path epoch (u16). Undefined: drop them. The relay is told at
    * once. If something is kept and the epoch is newer than the one before, nothing of it is lost (see ActivationKind), and each
-   * packet is sent again at most once; otherwise packets just take the new path. If it was the second path, there is no second
+   * packet is sent again once, or twice if that was lost as well; otherwise packets just take the new path. If it was the second path, there is no second
    * path afterwards.
    */
   activate(path: number | undefined, epoch: number, kind?: ActivationKind): void;

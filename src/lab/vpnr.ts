@@ -23,14 +23,12 @@ type EventOf<Name extends ConnectionEvent['event']> = Extract<ConnectionEvent, {
 export class Connection {
   readonly process: LabProcess;
   readonly #host: Host;
-  readonly #program: Program;
   readonly #name: string;
   #taken = 0;
 
   /** `name` stands in the configuration file. */
   constructor(host: Host, program: Program, configuration: string, name: string) {
     this.#host = host;
-    this.#program = program;
     this.#name = name;
     this.process = host.spawn([...program, 'connect', '-c', configuration, '--json'], { name: 'connect' });
   }
@@ -69,9 +67,9 @@ export class Connection {
 
   /** What `vpnr status --json` says. */
   async status(): Promise<ConnectionStatus> {
-    return JSON.parse(
-      await this.#host.run([...this.#program, 'status', this.#name, '--json']),
-    ) as ConnectionStatus;
+    const status = await this.#host.ask<ConnectionStatus>(this.#name, { command: 'status' });
+    if (status === undefined) throw new VpnrError('LAB_FAILED', `${this.#name} has no status`);
+    return status;
   }
 
   /** Ends it with a signal and returns how it ended. */

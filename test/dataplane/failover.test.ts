@@ -5,7 +5,7 @@ import { namespacesPossible } from '../support/namespace.js';
 import { settled, until } from '../support/planes.js';
 import { REPLAY, STANDBY, startTwoPaths, type TwoPaths } from '../support/two_paths.js';
 
-const CASES = 7;
+const CASES = 8;
 const PINGS = 400;
 
 async function withPaths(
@@ -95,6 +95,29 @@ if (namespacesPossible()) {
       assert.ok((relay.counters()['relay-duplicate'] ?? 0) >= 100);
       assert.ok((client.plane.counters()['relay-duplicate'] ?? 0) >= 100);
     }));
+
+  test('only the flows that are chosen take two paths, there and back, and lose nothing when one fails', async () => {
+    const [ICMP, TCP] = [1, 6];
+    await withPaths([{ ...STANDBY, duplicate: [{ protocol: TCP }] }], async ({ client, relay, ping }) => {
+      client.plane.setSecondPath(1);
+      await until(() => (client.plane.counters()['probe-replies'] ?? 0) >= 2);
+      const { sent, received } = outcome(await ping(20));
+      assert.is(received, sent);
+      assert.equal([client.plane.counters()['second-packets'], relay.counters()['second-packets']], [0, 0]);
+    });
+    const chosen = [{ port: 22 }, { protocol: ICMP }];
+    await withPaths([{ ...STANDBY, duplicate: chosen }], async ({ client, relay, ping, sent, cut }) => {
+      client.plane.setSecondPath(1);
+      await until(() => (client.plane.counters()['probe-replies'] ?? 0) >= 2);
+      const pinging = ping(PINGS);
+      await sent(100);
+      cut(0);
+      const { sent: total, received, doubled } = outcome(await pinging);
+      assert.equal([received, doubled], [total, 0]);
+      for (const { 'second-packets': copies } of [client.plane.counters(), relay.counters()])
+        assert.ok((copies ?? 0) >= PINGS, `${copies} copies`);
+    });
+  });
 
   test('replies say what the relay hears, and the relay that hears nothing says so', () =>
     withPaths([REPLAY], async ({ client, ping }) => {
