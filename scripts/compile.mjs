@@ -80,6 +80,14 @@ export function sourceState() {
   return { commit, modified: git('status', '--porcelain').stdout !== '' };
 }
 
+/** The time of what is built: SOURCE_DATE_EPOCH, or the commit's, or npm's own constant for files in packages. */
+export function sourceDate() {
+  const { SOURCE_DATE_EPOCH } = process.env;
+  const commit = spawnSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' });
+  const seconds = SOURCE_DATE_EPOCH || (sourceState().commit !== null && commit.stdout.trim()) || 499162500;
+  return new Date(Number(seconds) * 1000);
+}
+
 /** Writes what `vpnr --version` tells of the build, unless it stands there. */
 function writeBuildFile(folder) {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -1,6 +1,5 @@
 // The program's JavaScript as single files: the command, and what its threads run.
 import { join } from 'node:path';
-import { Config } from '@oclif/core';
 import { build } from 'esbuild';
 import { filesBelow, root } from '../compile.mjs';
 
@@ -26,15 +25,6 @@ const OPTIONS = {
   logOverride: { 'empty-import-meta': 'silent' },
   alias: { koffi: join(root, 'scripts', 'portable', 'koffi.mjs') },
 };
-
-/** What oclif knows of the built commands; their order is that of their names. */
-export async function commandManifest() {
-  const config = await Config.load({ root, ignoreManifest: true });
-  const { manifest, pjson } = config.plugins.get(config.name);
-  const ids = Object.keys(manifest.commands).sort();
-  const commands = Object.fromEntries(ids.map(id => [id, manifest.commands[id]]));
-  return { description: pjson, manifest: { ...manifest, commands } };
-}
 
 /** The module `vpnr:commands`, for main.mjs. */
 function commandsPlugin({ description, manifest }) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { root } from '../compile.mjs';
 import { embed } from './elf.mjs';
-import { packageFiles } from './registry.mjs';
+import { installedProgram, packageFiles } from './registry.mjs';
 
 const NODE = 'bin/node';
 const NODE_LICENCE = 'LICENSE';
@@ -16,31 +16,36 @@ export function nodeOf(arch) {
   return { version, executable: files.get(NODE), licence: files.get(NODE_LICENCE) };
 }
 
+/** The path of a Node for this machine, of the version that goes into the executables. */
+export function nodeProgram(arch) {
+  const { version, executable } = nodeOf(arch);
+  return installedProgram(`node-${version}-${arch}`, executable);
+}
+
 /** koffi's native half, of the C library of GNU. */
 function koffiOf(arch) {
   const path = `linux_${arch}/koffi.node`;
   return packageFiles(`@koromix/koffi-linux-${arch}`, name => name === path).files.get(path);
 }
 
-/** `node`: of `arch`; `generator`: Node of this machine, of the same version, which lays the application out. */
-export function makeExecutable(arch, node, generator, { main, workers }) {
+/** `node`: of `arch`. This process is run by Node of the same version, for the layout of an application is Node's own. */
+export function makeExecutable(arch, node, { main, workers }) {
   const assets = {
     'build.json': readFileSync(join(root, 'dist', 'build.json')),
     'core.wasm': readFileSync(join(root, 'dist', 'core.wasm')),
     'koffi.node': koffiOf(arch),
     ...workers,
   };
-  return embed(node.executable, layOut(generator, main, assets));
+  return embed(node.executable, layOut(main, assets));
 }
 
-function layOut(generator, main, assets) {
+function layOut(main, assets) {
   const folder = mkdtempSync(join(tmpdir(), 'vpnr-portable-'));
-  const put = (name, bytes, mode) => {
+  const put = (name, bytes) => {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), bytes, { mode });
+    writeFileSync(join(folder, name), bytes);
   };
   try {
-    put('node', generator.executable, 0o755);
     // Its name is in stack traces.
     put('vpnr.cjs', main);
     for (const [name, bytes] of Object.entries(assets)) put(join('assets', name), bytes);
@@ -59,9 +64,9 @@ function layOut(generator, main, assets) {
       ),
     };
     put('sea.json', JSON.stringify(settings));
-    execFileSync(join(folder, 'node'), ['--experimental-sea-config', 'sea.json'], {
+    execFileSync(process.execPath, ['--experimental-sea-config', 'sea.json'], {
       cwd: folder,
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
       env: {},
     });
     return readFileSync(join(folder, 'blob'));

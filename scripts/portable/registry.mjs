@@ -2,7 +2,7 @@
 // node_modules' own caches, and used only if they are, to the bit, what this project names.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../compile.mjs';
 import { readPackage } from './tar.mjs';
@@ -16,6 +16,17 @@ function wantedPackage(name) {
   const found = own ?? locked[`node_modules/${name}`];
   if (found === undefined) throw new Error(`no version of ${name} is named`);
   return found;
+}
+
+/** Puts an executable from a package beside the packages, unless it is there, and returns its path. */
+export function installedProgram(name, bytes) {
+  const path = join(CACHE, name);
+  if (existsSync(path) && readFileSync(path).equals(bytes)) return path;
+  // Another process may be at the same.
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, bytes, { mode: 0o755 });
+  renameSync(fresh, path);
+  return path;
 }
 
 function digest(algorithm, bytes) {

@@ -1,11 +1,11 @@
-/** The single executables, made and run as where there is nothing else. */
+/** What is given to others, made and used as they do: executables, archives, packages. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { DemoResult } from '../../src/demo/result.js';
-import { findProgram, runCommand } from '../../src/lab/command.js';
+import { type CommandOptions, findProgram, runCommand } from '../../src/lab/command.js';
 import { labObstacle } from '../../src/lab/index.js';
 import { figures, systemTests } from './support.js';
 
@@ -22,7 +22,15 @@ const EMULATED_SUITES = ['--suite', 'chacha20poly1305', '--suite', 'aes256gcm16'
 const EMULATOR = 'qemu-aarch64-static';
 const ARM64_LIBRARIES = '/usr/aarch64-linux-gnu';
 
-/** Makes the executable of `arch` and returns its path. */
+/** Prints what bash would offer for the last of the words, as it prints variables. */
+const COMPLETE = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vpnr; declare -p COMPREPLY';
+const only = (word: string) => `declare -a COMPREPLY=([0]="${word}")\n`;
+
+interface BillOfMaterials {
+  components: { type: string; group?: string; name: string; version: string }[];
+}
+
+/** Makes everything of `arch`, and nothing else, in portable/; returns the path of the executable. */
 function build(arch: string): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/portable.mjs', arch], {
     encoding: 'utf8',
@@ -30,6 +38,28 @@ function build(arch: string): string {
   });
   assert.is(status, 0, stdout + stderr);
   return join(process.cwd(), 'portable', `vpnr-linux-${arch}`);
+}
+
+let executable: string | undefined;
+/** As `build` of this machine's own architecture, once for all tests. */
+function builtBefore(): string {
+  executable ??= build('x64');
+  return executable;
+}
+
+async function mustRun(command: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const { status, stdout, stderr } = await runCommand(command, options);
+  assert.is(status, 0, stdout + stderr);
+  return stdout;
+}
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-packages-'));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** The shared libraries of a program, with the one that loads them. */
@@ -89,7 +119,7 @@ const startUp = async (program: string) => {
 test(
   'x64: says what it is, computes, and keeps a download alive, where there is no Node',
   async () => {
-    const program = build('x64');
+    const program = builtBefore();
     const tools = LABORATORY.map(name => findProgram(name) as string);
     await withBareRoot([program, ...tools], async run => {
       checkVersion(await run(program, '--version', '--json'), 'x64');
@@ -104,6 +134,56 @@ test(
   },
   process.arch === 'x64' ? labObstacle(['unshare', 'chroot', 'ldd']) : 'not an x64 machine',
 );
+
+test(
+  'x64: the archive and the Debian package hold the executable and its help; another build makes the same',
+  async () => {
+    builtBefore();
+    const sums = readFileSync('portable/SHA256SUMS', 'utf8');
+    build('x64');
+    assert.is(readFileSync('portable/SHA256SUMS', 'utf8'), sums);
+    await mustRun(['sha256sum', '--check', '--strict', 'SHA256SUMS'], { cwd: 'portable' });
+    await withFolder(async folder => {
+      const portable = (end: string) =>
+        join('portable', readdirSync('portable').find(name => name.endsWith(end)) as string);
+      await mustRun(['tar', '-xzf', portable('.tar.gz'), '--strip-components=1', '-C', folder]);
+      const whole = readFileSync('portable/vpnr-linux-x64');
+      assert.ok(readFileSync(join(folder, 'bin/vpnr')).equals(whole));
+      const bill = JSON.parse(readFileSync(portable('.cdx.json'), 'utf8')) as BillOfMaterials;
+      const notices = readFileSync(join(folder, 'share/doc/vpnr/NOTICES'), 'utf8');
+      for (const { group, name, version } of bill.components.filter(({ type }) => type === 'library'))
+        assert.ok(notices.includes(`${group === undefined ? '' : `${group}/`}${name} ${version} (`), name);
+      if (findProgram('dpkg-deb') !== undefined) {
+        await mustRun(['dpkg-deb', '-x', portable('.deb'), join(folder, 'deb')]);
+        assert.ok(readFileSync(join(folder, 'deb/usr/bin/vpnr')).equals(whole));
+        assert.match(await mustRun(['dpkg-deb', '--info', portable('.deb')]), /Architecture: amd64/);
+      }
+      const completion = join(folder, 'share/bash-completion/completions/vpnr');
+      const complete = (...words: string[]) =>
+        mustRun(['bash', '-c', COMPLETE, completion, 'vpnr', ...words]);
+      assert.is(await complete('disc'), only('disconnect'));
+      assert.is(await complete('bench', 'cr'), only('crypto'));
+      assert.is(await complete('demo', '--fault', 'b'), only('blackhole'));
+      assert.is(await complete('connect', '--per'), only('--persist'));
+    });
+  },
+  process.arch === 'x64' ? undefined : 'not an x64 machine',
+);
+
+test('the npm package works where it is installed', () =>
+  withFolder(async folder => {
+    await mustRun(['npm', 'pack', '--pack-destination', folder], { timeoutMs: RUN_MS });
+    const [archive] = readdirSync(folder).map(name => join(folder, name));
+    const quiet = ['--prefer-offline', '--no-audit', '--no-fund'];
+    await mustRun(['npm', 'install', '--global', '--prefix', folder, ...quiet, archive as string], {
+      timeoutMs: RUN_MS,
+      cwd: folder,
+    });
+    const vpnr = join(folder, 'bin', 'vpnr');
+    assert.match(await mustRun([vpnr, '--version'], { cwd: folder }), /^vpnr \d/);
+    assert.match(await mustRun([vpnr, 'bench', '--help'], { cwd: folder }), /bench crypto/);
+    assert.match(await mustRun([vpnr, 'bench', 'crypto', '--check', '--suite', 'aes128gcm16']), /^equal/);
+  }));
 
 test(
   'arm64: says what it is, and computes',

@@ -1,0 +1,70 @@
+// Completion for zsh.
+import { nextWords, valueKind } from './commands.mjs';
+
+const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
+/** In a specification of _arguments, and before the colon of _describe's. */
+const escaped = text => text.replace(/[\\[\]:]/g, '\\$&');
+const functionName = words => ['_vpnr', ...words].join('_').replaceAll('-', '_');
+
+function flagSpecification(flag) {
+  const { name, char, description, helpValue, multiple, options } = flag;
+  const value = {
+    option: () => `:${name}:(${options.join(' ')})`,
+    file: () => `:${escaped(helpValue)}:_files`,
+    text: () => `:${escaped(helpValue ?? name)}: `,
+  }[valueKind(flag)];
+  const text = `[${escaped(description ?? '')}]${value?.() ?? ''}`;
+  if (multiple === true) return quoted(`*--${name}${text}`);
+  if (char === undefined) return quoted(`--${name}${text}`);
+  return `'(-${char} --${name})'{-${char},--${name}}${quoted(text)}`;
+}
+
+const argumentSpecification = ({ name, description, options }, i) =>
+  quoted(
+    `${i + 1}:${escaped(description ?? name)}:${options === undefined ? ' ' : `(${options.join(' ')})`}`,
+  );
+
+function commandFunction({ words, flags, args }) {
+  const specifications = [...flags.map(flagSpecification), ...args.map(argumentSpecification)];
+  return `${functionName(words)}() {
+  _arguments -s \\
+    ${specifications.join(' \\\n    ')}
+}`;
+}
+
+/** Offers the words that may follow `before`, and hands the rest of the line to the function of the one that does. */
+function choiceFunction(before, following) {
+  const words = before === '' ? [] : before.split(' ');
+  const list = [...following].map(([word, meaning]) => quoted(`${escaped(word)}:${meaning}`));
+  const own = before === '' ? " '--version:show what exactly this is'" : '';
+  const cases = [...following.keys()].map(word => `    ${word}) ${functionName([...words, word])} ;;`);
+  return `${functionName(words)}() {
+  if ((CURRENT == 2)); then
+    local -a following=(
+      ${list.join('\n      ')}
+    )
+    local -a general=('--help:show what there is'${own})
+    _describe command following -- general
+    return
+  fi
+  shift words
+  ((CURRENT--))
+  case $words[1] in
+${cases.join('\n')}
+  esac
+}`;
+}
+
+export function zshCompletion(known, commands) {
+  const functions = [
+    ...commands.map(commandFunction),
+    ...[...nextWords(known, commands)].map(([before, following]) => choiceFunction(before, following)),
+  ];
+  return `#compdef vpnr
+# Completion of vpnr for zsh. Generated from its commands.
+
+${functions.join('\n\n')}
+
+_vpnr "$@"
+`;
+}
