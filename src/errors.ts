@@ -23,6 +23,7 @@ const CODES = {
   POOL_OVERLAPS: 4,
   ADDRESS_IN_USE: 4,
   SYSTEM_CALL: 4,
+  CLOCK_WRONG: 4,
   MISSING_PROGRAM: 4,
   LAB_FAILED: 4,
   // network

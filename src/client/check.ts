@@ -1,14 +1,11 @@
 /** Looking at this machine and a configuration before connecting: what would go wrong, and what to do about it. */
-import { accessSync, constants } from 'node:fs';
+import { checkClock, checkDevice, checkName, checkRights, checkSecret } from '../check/machine.js';
+import { looking, type Report } from '../check/points.js';
 import type { ClientConfig, GatewayEntry } from '../config/client.js';
 import type { Loaded } from '../config/load.js';
-import { readSecret } from '../config/secrets.js';
-import { runtimeFolder } from '../control/folders.js';
-import { type ErrorCode, toVpnrError, VpnrError } from '../errors.js';
+import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
-import { Journal } from '../io/journal.js';
-import { describeRoute, findLink, hopOutside, listRoutes } from '../io/network.js';
-import { openTun } from '../io/tun.js';
+import { describeRoute, hopOutside, listRoutes } from '../io/network.js';
 import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
@@ -17,31 +14,11 @@ import { GatewayResolver } from './resolver.js';
 /** How long the MTU's check waits for names; each gateway's own has said already which cannot be found. */
 const LOOK_UP_MS = 2000;
 
-/** One point that was looked at. */
-export interface CheckPoint {
-  point: string;
-  ok: boolean;
-  /** What was found. */
-  message: string;
-  code?: ErrorCode;
-  remedy?: string;
-}
-
 /** Looks at one point after the other; each is reported as soon as it is known. */
-export async function checkConnection(
-  loaded: Loaded<ClientConfig>,
-  report: (point: CheckPoint) => void,
-): Promise<void> {
+export async function checkConnection(loaded: Loaded<ClientConfig>, report: Report): Promise<void> {
   const { config } = loaded;
   const resolver = new GatewayResolver();
-  const look = async (point: string, test: () => string | Promise<string>): Promise<void> => {
-    try {
-      report({ point, ok: true, message: await test() });
-    } catch (error) {
-      const { code, message, remedy } = toVpnrError(error);
-      report({ point, ok: false, message, code, ...(remedy === undefined ? {} : { remedy }) });
-    }
-  };
+  const look = looking(report);
   await look('configuration', () => `${loaded.file} is well-formed`);
   for (const gateway of config.gateways) {
     await look(`pre-shared key of ${gateway.name}`, () => checkSecret(gateway.auth.psk, loaded.folder));
@@ -50,57 +27,15 @@ export async function checkConnection(
     const { token } = config.relay;
     await look('relay token', () => checkSecret(token, loaded.folder));
   }
+  await look('clock', checkClock);
   await look('rights', checkRights);
   await look('other instances', () => checkName(config.name));
-  await look('TUN device', () => checkDevice(config));
+  await look('TUN device', () => checkDevice(config.tunnel.device, 'tunnel.device', config.tunnel.driver));
   await look('routes', () => checkRoutes(config));
   for (const gateway of config.gateways) {
     await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
   }
   await look('MTU', () => checkMtu(config, resolver));
-}
-
-function checkSecret(source: GatewayEntry['auth']['psk'], folder: string): string {
-  const secret = readSecret(source, folder, 'the secret');
-  secret.wipe();
-  return 'can be read, by its owner only';
-}
-
-function checkRights(): string {
-  if (process.geteuid?.() !== 0) {
-    throw new VpnrError('NOT_ROOT', 'this is not root: no right to create devices and routes', {
-      remedy: 'run it with sudo',
-    });
-  }
-  try {
-    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
-  } catch (error) {
-    throw new VpnrError('NO_TUN', 'there is no /dev/net/tun', {
-      remedy: 'load the kernel module: modprobe tun',
-      cause: error,
-    });
-  }
-  return 'root, and /dev/net/tun is there';
-}
-
-function checkName(name: string): string {
-  const owner = Journal.owner(name, runtimeFolder());
-  if (owner !== undefined) {
-    throw new VpnrError('ALREADY_RUNNING', `"${name}" is running already (process ${owner.pid})`, {
-      remedy: `end it with "vpnr disconnect ${name}", or give this one another name`,
-    });
-  }
-  return `no other "${name}" is running`;
-}
-
-async function checkDevice({ tunnel }: ClientConfig): Promise<string> {
-  if ((await findLink(tunnel.device)) !== undefined) {
-    throw new VpnrError('DEVICE_BUSY', `the network device ${tunnel.device} exists already`, {
-      remedy: 'choose another name (tunnel.device), or end the program that uses it',
-    });
-  }
-  (await openTun({ name: tunnel.device, driver: tunnel.driver })).close();
-  return `${tunnel.device} can be created`;
 }
 
 async function checkRoutes({ tunnel }: ClientConfig): Promise<string> {

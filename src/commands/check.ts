@@ -1,31 +1,49 @@
 import { Flags } from '@oclif/core';
+import type { CheckPoint, Report } from '../check/points.js';
 import { VpnrCommand } from '../cli/base.js';
-import { type CheckPoint, checkConnection } from '../client/check.js';
-import { loadClientConfig } from '../config/load.js';
+import { checkConnection } from '../client/check.js';
+import { loadClientConfig, loadGatewayConfig, loadRelayConfig, roleOf } from '../config/load.js';
 import { VpnrError } from '../errors.js';
+import { checkGateway } from '../gateway/check.js';
+import { checkRelay } from '../relay/check.js';
+
+function checkFile(file: string, report: Report): Promise<void> {
+  switch (roleOf(file)) {
+    case 'client':
+      return checkConnection(loadClientConfig(file), report);
+    case 'relay':
+      return checkRelay(loadRelayConfig(file), report);
+    case 'gateway':
+      return checkGateway(loadGatewayConfig(file), report);
+  }
+}
 
 export default class Check extends VpnrCommand {
-  static override summary = 'Is this machine, with this configuration, able to connect?';
+  static override summary = 'Will this client, relay or gateway work on this machine?';
 
   static override description =
-    'Looks at the configuration, the secrets, the rights, the device, the routes and each gateway, and says what to ' +
-    'do about what is wrong. Changes nothing. The exit status is that of the first point that is wrong.';
+    'Looks at the configuration, the secrets, the rights, the device, routes and ports, and (of a client) at each ' +
+    'gateway, and says what to do about what is wrong. Changes nothing. The exit status is that of the first point ' +
+    'that is wrong.';
 
-  static override examples = ['<%= config.bin %> check -c client.yaml'];
+  static override examples = [
+    '<%= config.bin %> check -c client.yaml',
+    '<%= config.bin %> check -c relay.yaml --json',
+  ];
 
   static override flags = {
     config: Flags.string({
       char: 'c',
       required: true,
       helpValue: 'FILE',
-      description: 'configuration of the client (YAML)',
+      description: 'configuration of the client, relay or gateway (YAML)',
     }),
   };
 
   async run(): Promise<{ ok: boolean; points: CheckPoint[] }> {
     const { flags } = await this.parse(Check);
     const points: CheckPoint[] = [];
-    await checkConnection(loadClientConfig(flags.config), point => {
+    await checkFile(flags.config, point => {
       points.push(point);
       this.log(`${point.ok ? 'ok   ' : 'WRONG'}  ${point.point}: ${point.message}`);
       if (point.remedy !== undefined) this.log(`       ${point.remedy}`);

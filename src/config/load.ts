@@ -32,6 +32,17 @@ export function loadGatewayConfig(file: string): Loaded<GatewayConfig> {
   return load(file, gatewaySchema);
 }
 
+export type Role = 'client' | 'relay' | 'gateway';
+
+/** Whose configuration a file is, by the keys that only this one has; a client's when it has none of them. */
+export function roleOf(file: string): Role {
+  const keys = parseDocument(read(file), { prettyErrors: false }).contents;
+  const has = (key: string) => isMap(keys) && keys.has(key);
+  if (has('gateways')) return 'client';
+  if (has('certificate') || has('key')) return 'relay';
+  return has('networks') || has('listen') ? 'gateway' : 'client';
+}
+
 function load<Schema extends z.ZodType>(file: string, schema: Schema): Loaded<z.output<Schema>> {
   return { file, folder: dirname(resolve(file)), config: parseConfig(read(file), file, schema) };
 }

@@ -117,7 +117,8 @@ async function setUp(
   await answerControl(name, life, { status, events, drain: () => service.drain() });
 }
 
-function readCertificate(path: string): string {
+/** The text of a PEM file that begins with a certificate. Throws CERTIFICATE_INVALID. */
+export function readCertificate(path: string): string {
   try {
     const pem = readFileSync(path, 'utf8');
     // Throws unless it begins with a certificate.
@@ -128,7 +129,7 @@ function readCertificate(path: string): string {
       'CERTIFICATE_INVALID',
       `the relay's certificate ${path}: ${(error as Error).message}`,
       {
-        remedy: 'correct "certificate" in the configuration, or make one as the README shows',
+        remedy: 'correct "certificate" in the configuration, or make one with `vpnr init relay`',
         cause: error,
       },
     );

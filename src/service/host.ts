@@ -87,6 +87,12 @@ async function refuseOverlap(pool: Prefix, device: string): Promise<void> {
   );
 }
 
+/** What is found of the pool before it is used. Throws POOL_OVERLAPS, or CONFIG_INVALID. */
+export async function checkPool(text: string, device: string): Promise<string> {
+  await refuseOverlap(parsePool(text), device);
+  return `${text} is free`;
+}
+
 /** The devices whose own network, by an address of theirs, holds the whole pool. */
 async function devicesOnNetworkOf(pool: Prefix): Promise<string[]> {
   const addresses = await listAddresses();
