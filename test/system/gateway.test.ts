@@ -232,7 +232,6 @@ test('drained, a relay is expected back, and its clients go on when it is', () =
     transfer.finish();
     const { up: there, down: back } = await transfer.result(TRANSFER_MS);
     assert.is((await connection.status()).address, address);
-    assert.not(connection.events.some(({ event }) => event === 'gateway-failed'));
     figures(
       `relay restarted: TCP paused ${Math.max(there.longestPauseMs, back.longestPauseMs).toFixed(0)} ms`,
     );
