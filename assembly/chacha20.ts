@@ -4,9 +4,8 @@
 // ChaCha20 keeps the vector units busy and Poly1305 (poly1305.ts) the scalar multiplier. So one function does both: during the
 // 20 rounds it takes up to 20 blocks of other, already encrypted data into the authenticator at little cost.
 //
-// The 16 vectors, the masks of the rotations and intermediate results are too many for the registers of x86-64. Which of them
-// the compiler moves to the stack, and when, costs time (a third of it where its frame lies badly). So here two vectors of the
-// third row are always in memory, aligned.
+// The 16 vectors, the masks of the rotations and intermediate results are too many for the registers of x86-64. With two vectors
+// of the third row always in memory, the compiler moves fewer others to the stack and back.
 
 import { wipe } from './bytes';
 
@@ -242,8 +241,8 @@ function xorRow(data: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(data, v128.xor(v128.load(data, 192), i64x2.shuffle(ab23, cd23, 1, 3)), 192);
 }
 
-// Rotations by whole bytes: with the places in memory a relaxed swizzle is one instruction in every V8. A constant, for a swizzle
-// or a shuffle, takes four more to put together in some.
+// Rotations by whole bytes. A constant, for a swizzle or a shuffle, the V8 of Node 20 puts together anew by four instructions each
+// time; loading the places takes one.
 
 function rotate16(x: v128): v128 {
   return i8x16.relaxed_swizzle(x, v128.load(ROTATIONS));
