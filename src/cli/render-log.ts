@@ -18,7 +18,8 @@ function isEvent(entry: LogEntry): entry is LoggedEvent {
   return !('lost' in entry);
 }
 
-function describeLogged({ time, role, ...event }: LoggedEvent): string {
+/** Without its time. */
+export function describeLogged({ time, role, ...event }: LoggedEvent): string {
   if (event.event === 'error') return `error ${event.code}: ${event.message}`;
   if (role === 'client') return describeEvent(event as unknown as ConnectionEvent);
   const { event: type, ...fields } = event;

@@ -1,9 +1,30 @@
 /** What the commands share that run a connection, a relay or a gateway. */
 import { loggedEvent, type Role, type ToldEvent } from '../control/event-log.js';
-import { VpnrCommand } from './base.js';
+import { workersAnswer } from '../dataplane/host.js';
+import { untilStopped, VpnrCommand } from './base.js';
 import { describeEntry } from './render-log.js';
+import { ServiceManager } from './service-manager.js';
 
 export abstract class ServiceCommand extends VpnrCommand {
+  /** Runs it until it is stopped, shows its events, and tells the service manager, where there is one, how it fares. */
+  protected async serve<Event extends ToldEvent>(
+    role: Role,
+    run: (signal: AbortSignal, emit: (event: Event) => void) => Promise<void>,
+  ): Promise<void> {
+    const manager = ServiceManager.fromEnvironment(process.env, workersAnswer);
+    try {
+      await untilStopped(signal => {
+        signal.addEventListener('abort', () => manager?.stopping());
+        return run(signal, event => {
+          this.showEvent(role, event);
+          manager?.take(loggedEvent(role, event));
+        });
+      });
+    } finally {
+      manager?.close();
+    }
+  }
+
   /** An event as a line of JSON, or of text with the time. */
   protected showEvent(role: Role, told: ToldEvent): void {
     const event = loggedEvent(role, told);

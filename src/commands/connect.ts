@@ -46,11 +46,13 @@ export default class Connect extends ServiceCommand {
       await this.#detach(name, persist ? [...again, '--persist'] : again);
       return;
     }
-    await untilStopped(signal =>
-      flags[BACKGROUND_FLAG]
-        ? runInBackground(name, signal, (ended, emit) => runConnection(loaded, ended, { persist, emit }))
-        : runConnection(loaded, signal, { persist, emit: event => this.showEvent('client', event) }),
-    );
+    if (flags[BACKGROUND_FLAG]) {
+      await untilStopped(signal =>
+        runInBackground(name, signal, (ended, emit) => runConnection(loaded, ended, { persist, emit })),
+      );
+      return;
+    }
+    await this.serve('client', (signal, emit) => runConnection(loaded, signal, { persist, emit }));
   }
 
   async #detach(name: string, args: readonly string[]): Promise<void> {

@@ -1,5 +1,4 @@
 import { Flags } from '@oclif/core';
-import { untilStopped } from '../cli/base.js';
 import { ServiceCommand } from '../cli/service.js';
 import { loadGatewayConfig } from '../config/load.js';
 import { runGateway } from '../gateway/run.js';
@@ -29,6 +28,6 @@ export default class Gateway extends ServiceCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Gateway);
     const loaded = loadGatewayConfig(flags.config);
-    await untilStopped(signal => runGateway(loaded, signal, event => this.showEvent('gateway', event)));
+    await this.serve('gateway', (signal, emit) => runGateway(loaded, signal, emit));
   }
 }

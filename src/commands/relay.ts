@@ -1,5 +1,4 @@
 import { Flags } from '@oclif/core';
-import { untilStopped } from '../cli/base.js';
 import { ServiceCommand } from '../cli/service.js';
 import { loadRelayConfig } from '../config/load.js';
 import { runRelay } from '../relay/run.js';
@@ -29,6 +28,6 @@ export default class Relay extends ServiceCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Relay);
     const loaded = loadRelayConfig(flags.config);
-    await untilStopped(signal => runRelay(loaded, signal, event => this.showEvent('relay', event)));
+    await this.serve('relay', (signal, emit) => runRelay(loaded, signal, emit));
   }
 }

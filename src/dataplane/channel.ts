@@ -60,6 +60,7 @@ export class Channel<Command, Report> {
     return () => {
       this.#shared.counters.set(counters);
       this.#shared.offloads = core.offloads;
+      this.#shared.turned();
     };
   }
 }

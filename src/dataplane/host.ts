@@ -11,6 +11,13 @@ import { SharedState } from './shared.js';
 /** The worker's garbage is numbers, short-lived: a space that stays in the processor's cache is best. */
 const YOUNG_GENERATION_MB = 1;
 
+const running = new Set<{ answered(): boolean }>();
+
+/** Whether each worker of this process has gone round its loop since this was asked last. */
+export function workersAnswer(): boolean {
+  return [...running].map(worker => worker.answered()).every(answered => answered);
+}
+
 export interface HostEvents<Report> {
   report(report: Report): void;
   /** The worker does nothing any more. Called at most once, and not because of `stop`. */
@@ -28,6 +35,7 @@ export class WorkerHost<Command, Report extends { type: string }> {
   #starting: { resolve(): void; reject(error: VpnrError): void } | undefined;
   #ended = false;
   #stopped: Promise<void> | undefined;
+  #turns = -1;
   readonly #atExit = () => this.#post({ type: 'stop' });
 
   private constructor(role: WorkerStart['role'], events: HostEvents<Report>) {
@@ -58,6 +66,7 @@ export class WorkerHost<Command, Report extends { type: string }> {
     });
     // The runtime cannot interrupt a worker that waits in a system call: at its end the process would wait for it.
     process.once('exit', this.#atExit);
+    running.add(this);
   }
 
   /** Starts a worker; resolves when it is ready to work. */
@@ -85,6 +94,15 @@ export class WorkerHost<Command, Report extends { type: string }> {
     if (this.#stopped === undefined) this.#post(command, transfer);
   }
 
+  /** Whether the worker has gone round its loop since this was asked last. Wakes it, so that it does before the next time. */
+  answered(): boolean {
+    const { turns } = this.shared;
+    const answered = turns !== this.#turns;
+    this.#turns = turns;
+    if (!this.#ended) this.#wake.signal();
+    return answered;
+  }
+
   /** Every counter by name. */
   counters(): Record<string, number> {
     const result: Record<string, number> = {};
@@ -104,6 +122,7 @@ export class WorkerHost<Command, Report extends { type: string }> {
   }
 
   async #stop(): Promise<void> {
+    running.delete(this);
     this.#post({ type: 'stop' });
     await this.#exited;
     process.off('exit', this.#atExit);

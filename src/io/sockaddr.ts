@@ -1,15 +1,19 @@
 /** struct sockaddr_in and sockaddr_in6. */
 
 import { addressBytes, formatAddress } from '../address.js';
+import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { NativeMemory } from './libc.js';
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 /** u16 family, u16 port, 4 bytes address, 8 bytes zero. */
 const SOCKADDR_IN = 16;
 /** u16 family, u16 port, u32 flow label, 16 bytes address, u32 scope. */
 const SOCKADDR_IN6 = 28;
+/** Bytes of a path, with its terminating zero. */
+const UNIX_PATH = 108;
 /** Room for either. */
 export const SOCKADDR_MAX = 32;
 
@@ -46,4 +50,18 @@ export function readSockaddr(view: DataView, offset: number): Endpoint {
   const [start, size] = family === AF_INET ? [4, 4] : [8, 16];
   const address = new Uint8Array(view.buffer, view.byteOffset + offset + start, size);
   return { address: formatAddress(address), port: view.getUint16(offset + 2) };
+}
+
+/** struct sockaddr_un: u16 family, then a path, or a zero byte and a name in the abstract name space ("@NAME"). */
+export function unixAddress(name: string): Uint8Array {
+  const path = new TextEncoder().encode(name);
+  if (path.length === 0 || path.length >= UNIX_PATH)
+    throw new VpnrError('SYSTEM_CALL', `"${name}" cannot be the name of a socket`);
+  const abstract = name.startsWith('@');
+  if (abstract) path[0] = 0;
+  // A path ends with a zero byte, an abstract name with its last one.
+  const bytes = new Uint8Array(2 + path.length + (abstract ? 0 : 1));
+  new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
+  bytes.set(path, 2);
+  return bytes;
 }

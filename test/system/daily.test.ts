@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { SERVER_ADDRESS } from '../../src/lab/city.js';
 import { findProgram } from '../../src/lab/command.js';
+import { until } from '../../src/lab/index.js';
+import { NotifyListener } from '../support/notify.js';
 import { PROGRAM, systemTests, withCity } from './support.js';
 
 const test = systemTests();
@@ -12,8 +14,21 @@ const LIVE = ['status', 'work', '--watch', '--interval', '100ms'];
 test('a connection is watched on a terminal and on a pipe, and its events are followed', () =>
   withCity({}, async city => {
     await city.startRelay();
+    const notified = new NotifyListener(join(city.client.folder, 'notify'));
+    Object.assign(process.env, {
+      NOTIFY_SOCKET: join(city.client.folder, 'notify'),
+      WATCHDOG_USEC: '100000',
+    });
     const connection = city.connect({ ...city.clientConfiguration(), metrics: '127.0.0.1' });
+    delete process.env.NOTIFY_SOCKET;
+    delete process.env.WATCHDOG_USEC;
     const { address } = await connection.event('connected');
+    const told: string[] = [];
+    await until('systemd hears of it', 10_000, () => {
+      told.push(...notified.take());
+      const ready = told.findIndex(text => text.startsWith('READY=1\nSTATUS='));
+      return (ready >= 0 && told.includes('WATCHDOG=1', ready)) || undefined;
+    });
 
     const logs = city.client.spawn([...PROGRAM, 'logs', 'work', '--follow', '--json'], { name: 'logs' });
     await logs.line(/"event":"connected"/);
@@ -42,8 +57,12 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}switched from tokyo to osaka .* operator wished$/m,
     );
 
+    // Makes room: the queue holds ten.
+    notified.take();
     assert.is((await connection.stop()).status, 0);
     assert.is((await logs.ended()).status, 0);
+    assert.match(notified.take().join('\n'), /^STOPPING=1$/m);
+    notified.close();
     assert.ok(logs.lines.at(-1)?.includes('"event":"disconnected"'), logs.lines.at(-1));
     const none = await city.vpnr('logs', 'work');
     assert.is(none.status, 4);

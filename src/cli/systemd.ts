@@ -1,0 +1,94 @@
+/** Installing vpnr as a service of systemd. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { loadClientConfig, loadGatewayConfig, loadRelayConfig } from '../config/load.js';
+import { VpnrError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic-file.js';
+import { ownProgram } from '../lab/index.js';
+import { type UnitPlan, unitName, unitText } from '../service/unit.js';
+
+export type ServiceRole = 'connect' | 'relay' | 'gateway';
+
+/** There while systemd runs (sd_booted(3)). */
+const SYSTEMD = '/run/systemd/system';
+
+/** What the unit is to do. Throws what is wrong with the configuration. `config`: an absolute path. */
+export function inspectService(role: ServiceRole, config: string, name: string | undefined): UnitPlan {
+  const command = [...ownProgram(), role, '--config', config];
+  switch (role) {
+    case 'connect': {
+      const own = loadClientConfig(config).config.name;
+      const named = name === undefined ? [] : ['--name', name];
+      return { role: 'client', name: name ?? own, command: [...command, ...named, '--persist'], writes: [] };
+    }
+    case 'relay': {
+      const { config: relay, folder } = loadRelayConfig(config);
+      refuseName(name);
+      // The folder that its state folder is made in, at the first start.
+      const writes = relay.state === undefined ? [] : [dirname(resolve(folder, relay.state))];
+      return { role, name: relay.name, command, writes };
+    }
+    case 'gateway': {
+      refuseName(name);
+      return { role, name: loadGatewayConfig(config).config.name, command, writes: [] };
+    }
+  }
+}
+
+export async function installService(
+  plan: UnitPlan,
+  directory: string,
+): Promise<{ unit: string; file: string }> {
+  const unit = unitName(plan.name);
+  const file = join(directory, unit);
+  try {
+    await writeFileAtomic(file, unitText(plan), 0o644);
+  } catch (error) {
+    throw explain(error as NodeJS.ErrnoException, `cannot write ${file}`);
+  }
+  systemctl('daemon-reload');
+  return { unit, file };
+}
+
+/** Returns the file that was removed. Throws NOT_RUNNING when there is none. */
+export function removeService(name: string, directory: string): string {
+  const unit = unitName(name);
+  const file = join(directory, unit);
+  if (!existsSync(file)) {
+    throw new VpnrError('NOT_RUNNING', `there is no service ${name}: no ${file}`, {
+      remedy: 'name one that "vpnr service install" has installed',
+    });
+  }
+  systemctl('disable', '--now', unit);
+  try {
+    rmSync(file);
+  } catch (error) {
+    throw explain(error as NodeJS.ErrnoException, `cannot remove ${file}`);
+  }
+  systemctl('daemon-reload');
+  return file;
+}
+
+/** Where systemd does not run (in a container that is being built), there is nothing to tell it. */
+function systemctl(...args: string[]): void {
+  if (!existsSync(SYSTEMD)) return;
+  const { status, stderr, error } = spawnSync('systemctl', args, { encoding: 'utf8' });
+  if (status === 0) return;
+  throw new VpnrError('SYSTEM_CALL', `systemctl ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
+}
+
+function refuseName(name: string | undefined): void {
+  if (name === undefined) return;
+  throw new VpnrError('USAGE', '--name is for connections', {
+    remedy: 'a relay or gateway has its name from its configuration',
+  });
+}
+
+function explain(error: NodeJS.ErrnoException, what: string): VpnrError {
+  const forbidden = error.code === 'EACCES' || error.code === 'EPERM';
+  return new VpnrError(forbidden ? 'NOT_ROOT' : 'SYSTEM_CALL', `${what}: ${error.message}`, {
+    ...(forbidden && { remedy: 'run it as root' }),
+    cause: error,
+  });
+}
