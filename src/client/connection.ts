@@ -21,6 +21,7 @@ import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { KillSwitch } from './kill-switch.js';
+import { NameService } from './name-service.js';
 import { NetworkWatch } from './network-watch.js';
 import { GatewayResolver } from './resolver.js';
 import { Supervisor } from './supervisor.js';
@@ -106,10 +107,11 @@ async function setUp(
   cleanUp.add(() => undoAll(changes, state.stays));
   // What a predecessor left that ended without clean-up; but not its kill switch, which is taken over.
   await undoAll(changes, state.on);
-  const killSwitch = state.on ? await KillSwitch.engage(config, changes) : undefined;
+  const nameService = new NameService(config, changes, message => options.emit({ event: 'notice', message }));
+  const killSwitch = state.on ? await KillSwitch.engage(config, changes, nameService) : undefined;
   state.stays = state.on;
 
-  const resolver = new GatewayResolver();
+  const resolver = new GatewayResolver(host => nameService.lookUp(host));
   // A name that cannot be found yet does not hinder the others.
   const addresses = await resolver.resolveAll(config.gateways, LOOK_UP_MS);
   const device = await Device.create(config, changes, await deviceMtu(config, addresses));
@@ -129,7 +131,7 @@ async function setUp(
     },
   );
   cleanUp.add(() => watch.stop());
-  const parts = { config, resolver, plane, device, changes, watch, killSwitch };
+  const parts = { config, resolver, plane, device, changes, watch, killSwitch, nameService };
   const started = new Supervisor({ ...parts, ...secrets, ...options });
   supervisor = started;
   await plane.start(device, eventsFor(started));

@@ -9,7 +9,7 @@ import { isIP, isIPv6 } from 'node:net';
 import type { ClientConfig } from '../config/client.js';
 import type { Endpoint } from '../ike/api.js';
 import type { NetworkChanges } from '../io/changes.js';
-import { systemNameServers } from '../io/name-servers.js';
+import type { NameService } from './name-service.js';
 
 /** A bit of the packet's mark, which no chain sees but those of kill switches. */
 const ALLOWED = 0x4000_0000;
@@ -31,9 +31,15 @@ export class KillSwitch {
   readonly #changes: Pick<NetworkChanges, 'setTable'>;
   readonly #gateways = new Map<string, Endpoint>();
   readonly #byName: boolean;
+  readonly #nameService: Pick<NameService, 'outside'>;
   #rules = '';
 
-  private constructor(config: ClientConfig, changes: Pick<NetworkChanges, 'setTable'>) {
+  private constructor(
+    config: ClientConfig,
+    changes: Pick<NetworkChanges, 'setTable'>,
+    nameService: Pick<NameService, 'outside'>,
+  ) {
+    this.#nameService = nameService;
     this.#table = `vpnr-${config.name}`;
     this.#device = config.tunnel.device;
     this.#changes = changes;
@@ -44,8 +50,12 @@ export class KillSwitch {
   }
 
   /** Turns it on, or takes over what a predecessor left on. Throws MISSING_PROGRAM when there is no nft. */
-  static async engage(config: ClientConfig, changes: Pick<NetworkChanges, 'setTable'>): Promise<KillSwitch> {
-    const killSwitch = new KillSwitch(config, changes);
+  static async engage(
+    config: ClientConfig,
+    changes: Pick<NetworkChanges, 'setTable'>,
+    nameService: Pick<NameService, 'outside'>,
+  ): Promise<KillSwitch> {
+    const killSwitch = new KillSwitch(config, changes, nameService);
     await killSwitch.refresh();
     return killSwitch;
   }
@@ -61,7 +71,7 @@ export class KillSwitch {
     const rules = killSwitchRules({
       device: this.#device,
       gateways: [...this.#gateways.values()],
-      nameServers: this.#byName ? systemNameServers() : [],
+      nameServers: this.#byName ? this.#nameService.outside() : [],
     });
     if (rules === this.#rules) return;
     await this.#changes.setTable(this.#table, rules);

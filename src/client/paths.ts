@@ -4,6 +4,7 @@ import type { ClientDataPlane } from '../dataplane/api.js';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
+import type { NameServers } from '../io/name-servers.js';
 import type { Secret } from '../secret.js';
 import type { KillSwitch } from './kill-switch.js';
 import type { NetworkWatch } from './network-watch.js';
@@ -94,6 +95,12 @@ export class GatewayPaths {
   /** The address that the gateway assigned last. */
   virtualAddressOf(gateway: number): string | undefined {
     return this.#at(gateway).virtualAddress;
+  }
+
+  /** The name servers that the gateway assigned. */
+  nameServersOf(gateway: number): NameServers {
+    const { dns = [], domains = [] } = this.#at(gateway).tunnel?.configuration ?? {};
+    return { servers: dns, search: domains };
   }
 
   /** What is to be shown of it. */

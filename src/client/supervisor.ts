@@ -17,6 +17,7 @@ import { CONTROL_ADDRESS, type Device } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import type { KillSwitch } from './kill-switch.js';
 import { Milestones } from './milestones.js';
+import type { NameService } from './name-service.js';
 import { Narrator } from './narrator.js';
 import type { NetworkWatch, PathChange } from './network-watch.js';
 import { OperatorSwitch, type Switched } from './operator-switch.js';
@@ -39,6 +40,7 @@ export interface SupervisorOptions {
   changes: NetworkChanges;
   watch: NetworkWatch;
   killSwitch: KillSwitch | undefined;
+  nameService: NameService;
   /** Go on for ever even if no gateway can be connected in the first round. */
   persist: boolean;
   emit(event: ConnectionEvent): void;
@@ -264,6 +266,7 @@ export class Supervisor {
     this.#milestones.activated(this.#paths.nameOf(gateway), cause);
     if (this.#relay !== undefined) this.#relay.pathChanged();
     else void this.#useVirtualAddress(gateway);
+    if (this.#milestones.connected) this.#useNameServers(gateway);
   }
 
   #wait(waitMs: number): void {
@@ -343,6 +346,11 @@ export class Supervisor {
 
   #announceConnected(gateway: number): void {
     this.#milestones.ready(this.#paths.nameOf(gateway), this.#options.device);
+    this.#useNameServers(gateway);
+  }
+
+  #useNameServers(gateway: number): void {
+    this.#options.nameService.use(this.#paths.nameServersOf(gateway));
   }
 
   // --- The relay

@@ -93,6 +93,11 @@ export class Tunnel {
     return this.#configuration?.addresses[0];
   }
 
+  /** What else it assigned. */
+  get configuration(): AssignedConfiguration | undefined {
+    return this.#configuration;
+  }
+
   get up(): boolean {
     return this.#up && !this.#closed;
   }

@@ -15,6 +15,7 @@ import {
   ipv4Host,
   ipv4Port,
   name,
+  nameServers,
   network,
   protocol,
   secretSource,
@@ -72,6 +73,16 @@ const tunnel = section({
     .default('auto'),
   address: ipv4Host.optional(),
   kill_switch: z.boolean().default(false),
+  /** `auto`: those that the gateway assigns. */
+  dns: z
+    .union(
+      [
+        word('auto', 'off'),
+        nameServers.refine(({ servers }) => servers.length > 0, { error: 'expected at least one server' }),
+      ],
+      { error: 'expected auto, off or { servers: [ADDRESS, ...], search: [DOMAIN, ...] }' },
+    )
+    .default('auto'),
 });
 
 /** Traffic of which two copies are sent: by the port at either end, the IP protocol, the DSCP, or several of them at once. */

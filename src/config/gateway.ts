@@ -9,6 +9,7 @@ import {
   durationBetween,
   ipv4Network,
   name,
+  nameServers,
   poolNetwork,
   readPrefix,
   secretSource,
@@ -36,6 +37,8 @@ export const gatewaySchema = section({
     .refine(list => new Set(list.map(entry => entry.identity)).size === list.length, {
       error: 'two clients have the same identity',
     }),
+  /** Handed out to clients. */
+  dns: nameServers.prefault({}),
   device: deviceName.default('vpnr-gateway0'),
   lifetimes: lifetimes.prefault({}),
   metrics,

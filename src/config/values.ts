@@ -187,6 +187,22 @@ export const ipv4Host = z
   })
   .transform(text => text.replace(/\/32$/, ''));
 
+/** Name servers and search domains. */
+export const nameServers = section({
+  servers: z
+    .array(z.string().refine(text => isIP(text) !== 0, { error: 'expected the IP address of a name server' }))
+    .max(8, { error: 'expected at most 8 name servers' })
+    .default([]),
+  search: z
+    .array(
+      z.string().regex(/^(?=.{1,253}$)[a-z0-9_][a-z0-9_-]{0,62}(\.[a-z0-9_][a-z0-9_-]{0,62})*$/i, {
+        error: 'expected a domain such as corp.example.com',
+      }),
+    )
+    .max(16, { error: 'expected at most 16 domains' })
+    .default([]),
+});
+
 export const fingerprint = z
   .string()
   .transform(

@@ -66,6 +66,7 @@ async function setUp(
     identity,
     pool,
     networks,
+    dns: config.dns,
     clients,
     ike: DEFAULT_IKE_PROPOSALS,
     esp: ESP_SUITES,

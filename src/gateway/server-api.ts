@@ -16,6 +16,8 @@ export interface GatewayServerOptions {
   pool: AddressPool;
   /** What clients may reach, in CIDR notation. */
   networks: readonly string[];
+  /** Name servers that they are told of, and the domains that these know. */
+  dns?: { servers: readonly string[]; search: readonly string[] };
   /** The socket's address, as clients see it where there is no NAT. */
   local: Endpoint;
   plane: GatewayDataPlane;

@@ -336,9 +336,9 @@ export class GatewayServer {
   #assign(client: string, wanted: string | undefined): AssignedConfiguration | undefined {
     const address = this.#addresses.hold(client, wanted);
     this.#unassigned = address === undefined ? client : undefined;
-    return address === undefined
-      ? undefined
-      : { addresses: [address], dns: [], subnets: [...this.#options.networks] };
+    if (address === undefined) return undefined;
+    const { networks, dns = { servers: [], search: [] } } = this.#options;
+    return { addresses: [address], dns: [...dns.servers], domains: [...dns.search], subnets: [...networks] };
   }
 
   /** Answers a message that belongs to nothing, if there is an answer and it is no longer than the message. */

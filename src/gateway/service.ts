@@ -31,6 +31,8 @@ export interface GatewayServiceOptions {
   pool: string;
   /** What clients may reach, in CIDR notation. */
   networks: readonly string[];
+  /** Name servers that they are told of, and the domains that these know. */
+  dns?: { servers: readonly string[]; search: readonly string[] };
   clients: readonly { identity: string; psk: Secret }[];
   ike: readonly IkeProposal[];
   esp: readonly EspSuite[];

@@ -114,7 +114,10 @@ export interface RetransmitTiming {
 /** What the gateway's configuration payload assigned (RFC 7296 section 3.15). */
 export interface AssignedConfiguration {
   addresses: string[];
+  /** Addresses of name servers. */
   dns: string[];
+  /** Names below which those are to be asked (RFC 8598), without a final dot. */
+  domains: string[];
   /** In CIDR notation. */
   subnets: string[];
 }

@@ -1,4 +1,4 @@
-// What configuration payloads mean: RFC 7296 section 3.15 and, for IPv6, its section 3.15.3.
+// What configuration payloads mean: RFC 7296 section 3.15, for IPv6 its section 3.15.3, for domains RFC 8598.
 import { addressBytes, addressNumber, formatAddress, numberAddress } from '../address.js';
 import type { AssignedConfiguration } from './api.js';
 import { concat } from './bytes.js';
@@ -9,6 +9,8 @@ import { IkeSyntaxError } from './syntax.js';
 
 const EMPTY = new Uint8Array(0);
 const SINGLE_IPV6 = 128;
+/** A domain name in presentation format, of labels that need no escapes (RFC 1035 section 2.3.1, and "_"). */
+const DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/i;
 
 /** What an initiator asks for. */
 export interface ConfigurationRequest {
@@ -25,6 +27,7 @@ export function configurationRequest({ addresses, families }: ConfigurationReque
     const wanted = addresses.map(addressBytes).find(bytes => (bytes.length === 4) === (family === 4));
     attributes.push(addressAttribute(family, wanted), ...requestAttributes(family));
   }
+  attributes.push({ type: CfgAttributeType.INTERNAL_DNS_DOMAIN, value: EMPTY });
   return { type: 'CP', cfgType: CfgType.REQUEST, attributes };
 }
 
@@ -42,13 +45,21 @@ function addressAttribute(family: 4 | 6, address: Uint8Array | undefined): Confi
   return { type: CfgAttributeType.INTERNAL_IP6_ADDRESS, value };
 }
 
-/** CFG_REPLY of a responder. */
-export function configurationReply({ addresses, dns, subnets }: AssignedConfiguration): CpPayload {
+/** CFG_REPLY of a responder. Domains are for those who ask for them (RFC 8598 section 3.2). */
+export function configurationReply(
+  { addresses, dns, domains, subnets }: AssignedConfiguration,
+  request: CpPayload,
+): CpPayload {
+  const wantsDomains = request.attributes.some(({ type }) => type === CfgAttributeType.INTERNAL_DNS_DOMAIN);
   const attributes = [
     ...addresses.map(addressBytes).map(bytes => addressAttribute(bytes.length === 4 ? 4 : 6, bytes)),
     ...dns.map(addressBytes).map(value => ({
       type: value.length === 4 ? CfgAttributeType.INTERNAL_IP4_DNS : CfgAttributeType.INTERNAL_IP6_DNS,
       value,
+    })),
+    ...(wantsDomains ? domains : []).map(domain => ({
+      type: CfgAttributeType.INTERNAL_DNS_DOMAIN,
+      value: Buffer.from(domain, 'ascii'),
     })),
     ...subnets.map(subnetAttribute),
   ];
@@ -65,11 +76,11 @@ function subnetAttribute(cidr: string): ConfigurationAttribute {
 }
 
 /**
- * What a CFG_REPLY assigns. Attributes of other types and empty ones are ignored. A value of the wrong length throws
+ * What a CFG_REPLY assigns. Attributes of other types, empty ones and what cannot be a domain are ignored. A value of the wrong length throws
  * `IkeSyntaxError`, with `authenticated` set: configuration payloads come inside of an Encrypted payload only.
  */
 export function readConfiguration(payload: CpPayload): AssignedConfiguration {
-  const configuration: AssignedConfiguration = { addresses: [], dns: [], subnets: [] };
+  const configuration: AssignedConfiguration = { addresses: [], dns: [], domains: [], subnets: [] };
   for (const attribute of payload.attributes) {
     if (attribute.value.length > 0) readAttribute(configuration, attribute);
   }
@@ -90,6 +101,11 @@ function readAttribute(into: AssignedConfiguration, { type, value }: Configurati
     case CfgAttributeType.INTERNAL_IP6_DNS:
       into.dns.push(formatAddress(sized(value, 16)));
       break;
+    case CfgAttributeType.INTERNAL_DNS_DOMAIN: {
+      const domain = Buffer.from(value).toString('latin1').replace(/\.$/, '');
+      if (DOMAIN.test(domain)) into.domains.push(domain);
+      break;
+    }
     case CfgAttributeType.INTERNAL_IP4_SUBNET:
       into.subnets.push(ipv4Subnet(sized(value, 8)));
       break;

@@ -125,4 +125,6 @@ export const CfgAttributeType = {
   INTERNAL_IP6_DNS: 10,
   INTERNAL_IP4_SUBNET: 13,
   INTERNAL_IP6_SUBNET: 15,
+  /** RFC 8598. */
+  INTERNAL_DNS_DOMAIN: 25,
 } as const;

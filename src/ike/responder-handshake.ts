@@ -346,7 +346,7 @@ export class ResponderHandshake implements Handshake {
     selectors: Selectors;
     configuration: AssignedConfiguration;
   } {
-    const none = { addresses: [], dns: [], subnets: [] };
+    const none = { addresses: [], dns: [], domains: [], subnets: [] };
     const refused = (notify: number) => ({
       payloads: [notification(notify)],
       child: undefined,
@@ -394,7 +394,7 @@ export class ResponderHandshake implements Handshake {
     });
     return {
       payloads: [
-        configurationReply(configuration),
+        configurationReply(configuration, request),
         choice.answer(inboundSpi),
         { type: 'TSi', selectors: remoteSelectors },
         { type: 'TSr', selectors: localSelectors },

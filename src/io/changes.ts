@@ -23,8 +23,11 @@ import {
 } from '../prefix.js';
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
+import { isResolvedUsed, type NameServers } from './name-servers.js';
 import { describeRoute, type Hop, hopOutside, linkOf, listRoutes, ROUTE_PROTOCOL } from './network.js';
 import { replaceTable } from './nft.js';
+import { setResolvConf } from './resolv-conf.js';
+import { tellResolved } from './resolved.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 import { deleteRouteCommand, type UndoStep, undoAll } from './undo.js';
 
@@ -193,14 +196,39 @@ export class NetworkChanges {
    */
   setTable(table: string, content: string): Promise<void> {
     return this.#exclusively(async () => {
-      const isThere = this.#journal.entries.some(({ undo }) => undo.kind === 'table' && undo.table === table);
-      const recorded = isThere ? [] : [this.#journal.record({ kind: 'table', table })];
+      const recorded = this.#find('table').length > 0 ? [] : [this.#journal.record({ kind: 'table', table })];
       try {
         await replaceTable(table, content);
       } catch (error) {
         this.#journal.settle(recorded);
         throw error;
       }
+    });
+  }
+
+  /**
+   * Has the system ask these name servers, by way of systemd-resolved where that answers it. False when somebody else has changed
+   * /etc/resolv.conf since, which is left alone then.
+   */
+  setNameServers(owner: string, servers: NameServers, isDefault: boolean): Promise<boolean> {
+    return this.#exclusively(async () => {
+      if (!isResolvedUsed()) {
+        if (this.#find('resolv-conf').length === 0)
+          this.#journal.record({ kind: 'resolv-conf', name: owner });
+        return setResolvConf(owner, servers);
+      }
+      const { index } = await linkOf(this.#device);
+      if (this.#find('resolved').length === 0)
+        this.#journal.record({ kind: 'resolved', device: this.#device, index });
+      await tellResolved(this.#device, servers, isDefault);
+      return true;
+    });
+  }
+
+  /** Takes that back. */
+  forgetNameServers(): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#undo([...this.#find('resolv-conf'), ...this.#find('resolved')]);
     });
   }
 
@@ -215,6 +243,10 @@ export class NetworkChanges {
       this.#outside.clear();
       return this.#undo(this.#journal.entries.filter(({ undo }) => undo.kind !== except));
     });
+  }
+
+  #find(kind: UndoStep['kind']): JournalEntry[] {
+    return this.#journal.entries.filter(({ undo }) => undo.kind === kind);
   }
 
   async #addAddress(address: string): Promise<void> {

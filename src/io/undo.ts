@@ -7,6 +7,8 @@ import { toVpnrError } from '../errors.js';
 import { changeIp, IpError, tryChangeIp } from './ip.js';
 import { findLink, ROUTE_PROTOCOL } from './network.js';
 import { deleteTable } from './nft.js';
+import { putBackResolvConf } from './resolv-conf.js';
+import { forgetInResolved } from './resolved.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
 
 export type UndoStep =
@@ -17,7 +19,11 @@ export type UndoStep =
   /** Puts `before` back, unless somebody has changed the parameter from `set` since. */
   | { kind: 'sysctl'; name: string; before: string; set: string }
   /** Deletes a table of nftables. */
-  | { kind: 'table'; table: string };
+  | { kind: 'table'; table: string }
+  /** Has systemd-resolved forget what it was told of a device. */
+  | { kind: 'resolved'; device: string; index: number }
+  /** Puts /etc/resolv.conf back, unless somebody has changed it since. */
+  | { kind: 'resolv-conf'; name: string };
 
 interface Entry {
   undo: UndoStep;
@@ -76,6 +82,11 @@ async function undo(step: Exclude<UndoStep, { kind: 'route' }>): Promise<void> {
       return;
     case 'table':
       return deleteTable(step.table);
+    case 'resolved':
+      if (await isSameLink(step)) await forgetInResolved(step.device);
+      return;
+    case 'resolv-conf':
+      putBackResolvConf(step.name);
   }
 }
 

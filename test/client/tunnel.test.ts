@@ -109,7 +109,7 @@ class Scene {
       {
         identity: 'tokyo',
         psk: () => Secret.fromText('a key'),
-        assign: () => ({ addresses: ['10.61.0.2'], dns: [], subnets: [] }),
+        assign: () => ({ addresses: ['10.61.0.2'], dns: [], domains: [], subnets: [] }),
         release: () => {},
         networks: this.#networks,
         ike: gateway.ike,

@@ -36,6 +36,7 @@ test('the shortest configuration, and what it leaves out', () => {
     pool: '10.61.0.0/24',
     networks: ['10.20.0.0/16'],
     clients: [{ identity: 'client1', psk: { file: 'client1.psk' } }],
+    dns: { servers: [], search: [] },
     device: 'vpnr-gateway0',
     lifetimes: { ike: 4 * 3_600_000, child: 3_600_000 },
     silence: 30_000,

@@ -104,7 +104,7 @@ for (const capture of CAPTURES) {
     };
     assert.ok(verifySharedKeyAuth(proposal.prf, psk, initiatorOctets, need(question, 'AUTH').data));
     assert.ok(verifySharedKeyAuth(proposal.prf, psk, responderOctets, need(answer, 'AUTH').data));
-    const configuration = { addresses: ['10.61.0.1'], dns: ['10.20.0.53'], subnets: [] };
+    const configuration = { addresses: ['10.61.0.1'], dns: ['10.20.0.53'], domains: [], subnets: [] };
     assert.equal(readConfiguration(need(answer, 'CP')), configuration);
     assert.equal(need(answer, 'TSi').selectors, [cidrSelector('10.61.0.1')]);
     assert.equal(need(answer, 'TSr').selectors, [cidrSelector('10.20.0.0/16')]);

@@ -23,6 +23,7 @@ test('a request asks for address, name servers and networks of each family', () 
     [8, ''],
     [10, ''],
     [15, ''],
+    [25, ''],
   ]);
 });
 
@@ -42,17 +43,20 @@ test('a request for one family asks for nothing of the other', () => {
 const ASSIGNED: AssignedConfiguration = {
   addresses: ['10.61.0.5', '2001:db8::5'],
   dns: ['10.20.0.53', '2001:db8::53'],
+  domains: ['corp.example.com', 'lab_1.example'],
   subnets: ['10.20.0.0/16', '0.0.0.0/0', '192.0.2.1/32', '2001:db8:1::/48'],
 };
 
 test('a reply comes back as it was', () => {
-  const reply = configurationReply(ASSIGNED);
+  const reply = configurationReply(ASSIGNED, configurationRequest({ addresses: [], families: [4] }));
   assert.is(reply.cfgType, 2);
   assert.equal(attributes(reply.attributes), [
     [1, '0a3d0005'],
     [8, '20010db800000000000000000000000580'],
     [3, '0a140035'],
     [10, '20010db8000000000000000000000053'],
+    [25, '636f72702e6578616d706c652e636f6d'],
+    [25, '6c61625f312e6578616d706c65'],
     [13, '0a140000ffff0000'],
     [13, '0000000000000000'],
     [13, 'c0000201ffffffff'],
@@ -69,7 +73,17 @@ test('unknown and empty attributes are ignored', () => {
     { type: 1, value: hex('0a3d0005') },
   ];
   const read = readConfiguration({ type: 'CP', cfgType: 2, attributes: list });
-  assert.equal(read, { addresses: ['10.61.0.5'], dns: [], subnets: [] });
+  assert.equal(read, { addresses: ['10.61.0.5'], dns: [], domains: [], subnets: [] });
+});
+
+test('what cannot be a domain is ignored, and nobody gets domains who did not ask for them', () => {
+  const list = ['corp.example.', 'a\nnameserver 192.0.2.1', '-a', 'a..b'].map(text => ({
+    type: 25,
+    value: Buffer.from(text),
+  }));
+  assert.equal(readConfiguration({ type: 'CP', cfgType: 2, attributes: list }).domains, ['corp.example']);
+  const reply = configurationReply(ASSIGNED, { type: 'CP', cfgType: 1, attributes: [] });
+  assert.not.ok(reply.attributes.some(({ type }) => type === 25));
 });
 
 const REFUSED: [number, string][] = [

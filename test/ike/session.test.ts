@@ -21,6 +21,7 @@ test('connects, with an address, and the same keys on both sides', () => {
   assert.equal(established?.configuration, {
     addresses: ['10.61.0.7'],
     dns: ['10.20.0.53'],
+    domains: [],
     subnets: ['10.20.0.0/16'],
   });
   assert.is(gateway.of('established')[0]?.initialContact, true);

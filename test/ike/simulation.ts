@@ -313,6 +313,7 @@ export function responderOptions(more: Partial<ResponderOptions> = {}): Responde
     assign: (_identity, wanted) => ({
       addresses: [wanted ?? '10.61.0.7'],
       dns: ['10.20.0.53'],
+      domains: [],
       subnets: ['10.20.0.0/16'],
     }),
     release: () => {},

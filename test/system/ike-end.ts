@@ -62,7 +62,7 @@ const session =
         {
           ...options,
           psk: identity => (identity === options.peerIdentity ? psk : undefined),
-          assign: () => ({ addresses: [options.serve?.address ?? ''], dns: [], subnets: [] }),
+          assign: () => ({ addresses: [options.serve?.address ?? ''], dns: [], domains: [], subnets: [] }),
           release: () => {},
           networks: [options.serve.network],
         },

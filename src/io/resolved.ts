@@ -1,0 +1,30 @@
+/** Telling systemd-resolved, by the program `resolvectl`, which name servers a device has. */
+import { VpnrError } from '../errors.js';
+import type { NameServers } from './name-servers.js';
+import { runProgram } from './program.js';
+
+/**
+ * `isDefault`: these are asked for all names. Otherwise for those below the search domains only, and nobody else is asked for
+ * them.
+ */
+export async function tellResolved(
+  device: string,
+  { servers, search }: NameServers,
+  isDefault: boolean,
+): Promise<void> {
+  const everything = isDefault ? ['~.'] : [];
+  const domains = [...search, ...everything];
+  await resolvectl('dns', device, ...servers);
+  await resolvectl('domain', device, ...(domains.length === 0 ? [''] : domains));
+  await resolvectl('default-route', device, isDefault ? 'yes' : 'no');
+}
+
+export function forgetInResolved(device: string): Promise<void> {
+  return resolvectl('revert', device);
+}
+
+async function resolvectl(...args: string[]): Promise<void> {
+  const { code, stderr } = await runProgram('resolvectl', args, { package: 'systemd-resolved' });
+  if (code !== 0)
+    throw new VpnrError('SYSTEM_CALL', `\`resolvectl ${args.join(' ')}\` failed: ${stderr.trim()}`);
+}
