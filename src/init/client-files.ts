@@ -2,7 +2,7 @@
 import { clientSchema } from '../config/client.js';
 import { VpnrError } from '../errors.js';
 import type { NewFile } from './files.js';
-import type { GatewayInvitation, Invitation, RelayInvitation } from './invitation.js';
+import type { Invitation, RelayInvitation } from './invitation.js';
 import { checked } from './server-files.js';
 import { quoted } from './yaml.js';
 
@@ -37,14 +37,13 @@ export function clientFiles({ name, invitations, routes }: ClientAnswers): NewFi
     throw new VpnrError('USAGE', 'there are invitations of several relays: a client has one');
   const wanted =
     routes.length > 0 ? routes : (relay?.networks ?? gateways.flatMap(({ networks }) => networks));
-  const configuration = `# vpnr connect -c ${CLIENT_FILE}
-name: ${quoted(name)}
-identity: ${quoted(identity)}
-gateways:    # in order of preference
-${gateways.map(describeGateway).join('')}${relay === undefined ? '' : describeRelay(relay)}tunnel:
-  routes: ${quoted([...new Set(wanted)])}    # what goes through the tunnel
-`;
-  checked(configuration, clientSchema);
+  const configuration = clientConfiguration({
+    name,
+    identity,
+    gateways,
+    relay,
+    routes: [...new Set(wanted)],
+  });
   return [
     { name: CLIENT_FILE, content: configuration, isSecret: false },
     ...gateways.map(gateway => ({
@@ -56,12 +55,46 @@ ${gateways.map(describeGateway).join('')}${relay === undefined ? '' : describeRe
   ];
 }
 
-function describeGateway({ name, address, identity }: GatewayInvitation): string {
+export interface GatewayPlan {
+  name: string;
+  address: string;
+  identity: string;
+  /** Proposals; all that vpnr has when there are none. */
+  ike?: readonly string[];
+  esp?: readonly string[];
+}
+
+export interface ClientPlan {
+  name: string;
+  identity: string;
+  gateways: readonly GatewayPlan[];
+  relay?: RelayInvitation | undefined;
+  routes: readonly string[];
+}
+
+/** The text of the configuration. Throws USAGE when `vpnr connect` would not take it. */
+export function clientConfiguration({ name, identity, gateways, relay, routes }: ClientPlan): string {
+  const configuration = `# vpnr connect -c ${CLIENT_FILE}
+name: ${quoted(name)}
+identity: ${quoted(identity)}
+gateways:    # in order of preference
+${gateways.map(describeGateway).join('')}${relay === undefined ? '' : describeRelay(relay)}tunnel:
+  routes: ${quoted(routes)}    # what goes through the tunnel
+`;
+  checked(configuration, clientSchema);
+  return configuration;
+}
+
+function describeGateway({ name, address, identity, ike = [], esp = [] }: GatewayPlan): string {
+  const lists = [
+    ...(ike.length > 0 ? [`    ike: ${quoted(ike)}\n`] : []),
+    ...(esp.length > 0 ? [`    esp: ${quoted(esp)}\n`] : []),
+  ];
   return `  - name: ${quoted(name)}
     address: ${quoted(address)}
     identity: ${quoted(identity)}
     auth: { psk: { file: ${quoted(`${name}.psk`)} } }
-`;
+${lists.join('')}`;
 }
 
 function describeRelay({ address, fingerprint }: RelayInvitation): string {

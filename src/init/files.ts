@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../io/atomic-file.js';
 
 export interface NewFile {
   name: string;
-  content: string;
+  content: string | Uint8Array;
   /** Only its owner may read it. */
   isSecret: boolean;
 }

@@ -7,7 +7,11 @@ import { dirname } from 'node:path';
  * Writes a file that, unless told otherwise, only its owner can read. After a crash at any moment the old content or the new is there.
  * Its directory is made if need be, for the owner alone.
  */
-export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;

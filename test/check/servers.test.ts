@@ -91,7 +91,7 @@ test('ports that are taken, and addresses of other machines, are found', () =>
         const [file] = relayFiles(RELAY);
         writeFileSync(
           join(folder, 'relay.yaml'),
-          (file?.content ?? '').replace(/^listen: \S+/m, `listen: ${listen}`),
+          String(file?.content).replace(/^listen: \S+/m, `listen: ${listen}`),
         );
       };
       configure(`${ADDRESS}:${udp.address().port}`);
@@ -111,7 +111,7 @@ test('a secret that others can read is found, with its remedy', () =>
   withFolder(async folder => {
     writeFileSync(join(folder, 'open.psk'), 'secret', { mode: 0o644 });
     const [file] = gatewayFiles(GATEWAY);
-    writeFileSync(join(folder, 'gateway.yaml'), (file?.content ?? '').replace('client1.psk', 'open.psk'));
+    writeFileSync(join(folder, 'gateway.yaml'), String(file?.content).replace('client1.psk', 'open.psk'));
     const point = await gatewayPoint(folder, 'pre-shared key of client1');
     assert.is(point?.code, 'SECRET_READABLE_BY_OTHERS');
     assert.match(point?.remedy ?? '', /^chmod 600 /);

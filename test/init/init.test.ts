@@ -47,7 +47,7 @@ function inFolder(body: (folder: string) => void | Promise<void>): () => Promise
 function contentOf(files: readonly NewFile[], name: string): string {
   const found = files.find(file => file.name === name);
   assert.ok(found, name);
-  return found?.content ?? '';
+  return String(found?.content);
 }
 
 test(

@@ -5,9 +5,11 @@ import { carryOutInit, type InitResult, initFlags } from '../../cli/init.js';
 import { Questions } from '../../cli/questions.js';
 import { readPrivateFile } from '../../config/secrets.js';
 import { CLIENT_FILE, clientFiles } from '../../init/client-files.js';
+import { convertSwanctl } from '../../init/from-swanctl.js';
 import { readInvitations } from '../../init/invitation.js';
 
 const STDIN = 0;
+const START = [`  vpnr check -c ${CLIENT_FILE}`, `  vpnr connect -c ${CLIENT_FILE}`];
 
 export default class InitClient extends VpnrCommand {
   static override summary = 'Set up a client from the invitations of its gateways and its relay.';
@@ -26,6 +28,11 @@ export default class InitClient extends VpnrCommand {
       helpValue: 'FILE',
       description: 'of a gateway or the relay; - for standard input',
     }),
+    from: Flags.string({
+      helpValue: 'FILE',
+      exclusive: ['invitation', 'route'],
+      description: "of strongSwan's client instead: its swanctl.conf",
+    }),
     name: Flags.string({ default: 'work', description: 'of the connection' }),
     route: Flags.string({
       multiple: true,
@@ -37,6 +44,7 @@ export default class InitClient extends VpnrCommand {
 
   async run(): Promise<InitResult> {
     const { flags } = await this.parse(InitClient);
+    if (flags.from !== undefined) return this.#convert(flags.from, flags);
     const questions = new Questions();
     const sources = await questions.askList(flags.invitation, {
       flag: '--invitation',
@@ -45,11 +53,15 @@ export default class InitClient extends VpnrCommand {
     questions.finish();
     const invitations = sources.flatMap(source => readInvitations(read(source), source));
     const files = clientFiles({ name: flags.name, invitations, routes: flags.route ?? [] });
-    const next = [
-      'Connect, and remove the invitations, which hold secrets:',
-      `  vpnr check -c ${CLIENT_FILE}`,
-      `  vpnr connect -c ${CLIENT_FILE}`,
-    ];
+    const next = ['Connect, and remove the invitations, which hold secrets:', ...START];
+    return carryOutInit(files, flags, next, line => this.log(line));
+  }
+
+  /** What strongSwan's configuration says, without a relay. */
+  #convert(source: string, flags: { dir: string; force: boolean; name: string }): Promise<InitResult> {
+    const { files, notes } = convertSwanctl(read(source), source, flags.name);
+    for (const note of notes) this.logToStderr(`not taken over: ${note}`);
+    const next = ['Stop strongSwan, which has the same ports, and connect:', ...START];
     return carryOutInit(files, flags, next, line => this.log(line));
   }
 }

@@ -1,0 +1,151 @@
+/** A client's configuration made of a strongSwan client's: connections with pre-shared keys become gateways, in their order. */
+import { espSuite, ikeProposal, name as nameSchema, network } from '../config/values.js';
+import { VpnrError } from '../errors.js';
+import { CLIENT_FILE, clientConfiguration, type GatewayPlan } from './client-files.js';
+import type { NewFile } from './files.js';
+import { parseSwanctl, type Section } from './swanctl.js';
+
+export interface Converted {
+  files: NewFile[];
+  /** What could not be taken over, for the user to read. */
+  notes: string[];
+}
+
+const EMPTY: Section = { settings: new Map(), sections: new Map() };
+/** Of a key exchange in an ESP proposal: perfect forward secrecy comes with every IKE SA's own. */
+const GROUP = /-(?:x25519|curve25519|x448|curve448|ecp\d+(?:bp)?|modp\d+(?:s\d+)?)$/;
+
+/** Throws CONFIG_SYNTAX, or CONFIG_INVALID when no connection can be taken over. */
+export function convertSwanctl(text: string, file: string, connection: string): Converted {
+  const notes: string[] = [];
+  const root = parseSwanctl(text, file, notes);
+  const secrets = [...(root.sections.get('secrets')?.sections ?? [])]
+    .filter(([key]) => /^ike/.test(key))
+    .map(([, section]) => section);
+  const plans: { plan: GatewayPlan; psk: Uint8Array; local: string; routes: string[] }[] = [];
+  for (const [key, section] of root.sections.get('connections')?.sections ?? []) {
+    const note = (what: string) => void notes.push(`connection ${key}: ${what}`);
+    const taken = convert(key, section, secrets, note);
+    if (taken !== undefined) plans.push(taken);
+  }
+  const identity = plans[0]?.local;
+  if (identity === undefined) {
+    throw new VpnrError('CONFIG_INVALID', [`${file}: no connection can be taken over`, ...notes].join('\n'), {
+      remedy: 'vpnr needs IKEv2 connections with "auth = psk" on both sides',
+    });
+  }
+  const same = plans.filter(({ plan, local }) => {
+    if (local !== identity)
+      notes.push(`connection ${plan.name}: left out, as its local id is ${local}, not ${identity}`);
+    return local === identity;
+  });
+  const routes = [...new Set(same.flatMap(entry => entry.routes))];
+  const gateways = same.map(({ plan }) => plan);
+  return {
+    notes,
+    files: [
+      {
+        name: CLIENT_FILE,
+        content: clientConfiguration({ name: connection, identity, gateways, routes }),
+        isSecret: false,
+      },
+      ...same.map(({ plan, psk }) => ({
+        name: `${plan.name}.psk`,
+        content: Buffer.concat([psk, Buffer.from('\n')]),
+        isSecret: true,
+      })),
+    ],
+  };
+}
+
+function convert(key: string, section: Section, secrets: readonly Section[], note: (what: string) => void) {
+  const [local, remote] = [sideOf(section, 'local'), sideOf(section, 'remote')];
+  const auth = [local, remote].map(side => side.settings.get('auth') ?? 'pubkey');
+  if (auth.some(method => method !== 'psk'))
+    return note(`left out: it authenticates by ${auth.join(' and ')}, vpnr by psk`);
+  if ((section.settings.get('version') ?? '0') === '1') return note('left out: it is IKEv1');
+  const address = listOf(section.settings.get('remote_addrs')).find(
+    host => !/[%/-]/.test(host) || /^[\w.-]+$/.test(host),
+  );
+  if (address === undefined) return note('left out: it has no address to begin with (remote_addrs)');
+  const identity = remote.settings.get('id') ?? address;
+  const own = local.settings.get('id');
+  if (own === undefined) return note('left out: its local section has no id');
+  const psk = secretFor(secrets, own, identity);
+  if (psk === undefined) return note(`left out: no secret is for ${own} and ${identity}`);
+  const last = psk.at(-1);
+  if (last === 0x0a || last === 0x0d) return note('left out: its secret ends with a line break');
+  const name = nameSchema.safeParse(key).success
+    ? key
+    : key.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'gateway';
+  const port = section.settings.get('remote_port');
+  const children = [...(section.sections.get('children')?.sections.values() ?? [])];
+  const routes = children
+    .flatMap(child => listOf(child.settings.get('remote_ts')))
+    .filter(text => network.safeParse(text).success);
+  if (children.some(child => child.settings.get('remote_ts')?.includes('[')))
+    note('selectors with protocol or port were left out');
+  const ike = proposals(section.settings.get('proposals'), text => ikeProposal.safeParse(text).success, note);
+  const esp = proposals(
+    children.map(child => child.settings.get('esp_proposals') ?? '').join(','),
+    text => espSuite.safeParse(text).success,
+    note,
+  );
+  const plan: GatewayPlan = {
+    name,
+    address: port === undefined || port === '500' ? address : `${address}:${port}`,
+    identity,
+    ike,
+    esp,
+  };
+  return { plan, psk, local: own, routes };
+}
+
+/** `local`, `local-1`, ...: with several rounds of authentication the first counts, and a second one is told by its `auth`. */
+function sideOf(section: Section, side: 'local' | 'remote'): Section {
+  for (const [key, inner] of section.sections) if (key === side || key.startsWith(`${side}-`)) return inner;
+  return EMPTY;
+}
+
+function listOf(text = ''): string[] {
+  return text
+    .split(',')
+    .map(word => word.trim())
+    .filter(Boolean);
+}
+
+/** Those that vpnr has, under its names; none for all that it has. */
+function proposals(
+  text: string | undefined,
+  isKnown: (text: string) => boolean,
+  note: (what: string) => void,
+): string[] {
+  const all = listOf(text).filter(word => word !== 'default');
+  const known = all.map(word => {
+    const renamed = word.replace(/curve25519/g, 'x25519');
+    return [renamed, renamed.replace(GROUP, '')].find(isKnown);
+  });
+  all.forEach((word, i) => {
+    if (known[i] === undefined) note(`the proposal ${word} is not known to vpnr`);
+  });
+  return [...new Set(known.flatMap(word => word ?? []))];
+}
+
+/** The secret whose ids fit both best; one without ids is for all. */
+function secretFor(secrets: readonly Section[], ...identities: string[]): Uint8Array | undefined {
+  const rated = secrets.flatMap(({ settings }) => {
+    const secret = settings.get('secret');
+    const ids = [...settings].filter(([key]) => key.startsWith('id')).map(([, id]) => id);
+    const fitting = identities.filter(id => ids.includes(id)).length;
+    return secret === undefined || (ids.length > 0 && fitting === 0) ? [] : [{ secret, fitting }];
+  });
+  const [best] = rated.sort((a, b) => b.fitting - a.fitting);
+  return best === undefined ? undefined : decode(best.secret);
+}
+
+/** "0x" is followed by hexadecimal, "0s" by base64, anything else is the secret itself. */
+function decode(secret: string): Uint8Array {
+  if (/^0x/i.test(secret)) return Buffer.from(secret.slice(2).replace(/[^0-9a-f]/gi, ''), 'hex');
+  if (/^0s/i.test(secret)) return Buffer.from(secret.slice(2), 'base64');
+  return Buffer.from(secret);
+}
