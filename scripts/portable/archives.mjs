@@ -11,7 +11,7 @@ import { writeTar } from './tar.mjs';
 const compress = promisify(gzip);
 
 /** Files below a prefix like /usr: their paths and contents, and which of them are programs. */
-function installedFiles({ executable, help, notices, bill }, zshFolder) {
+function installedFiles({ executable, help, notices, bill, services }, zshFolder) {
   const own = path => [`share/doc/vpnr/${path}`, readFileSync(join(root, path))];
   const files = {
     'bin/vpnr': executable,
@@ -23,7 +23,7 @@ function installedFiles({ executable, help, notices, bill }, zshFolder) {
     'share/doc/vpnr/vpnr.cdx.json': bill,
     ...Object.fromEntries(['LICENSE', 'README.md', ...filesBelow('docs', '.md')].map(own)),
     ...Object.fromEntries(
-      Object.entries(units()).map(([name, text]) => [`lib/systemd/system/${name}`, text]),
+      Object.entries(services).map(([name, text]) => [`lib/systemd/system/${name}`, text]),
     ),
   };
   return Object.entries(files).map(([path, content]) => ({
@@ -49,8 +49,9 @@ const below = (prefix, entries) => entries.map(entry => ({ ...entry, path: `${pr
 /** The archive and the package, by their file names. `parts`: what is in them; `mtime`: seconds since 1970. */
 export async function makeArchives(description, arch, parts, mtime) {
   const folder = `${description.name}-${description.version}-linux-${arch}`;
-  const archive = withFolders(below(folder, installedFiles(parts, 'site-functions')));
-  const usr = below('usr', installedFiles(parts, 'vendor-completions'));
+  const contents = { ...parts, services: await units() };
+  const archive = withFolders(below(folder, installedFiles(contents, 'site-functions')));
+  const usr = below('usr', installedFiles(contents, 'vendor-completions'));
   // Configurations name secrets, or lie beside them.
   const configurations = { path: 'etc/vpnr', mode: 0o700 };
   const packaged = withFolders([...usr, configurations]);

@@ -2,6 +2,8 @@
 import type { Role } from '../control/event-log.js';
 
 export const UNIT_FOLDER = '/etc/systemd/system';
+/** Of the packages' units. */
+const CONFIG_FOLDER = '/etc/vpnr';
 
 export interface UnitPlan {
   role: Role;
@@ -19,15 +21,44 @@ const DESCRIPTIONS: Record<Role, string> = {
   gateway: 'VPN gateway',
 };
 
+const COMMANDS: Record<Role, string> = {
+  client: 'connect --persist',
+  relay: 'relay',
+  gateway: 'gateway',
+};
+
+/** Where systemd-resolved does not run, a client's name servers stand in /etc/resolv.conf. */
+const PROTECTS: Record<Role, string> = { client: 'yes', relay: 'strict', gateway: 'strict' };
+
 export function unitName(name: string): string {
   return `vpnr-${name}.service`;
 }
 
 export function unitText({ role, name, command, writes }: UnitPlan): string {
-  const paths = writes.map(path => `ReadWritePaths=${quote(path)}\n`).join('');
-  return `# Written by "vpnr service install"; removed by "vpnr service remove ${name}".
-[Unit]
+  const start = command.map(quote).join(' ');
+  const head = `# Written by "vpnr service install"; removed by "vpnr service remove ${name}".\n`;
+  return head + describe({ role, name, start, writes: writes.map(quote) });
+}
+
+/** A unit for all configurations in CONFIG_FOLDER: the instance's name is that of the file. */
+export function templateText(role: Role): string {
+  const start = `vpnr ${COMMANDS[role]} -c ${CONFIG_FOLDER}/%i.yaml`;
+  return describe({ role, name: '%i', start, writes: role === 'client' ? [] : [CONFIG_FOLDER] });
+}
+
+interface Description {
+  role: Role;
+  name: string;
+  /** As systemd reads them. */
+  start: string;
+  writes: readonly string[];
+}
+
+function describe({ role, name, start, writes }: Description): string {
+  const paths = writes.map(path => `ReadWritePaths=${path}\n`).join('');
+  return `[Unit]
 Description=${DESCRIPTIONS[role]} ${name} (vpnr)
+Documentation=man:vpnr(1)
 Wants=network-online.target
 After=network-online.target
 
@@ -37,7 +68,7 @@ Type=notify
 NotifyAccess=main
 WatchdogSec=30s
 TimeoutStartSec=infinity
-ExecStart=${command.map(quote).join(' ')}
+ExecStart=${start}
 Restart=on-failure
 RestartSec=2s
 # Usage and configuration: another start would end in the same way.
@@ -60,7 +91,7 @@ NoNewPrivileges=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
-ProtectSystem=strict
+ProtectSystem=${PROTECTS[role]}
 ProtectHome=read-only
 PrivateTmp=yes
 ProtectControlGroups=yes

@@ -7,7 +7,7 @@ import { ServiceManager } from '../../src/cli/service-manager.js';
 import { inspectService, installService, removeService } from '../../src/cli/systemd.js';
 import { loggedEvent } from '../../src/control/event-log.js';
 import type { VpnrError } from '../../src/errors.js';
-import { unitText } from '../../src/service/unit.js';
+import { templateText, unitText } from '../../src/service/unit.js';
 import { NotifyListener } from '../support/notify.js';
 
 async function inFolder(run: (folder: string) => Promise<void> | void): Promise<void> {
@@ -101,6 +101,18 @@ test('words of a command line are quoted for systemd', () => {
   const command = ['/usr/bin/vpnr', 'connect', '/a b/100%/$x/"y"\\'];
   const text = unitText({ role: 'client', name: 'work', command, writes: [] });
   assert.ok(text.includes('ExecStart=/usr/bin/vpnr connect "/a b/100%%/$$x/\\"y\\"\\\\"\n'), text);
+});
+
+test("a package's unit runs the configuration that its instance is named after", () => {
+  for (const [role, start] of [
+    ['client', 'vpnr connect --persist'],
+    ['relay', 'vpnr relay'],
+    ['gateway', 'vpnr gateway'],
+  ] as const) {
+    const text = templateText(role);
+    assert.ok(text.includes(`ExecStart=${start} -c /etc/vpnr/%i.yaml\n`), text);
+    assert.ok(text.includes('Type=notify\n'));
+  }
 });
 
 test.run();
