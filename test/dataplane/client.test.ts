@@ -74,6 +74,9 @@ if (namespacesPossible()) {
         pair.left.plane.removeChild(leftSpi);
         pair.right.plane.removeChild(rightSpi);
       }
+      // The worker shows them after it has handed a packet on.
+      await counted(pair.left, 'tx-packets', sent);
+      await counted(pair.left, 'rx-packets', SUITES.length * 5);
       const counters = pair.left.plane.counters();
       assert.is(counters['tx-packets'], sent);
       assert.is(counters['tx-bytes'], sent * 1328);
