@@ -207,6 +207,30 @@ export class NetworkChanges {
   }
 
   /**
+   * Makes a pair of devices, of which this owner's is one; the other, `peer`, is in the network namespace of a process. What
+   * arrives from there goes to `target` or nowhere, by a routing table of this number.
+   */
+  joinNamespace(
+    pid: number,
+    peer: string,
+    to: { target: string; table: number; priority: number },
+  ): Promise<void> {
+    return this.#exclusively(async () => {
+      const device = this.#device;
+      const table = String(to.table);
+      await changeIp([['link', 'add', device, 'type', 'veth', 'peer', 'name', peer, 'netns', String(pid)]]);
+      const { index } = await linkOf(device);
+      this.#journal.record({ kind: 'link', device, index });
+      this.#journal.record({ kind: 'rule', device, table: to.table });
+      await changeIp([
+        ['route', 'add', 'blackhole', 'default', 'table', table, 'metric', '4294967295'],
+        ['route', 'add', 'default', 'dev', to.target, 'table', table],
+        ['rule', 'add', 'iif', device, 'lookup', table, 'priority', String(to.priority)],
+      ]);
+    });
+  }
+
+  /**
    * Has the system ask these name servers, by way of systemd-resolved where that answers it. False when somebody else has changed
    * /etc/resolv.conf since, which is left alone then.
    */
