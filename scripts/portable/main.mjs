@@ -5,7 +5,8 @@ import { commands, description, manifest } from 'vpnr:commands';
 import { answerVersion } from '../../dist/cli/version.js';
 
 async function run() {
-  const { execute, Plugin } = await import('@oclif/core');
+  const { Plugin } = await import('@oclif/core');
+  const { runCommandLine } = await import('../../dist/cli/run.js');
   const root = '/';
   const plugin = new Plugin({ isRoot: true, root, pjson: description, ignoreManifest: true });
   await plugin.load();
@@ -21,7 +22,7 @@ async function run() {
     },
   }));
   const plugins = new Map([[plugin.name, plugin]]);
-  await execute({ loadOptions: { root, pjson: description, plugins } });
+  await runCommandLine({ root, pjson: description, plugins });
 }
 
 const version = answerVersion(process.argv.slice(2));

@@ -17,6 +17,12 @@ export interface Loaded<Config> {
 
 const MAX_BYTES = 1 << 20;
 
+const REASONS: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'this is a folder',
+  EACCES: 'it may not be read by this user',
+};
+
 /** Reads and checks `client.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
 export function loadClientConfig(file: string): Loaded<ClientConfig> {
   return load(file, clientSchema);
@@ -52,8 +58,8 @@ function read(file: string): string {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const reason = REASONS[code] ?? message;
     throw new VpnrError('CONFIG_NOT_FOUND', `${file}: ${reason}`, {
       remedy: 'name the configuration file with -c FILE',
       cause: error,

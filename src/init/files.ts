@@ -1,7 +1,7 @@
 /** Writing what `vpnr init` makes: all files or none. */
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 
@@ -35,8 +35,8 @@ export async function writeFiles(files: readonly NewFile[], { folder, force }: W
   }
   const written: string[] = [];
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (!lstatSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
+    await makeFolder(resolve(folder));
+    if (!statSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
     for (const { name, content, isSecret } of files) {
       const path = join(folder, name);
       const isNew = !existsSync(path);
@@ -54,4 +54,11 @@ export async function writeFiles(files: readonly NewFile[], { folder, force }: W
       cause: error,
     });
   }
+}
+
+/** With those above it. Node's own recursive mkdir does not come back from /proc, where nothing can be made. */
+async function makeFolder(path: string): Promise<void> {
+  if (existsSync(path)) return;
+  await makeFolder(dirname(path));
+  await mkdir(path, { mode: 0o700 });
 }

@@ -51,7 +51,7 @@ export default class InitClient extends VpnrCommand {
       text: 'Files with the invitations of gateways and relay',
     });
     questions.finish();
-    const invitations = sources.flatMap(source => readInvitations(read(source), source));
+    const invitations = sources.flatMap(source => readInvitations(read(source, 'the invitation'), source));
     const files = clientFiles({ name: flags.name, invitations, routes: flags.route ?? [] });
     const next = ['Connect, and remove the invitations, which hold secrets:', ...START];
     return carryOutInit(files, flags, next, line => this.log(line));
@@ -59,14 +59,18 @@ export default class InitClient extends VpnrCommand {
 
   /** What strongSwan's configuration says, without a relay. */
   #convert(source: string, flags: { dir: string; force: boolean; name: string }): Promise<InitResult> {
-    const { files, notes } = convertSwanctl(read(source), source, flags.name);
+    const { files, notes } = convertSwanctl(
+      read(source, 'the configuration of strongSwan'),
+      source,
+      flags.name,
+    );
     for (const note of notes) this.logToStderr(`not taken over: ${note}`);
     const next = ['Stop strongSwan, which has the same ports, and connect:', ...START];
     return carryOutInit(files, flags, next, line => this.log(line));
   }
 }
 
-function read(source: string): string {
+function read(source: string, purpose: string): string {
   if (source === '-') return readFileSync(STDIN, 'utf8');
-  return new TextDecoder().decode(readPrivateFile(source, 'the invitation'));
+  return new TextDecoder().decode(readPrivateFile(source, purpose));
 }
