@@ -49,7 +49,7 @@ export function gatewayFiles(answers: GatewayAnswers): NewFile[] {
   const { name, address, listen, identity, pool, networks, clients } = answers;
   const secrets = clients.map(client => ({ client, psk: makeSecret(), file: `${client}.psk` }));
   const configuration = `# vpnr gateway -c ${GATEWAY_FILE}
-listen: ${quoted(listen)}${' '.repeat(4)}# UDP port 4500, for IKE and ESP
+listen: ${quoted(listen)}    # UDP port 4500, for IKE and ESP
 identity: ${quoted(identity)}    # what it proves to be to clients
 pool: ${quoted(pool)}    # virtual addresses for clients; the networks need a route to it by way of this machine
 networks: ${quoted(networks)}    # what clients may reach
@@ -57,7 +57,7 @@ clients:
 ${secrets.map(({ client, file }) => `  - { identity: ${quoted(client)}, psk: { file: ${quoted(file)} } }\n`).join('')}`;
   checked(configuration, gatewaySchema);
   // They name files.
-  for (const word of [name, ...clients]) checked(quoted(word), nameSchema);
+  for (const word of [name, ...clients]) checked(quoted(word), nameSchema, `"${word}": `);
   return [
     { name: GATEWAY_FILE, content: configuration, isSecret: false },
     ...secrets.flatMap(({ client, psk, file }) => [
@@ -113,14 +113,14 @@ export function defaultPool(of: string): string {
   return `10.${64 + (high & 63)}.${low}.0/24`;
 }
 
-/** What is written must be what the command reads; a complaint is one about an answer. */
-export function checked(configuration: string, schema: Parameters<typeof parseConfig>[2]): void {
+/** What is written must be what the command reads; a complaint is one about an answer, which `of` may name. */
+export function checked(configuration: string, schema: Parameters<typeof parseConfig>[2], of = ''): void {
   try {
     parseConfig(configuration, 'configuration', schema);
   } catch (error) {
     if (!(error instanceof VpnrError)) throw error;
     const message = error.message.replace(/^configuration:\d+:\d+: /gm, '');
-    throw new VpnrError('USAGE', `this cannot be configured: ${message}`, {
+    throw new VpnrError('USAGE', `this cannot be configured: ${of}${message}`, {
       remedy: 'correct the answer or flag that it is about',
       cause: error,
     });

@@ -1,9 +1,18 @@
 import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../../cli/base.js';
-import { carryOutInit, type InitResult, initFlags } from '../../cli/init.js';
+import {
+  askAddress,
+  askClients,
+  askNetworks,
+  carryOutInit,
+  clientFlag,
+  type InitResult,
+  initFlags,
+  inviting,
+} from '../../cli/init.js';
 import { Questions } from '../../cli/questions.js';
 import { localAddresses, machineName } from '../../init/machine.js';
-import { defaultPool, GATEWAY_FILE, gatewayFiles, invitationFile } from '../../init/server-files.js';
+import { defaultPool, GATEWAY_FILE, gatewayFiles } from '../../init/server-files.js';
 
 export default class InitGateway extends VpnrCommand {
   static override summary = 'Set up a gateway: configuration, secrets, and an invitation for each client.';
@@ -28,11 +37,7 @@ export default class InitGateway extends VpnrCommand {
       description: 'IPv4 network that clients may reach',
     }),
     pool: Flags.string({ helpValue: 'PREFIX', description: 'virtual addresses for clients' }),
-    client: Flags.string({
-      multiple: true,
-      helpValue: 'NAME',
-      description: 'a client; client1 unless given',
-    }),
+    client: clientFlag,
     ...initFlags,
   };
 
@@ -41,11 +46,11 @@ export default class InitGateway extends VpnrCommand {
     const questions = new Questions();
     const local = localAddresses();
     const [first] = local;
-    const address = await questions.ask(flags.address, {
-      flag: '--address',
-      text: 'Address or host name under which clients reach this gateway',
-      ...(first && { usual: first.address }),
-    });
+    const address = await askAddress(
+      questions,
+      flags.address,
+      'Address or host name under which clients reach this gateway',
+    );
     const isLocal = local.some(entry => entry.address === address);
     const listen = flags.listen ?? (isLocal ? address : (first?.address ?? address));
     const identity = await questions.ask(flags.identity, {
@@ -53,17 +58,13 @@ export default class InitGateway extends VpnrCommand {
       text: 'Name that it proves to be to clients',
       usual: machineName(),
     });
-    const inner = local.filter(entry => entry.address !== listen).map(({ network }) => network);
-    const networks = await questions.askList(flags.network, {
-      flag: '--network',
-      text: 'IPv4 networks that clients may reach',
-      ...(inner.length > 0 && { usual: inner.join(' ') }),
-    });
-    const clients = await questions.askList(flags.client, {
-      flag: '--client',
-      text: 'Names of the clients',
-      usual: 'client1',
-    });
+    const networks = await askNetworks(
+      questions,
+      flags.network,
+      'IPv4 networks that clients may reach',
+      listen,
+    );
+    const clients = await askClients(questions, flags.client);
     questions.finish();
     const name = identity.split('.')[0] || identity;
     const pool = flags.pool ?? defaultPool(identity);
@@ -72,10 +73,7 @@ export default class InitGateway extends VpnrCommand {
       `Start it here (the networks need a route to ${pool} by way of this machine):`,
       `  vpnr check -c ${GATEWAY_FILE}`,
       `  vpnr gateway -c ${GATEWAY_FILE}`,
-      ...clients.flatMap(client => [
-        `Bring ${invitationFile(client, name)} to ${client} by a safe way (scp); there, with all its invitations:`,
-        `  vpnr init client --invitation ${invitationFile(client, name)}`,
-      ]),
+      ...inviting(clients, name),
     ];
     return carryOutInit(files, flags, next, line => this.log(line));
   }

@@ -1,9 +1,17 @@
 import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../../cli/base.js';
-import { carryOutInit, type InitResult, initFlags } from '../../cli/init.js';
+import {
+  askAddress,
+  askClients,
+  askNetworks,
+  carryOutInit,
+  clientFlag,
+  type InitResult,
+  initFlags,
+  inviting,
+} from '../../cli/init.js';
 import { Questions } from '../../cli/questions.js';
-import { localAddresses } from '../../init/machine.js';
-import { defaultPool, invitationFile, RELAY_FILE, relayFiles } from '../../init/server-files.js';
+import { defaultPool, RELAY_FILE, relayFiles } from '../../init/server-files.js';
 
 export default class InitRelay extends VpnrCommand {
   static override summary =
@@ -25,35 +33,25 @@ export default class InitRelay extends VpnrCommand {
       description: 'network of servers that clients reach through it',
     }),
     pool: Flags.string({ helpValue: 'PREFIX', description: 'addresses under which servers see clients' }),
-    client: Flags.string({
-      multiple: true,
-      helpValue: 'NAME',
-      description: 'a client; client1 unless given',
-    }),
+    client: clientFlag,
     ...initFlags,
   };
 
   async run(): Promise<InitResult> {
     const { flags } = await this.parse(InitRelay);
     const questions = new Questions();
-    const local = localAddresses();
-    const [first] = local;
-    const address = await questions.ask(flags.address, {
-      flag: '--address',
-      text: "This machine's IPv4 address, as seen from behind the gateways",
-      ...(first && { usual: first.address }),
-    });
-    const inner = local.filter(entry => entry.address !== address).map(({ network }) => network);
-    const networks = await questions.askList(flags.network, {
-      flag: '--network',
-      text: 'Networks of servers that clients reach through it',
-      ...(inner.length > 0 && { usual: inner.join(' ') }),
-    });
-    const clients = await questions.askList(flags.client, {
-      flag: '--client',
-      text: 'Names of the clients',
-      usual: 'client1',
-    });
+    const address = await askAddress(
+      questions,
+      flags.address,
+      "This machine's IPv4 address, as seen from behind the gateways",
+    );
+    const networks = await askNetworks(
+      questions,
+      flags.network,
+      'Networks of servers that clients reach through it',
+      address,
+    );
+    const clients = await askClients(questions, flags.client);
     questions.finish();
     const pool = flags.pool ?? defaultPool(`relay ${address}`);
     const files = relayFiles({ address, pool, networks, clients });
@@ -61,10 +59,7 @@ export default class InitRelay extends VpnrCommand {
       `Start it here (servers need a route to ${pool} by way of this machine):`,
       `  vpnr check -c ${RELAY_FILE}`,
       `  vpnr relay -c ${RELAY_FILE}`,
-      ...clients.flatMap(client => [
-        `Bring ${invitationFile(client, 'relay')} to ${client} by a safe way (scp); there, with those of the gateways:`,
-        `  vpnr init client --invitation ${invitationFile(client, 'relay')}`,
-      ]),
+      ...inviting(clients, 'relay'),
     ];
     return carryOutInit(files, flags, next, line => this.log(line));
   }
