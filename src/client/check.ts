@@ -6,6 +6,7 @@ import type { Loaded } from '../config/load.js';
 import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { describeRoute, hopOutside, listRoutes } from '../io/network.js';
+import { tryNft } from '../io/nft.js';
 import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
@@ -32,10 +33,16 @@ export async function checkConnection(loaded: Loaded<ClientConfig>, report: Repo
   await look('other instances', () => checkName(config.name));
   await look('TUN device', () => checkDevice(config.tunnel.device, 'tunnel.device', config.tunnel.driver));
   await look('routes', () => checkRoutes(config));
+  if (config.tunnel.kill_switch) await look('kill switch', checkKillSwitch);
   for (const gateway of config.gateways) {
     await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
   }
   await look('MTU', () => checkMtu(config, resolver));
+}
+
+async function checkKillSwitch(): Promise<string> {
+  await tryNft();
+  return '`nft` takes its rules';
 }
 
 async function checkRoutes({ tunnel }: ClientConfig): Promise<string> {

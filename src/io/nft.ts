@@ -17,13 +17,21 @@ export function deleteTable(table: string): Promise<void> {
   return changeNft(deletion(table));
 }
 
+/** Throws what a change of a table would throw here, and changes nothing. */
+export function tryNft(): Promise<void> {
+  return changeNft(`table ${FAMILY} vpnr-check {\n}\n`, '--check');
+}
+
 /** Adding first spares the error of deleting what is not there. */
 function deletion(table: string): string {
   return `add table ${FAMILY} ${table}\ndelete table ${FAMILY} ${table}\n`;
 }
 
-async function changeNft(script: string): Promise<void> {
-  const { code, stderr } = await runProgram('nft', ['-f', '-'], { input: script, package: 'nftables' });
+async function changeNft(script: string, ...flags: string[]): Promise<void> {
+  const { code, stderr } = await runProgram('nft', [...flags, '-f', '-'], {
+    input: script,
+    package: 'nftables',
+  });
   if (code === 0) return;
   const [reason = 'no reason given'] = stderr.trim().split('\n');
   if (/Operation not permitted/.test(stderr)) {
