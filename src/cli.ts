@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import './cli/heap.js';
+import './cli/user.js';
 import { fileURLToPath } from 'node:url';
 import { answerVersion } from './cli/version.js';
 

@@ -1,6 +1,7 @@
 // The single executable begins here. As src/cli.ts, but nothing is looked for on disk: the commands and what oclif wants to
 // know of them were collected when it was built.
 import '../../dist/cli/heap.js';
+import '../../dist/cli/user.js';
 import { commands, description, manifest } from 'vpnr:commands';
 import { answerVersion } from '../../dist/cli/version.js';
 

@@ -88,6 +88,24 @@ test(
 const isRoot = process.geteuid?.() === 0;
 
 test(
+  'a user without a home and a name, as in a container, is served',
+  inFolder(folder => {
+    if (!isRoot) return console.log('# skipped 1: only root can mount');
+    const script = 'mount --bind "$0" /etc && unset HOME SHELL && exec "$@"';
+    const { stderr, status } = spawnSync(
+      'unshare',
+      ['-m', 'sh', '-c', script, folder, ...PROGRAM, 'status', 'nobody'],
+      {
+        encoding: 'utf8',
+        timeout: TIMEOUT_MS,
+      },
+    );
+    assert.match(stderr, /^error NOT_RUNNING: \S/m);
+    assert.is(status, 4);
+  }),
+);
+
+test(
   'without rights nothing is made, and it is told what is missing',
   inFolder(folder => {
     if (!isRoot) return console.log('# skipped 1: only root can become nobody');
