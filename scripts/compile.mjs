@@ -14,6 +14,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** What oclif knows of the commands in `dist/`. */
+export const MANIFEST = join(root, 'oclif.manifest.json');
 const bin = name => join(root, 'node_modules', '.bin', name);
 
 /** All files below `folder` (relative to the project) that end in `suffix`, sorted. */
@@ -106,11 +108,14 @@ function buildProgram() {
   const complete = join(root, '.build', 'dist.complete');
   const settings = ['asconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
   const newest = newestOf([...filesBelow('src', ''), ...filesBelow('assembly', '.ts'), ...settings]);
-  if (existsSync(join(root, 'dist')) && existsSync(complete) && statSync(complete).mtimeMs > newest) return;
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const present = [join(root, 'dist'), MANIFEST].every(path => existsSync(path));
+  if (present && existsSync(complete) && statSync(complete).mtimeMs > newest) return;
+  for (const old of [join(root, 'dist'), MANIFEST]) rmSync(old, { recursive: true, force: true });
   execFileSync(bin('tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
   compileCore('dist/core.wasm');
   chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+  // A process of its own, which loads what has just been built.
+  execFileSync(process.execPath, [join(root, 'scripts', 'manifest.mjs')], { cwd: root, stdio: 'inherit' });
   mkdirSync(dirname(complete), { recursive: true });
   writeFileSync(complete, '');
 }

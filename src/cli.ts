@@ -2,12 +2,9 @@
 import './cli/heap.js';
 import './cli/user.js';
 import { fileURLToPath } from 'node:url';
-import { answerVersion } from './cli/version.js';
+import { answerDirectly } from './cli/direct.js';
 
-const version = answerVersion(process.argv.slice(2));
-if (version !== undefined) console.log(version);
-else {
-  // Takes its time, and the version does not need it.
+if (!answerDirectly(process.argv.slice(2))) {
   const { runCommandLine } = await import('./cli/run.js');
   await runCommandLine({ root: fileURLToPath(import.meta.url) });
 }

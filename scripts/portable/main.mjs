@@ -3,7 +3,7 @@
 import '../../dist/cli/heap.js';
 import '../../dist/cli/user.js';
 import { commands, description, manifest } from 'vpnr:commands';
-import { answerVersion } from '../../dist/cli/version.js';
+import { answerDirectly } from '../../dist/cli/direct.js';
 
 async function run() {
   const { Plugin } = await import('@oclif/core');
@@ -26,6 +26,4 @@ async function run() {
   await runCommandLine({ root, pjson: description, plugins });
 }
 
-const version = answerVersion(process.argv.slice(2));
-if (version === undefined) run();
-else console.log(version);
+if (!answerDirectly(process.argv.slice(2))) run();

@@ -1,8 +1,7 @@
 /**
- * One end of a stream of UDP datagrams at a steady pace in both directions, as a process of its own (the hidden command
- * `vpnr lab stream`): what becomes of each single packet of an application. Tells what happens in JSON lines on
- * standard output. On standard input, "finish" ends the sending, and "expect N" the receiving, once N datagrams are
- * there or no more come.
+ * One end of a stream of UDP datagrams at a steady pace in both directions, as a process of its own (`vpnr lab stream`):
+ * what becomes of each single packet of an application. Tells what happens in JSON lines on standard output. On standard
+ * input, "finish" ends the sending, and "expect N" the receiving, once N datagrams are there or no more come.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { createInterface } from 'node:readline';

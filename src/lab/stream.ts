@@ -43,8 +43,8 @@ export class Stream {
       const command = [...ownProgram(), 'lab', 'stream', JSON.stringify(ends)];
       return host.spawn(command, { name: `stream-${role}` });
     };
+    // Both at once: to start takes a while. Who connects calls until there is an answer.
     const server = end(options.server, 'serve', '0.0.0.0');
-    await eventOf(server, 'listening', START_TIMEOUT_MS);
     const client = end(options.client, 'connect', address);
     await Promise.all([client, server].map(each => eventOf(each, 'connected', START_TIMEOUT_MS)));
     return new Stream(client, server);

@@ -1,6 +1,6 @@
 /**
- * One end of a TCP transfer, as a process of its own (the hidden command `vpnr lab transfer`). Sends pseudo-random
- * content and receives the other end's at the same time; tells what happens in JSON lines on standard output.
+ * One end of a TCP transfer, as a process of its own (`vpnr lab transfer`). Sends pseudo-random content and receives the
+ * other end's at the same time; tells what happens in JSON lines on standard output.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -61,11 +61,12 @@ const PACED_BLOCK = 8192;
 /** Received bytes between two reports, unless they are to come at fixed times. */
 const REPORT_EVERY = 1_000_000;
 
-/** Carries out one end. The process ends with it: status 0 if all that was sent and received has its end. */
+/** Carries out one end; that which connects does so at the line "connect" on standard input. The process ends with it: status 0 if all that was sent and received has its end. */
 export function runTransferEnd(options: TransferEndOptions): void {
   const end = new TransferEnd(options);
   createInterface({ input: process.stdin }).on('line', line => {
-    if (line === 'mark') end.mark();
+    if (line === 'connect') connectTo(options, end);
+    else if (line === 'mark') end.mark();
     else if (line === 'finish') end.finish();
   });
   if (options.role === 'serve') {
@@ -75,11 +76,13 @@ export function runTransferEnd(options: TransferEndOptions): void {
     });
     server.on('error', fail);
     server.listen(options.port, options.address, () => report({ event: 'listening' }));
-  } else {
-    const socket = connect({ host: options.address, port: options.port, allowHalfOpen: true });
-    socket.on('error', fail);
-    socket.once('connect', () => end.run(socket).catch(fail));
   }
+}
+
+function connectTo({ address, port }: TransferEndOptions, end: TransferEnd): void {
+  const socket = connect({ host: address, port, allowHalfOpen: true });
+  socket.on('error', fail);
+  socket.once('connect', () => end.run(socket).catch(fail));
 }
 
 function report(event: TransferEvent): void {

@@ -77,9 +77,11 @@ export class Transfer {
       const command = [...ownProgram(), 'lab', 'transfer', JSON.stringify(ends)];
       return host.spawn(command, { name: `transfer-${role}` });
     };
+    // Both at once: to start takes a while.
     const server = end(options.server, 'serve', '0.0.0.0');
-    await server.line(isEvent('listening'), START_TIMEOUT_MS);
     const client = end(options.client, 'connect', address);
+    await server.line(isEvent('listening'), START_TIMEOUT_MS);
+    client.write('connect\n');
     client.onLine(line => {
       const event = parse(line);
       if (event?.event === 'progress') watch?.progress(event);
