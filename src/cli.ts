@@ -2,9 +2,12 @@
 import './cli/heap.js';
 import './cli/user.js';
 import { fileURLToPath } from 'node:url';
+import { confine } from './cli/confine.js';
 import { answerDirectly } from './cli/direct.js';
 
-if (!answerDirectly(process.argv.slice(2))) {
+const args = process.argv.slice(2);
+if (!answerDirectly(args)) {
+  await confine(args);
   const { runCommandLine } = await import('./cli/run.js');
   await runCommandLine({ root: fileURLToPath(import.meta.url) });
 }

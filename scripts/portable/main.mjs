@@ -3,9 +3,13 @@
 import '../../dist/cli/heap.js';
 import '../../dist/cli/user.js';
 import { commands, description, manifest } from 'vpnr:commands';
+import { confine } from '../../dist/cli/confine.js';
 import { answerDirectly } from '../../dist/cli/direct.js';
 
+const args = process.argv.slice(2);
+
 async function run() {
+  await confine(args);
   const { Plugin } = await import('@oclif/core');
   const { runCommandLine } = await import('../../dist/cli/run.js');
   const root = '/';
@@ -26,4 +30,4 @@ async function run() {
   await runCommandLine({ root, pjson: description, plugins });
 }
 
-if (!answerDirectly(process.argv.slice(2))) run();
+if (!answerDirectly(args)) run();

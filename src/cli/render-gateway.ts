@@ -1,7 +1,7 @@
 /** A gateway's events and status as text for people. */
 import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { ClientStatus, GatewayEvent } from '../gateway/server-api.js';
-import { count, describeOffloads, describeTraffic, formatDuration } from './text.js';
+import { count, describeOffloads, describeRights, describeTraffic, formatDuration } from './text.js';
 
 export function describeGatewayEvent(event: GatewayEvent): string {
   switch (event.type) {
@@ -32,6 +32,7 @@ export function describeGateway(status: GatewayServiceStatus): string {
     `${name}: gateway ${identity} on ${listen}${status.draining ? ', drained' : ''}, up ${formatDuration(uptimeMs)}, ${count(clients.length, 'client', 'clients')}, ${halfOpen} half-open`,
     `  device    ${device}, pool ${pool}, networks ${networks.join(', ')}`,
     ...clients.map(describeClient),
+    describeRights(status.capabilities),
     describeOffloads(status.offloads),
     ...describeTraffic(traffic),
   ].join('\n');

@@ -6,7 +6,7 @@ import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { RelayServiceStatus } from '../relay/run.js';
 import type { RelayEvent } from '../relay/server-api.js';
 import { describeGateway } from './render-gateway.js';
-import { count, describeOffloads, describeTraffic, formatDuration } from './text.js';
+import { count, describeOffloads, describeRights, describeTraffic, formatDuration } from './text.js';
 
 export type AnyStatus = ConnectionStatus | RelayServiceStatus | GatewayServiceStatus;
 
@@ -125,6 +125,7 @@ function describeRelay(status: RelayServiceStatus): string {
       ({ client, lease, connected, mode, idleMs }) =>
         `  session   ${lease}  ${client}  ${mode ?? 'not resumed yet'}  ${connected ? 'connected' : `idle for ${formatDuration(idleMs)}`}`,
     ),
+    describeRights(status.capabilities),
     describeOffloads(status.offloads),
     ...describeTraffic(traffic),
   ].join('\n');
@@ -135,7 +136,7 @@ function describeConnection(status: ConnectionStatus): string {
   const lines = [
     `${status.name}: ${status.state}${via}, up ${formatDuration(status.uptimeMs)}, ${count(status.switches, 'switch', 'switches')}`,
     `  device    ${status.device} ${status.address ?? '(no address yet)'} MTU ${status.mtu}`,
-    `  failover  ${status.failover}`,
+    `  failover  ${status.failover}, ${describeKillSwitch(status)}`,
   ];
   if (status.relay !== null) {
     const { address, mode, lease, connected } = status.relay;
@@ -144,8 +145,13 @@ function describeConnection(status: ConnectionStatus): string {
   }
   const width = Math.max(...status.gateways.map(gateway => gateway.name.length));
   for (const gateway of status.gateways) lines.push(`  gateway   ${describePath(gateway, width)}`);
-  lines.push(describeOffloads(status.offloads), ...describeTraffic(status.traffic));
+  lines.push(describeRights(status.capabilities), describeOffloads(status.offloads));
+  lines.push(...describeTraffic(status.traffic));
   return lines.join('\n');
+}
+
+export function describeKillSwitch({ killSwitch }: ConnectionStatus): string {
+  return `kill switch ${killSwitch ? 'on' : 'off'}`;
 }
 
 function describePath(gateway: GatewayStatus, width: number): string {

@@ -2,6 +2,8 @@
 import type { Offloads } from '../dataplane/offloads.js';
 import type { Traffic } from '../packet/traffic.js';
 
+const MOST_NAMED = 8;
+
 /** The time of day with milliseconds, in front of a line. */
 export function stamp(now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
@@ -13,6 +15,13 @@ export function stamp(now: Date): string {
 export function describeOffloads({ tcp, udp, send, receive }: Offloads): string {
   const used = [tcp && 'TCP', udp && 'UDP', send && 'send', receive && 'receive'].filter(Boolean);
   return `  offloads  ${used.length === 0 ? 'none' : used.join(', ')}`;
+}
+
+/** Those of root are too many to name. */
+export function describeRights(capabilities: readonly string[]): string {
+  const few = capabilities.length <= MOST_NAMED;
+  const names = capabilities.map(name => name.replace(/^CAP_/, '').toLowerCase()).join(', ');
+  return `  rights    ${few ? names || 'none' : `${capabilities.length} capabilities`}`;
 }
 
 /** Traffic in two lines; below them the drops that happened. */

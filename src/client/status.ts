@@ -37,6 +37,10 @@ export interface ConnectionStatus {
   failover: FailoverMode;
   gateways: GatewayStatus[];
   relay: { address: string; mode: string; connected: boolean; lease: string | null } | null;
+  /** Nothing leaves beside the tunnel. */
+  killSwitch: boolean;
+  /** Rights that a thread of it holds. */
+  capabilities: string[];
   /** In use: packets of up to 64 KiB from and to the device; datagrams sent and received many at a time. */
   offloads: Offloads;
   traffic: Traffic;

@@ -7,6 +7,7 @@ import type { ClientDataPlane, RelayBinding } from '../dataplane/api.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
 import type { FailoverAction } from '../failover/actions.js';
 import { Failover } from '../failover/machine.js';
+import { heldCapabilities } from '../io/capabilities.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import { trafficOf } from '../packet/traffic.js';
@@ -432,6 +433,8 @@ export class Supervisor {
       failover: config.failover.mode,
       gateways: describeGateways(config.gateways.length, this.#paths, this.#policy),
       relay: this.#relay?.status ?? null,
+      killSwitch: this.#options.killSwitch !== undefined,
+      capabilities: heldCapabilities(),
       offloads: plane.offloads(),
       traffic: trafficOf(plane.counters()),
     };

@@ -6,6 +6,7 @@ import { DEFAULT_IKE_PROPOSALS, ESP_SUITES } from '../config/values.js';
 import type { CleanUp } from '../control/clean-up.js';
 import { EventLog } from '../control/event-log.js';
 import { runtimeFolder } from '../control/folders.js';
+import { heldCapabilities } from '../io/capabilities.js';
 import { monotonicMs } from '../io/clock.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import { gatewayFamilies } from '../metrics/families.js';
@@ -27,6 +28,8 @@ export interface GatewayServiceStatus extends Omit<GatewayStatus, 'counters'> {
   pool: string;
   networks: readonly string[];
   uptimeMs: number;
+  /** Rights that a thread of it holds. */
+  capabilities: string[];
   traffic: Traffic;
 }
 
@@ -95,6 +98,7 @@ async function setUp(
       networks,
       uptimeMs: Math.round(monotonicMs() - began),
       ...status,
+      capabilities: heldCapabilities(),
       traffic: trafficOf(counters),
     };
   };

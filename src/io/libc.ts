@@ -83,13 +83,24 @@ export const sched_setscheduler: Call<[thread: number, policy: number, parameter
 export const clock_gettime: Call<[clock: number, timespec: number]> = libc.func(
   'int clock_gettime(int, uintptr_t)',
 );
-export const prctl: Call<[option: number, value: number]> = libc.func('int prctl(int, unsigned long)');
+/** Options look at all of their arguments: those without a meaning are 0. */
+export const prctl: Call<[option: number, second: number, third: number, fourth: number, fifth: number]> =
+  libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+/** Of the calling thread. `header`, `data`: addresses of a cap_user_header_t and of two cap_user_data_t. */
+export const capset: Call<[header: number, data: number]> = libc.func('int capset(uintptr_t, uintptr_t)');
+/** `args` ends with null. The environment stays. Returns only when it could not be done. */
+export const execv: Call<[path: string, args: readonly (string | null)[]]> = libc.func(
+  'int execv(const char *, const char **)',
+);
 
 export const O_RDWR = 0x2;
 export const O_NONBLOCK = 0x800;
 /** Input is signalled. */
 export const O_ASYNC = 0x2000;
 export const O_CLOEXEC = 0x80000;
+export const F_GETFD = 1;
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const F_SETOWN = 8;

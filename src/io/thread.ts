@@ -12,7 +12,7 @@ const SLACK_NS = 1;
  * threads that are not real-time, where the rights are there; without them it works too, later under load.
  */
 export function wakeExactly(): void {
-  prctl(PR_SET_TIMERSLACK, SLACK_NS);
+  prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
   const parameter = new NativeMemory(4);
   parameter.view.setInt32(0, LOWEST_REALTIME, true);
   sched_setscheduler(CALLER, SCHED_RR, parameter.address);

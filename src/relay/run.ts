@@ -8,6 +8,7 @@ import { readPrivateFile, readSecret } from '../config/secrets.js';
 import { EventLog } from '../control/event-log.js';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
+import { heldCapabilities } from '../io/capabilities.js';
 import { monotonicMs } from '../io/clock.js';
 import { relayFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
@@ -27,6 +28,8 @@ export interface RelayServiceStatus extends Omit<RelayStatus, 'counters'> {
   pool: string;
   fingerprint: string;
   uptimeMs: number;
+  /** Rights that a thread of it holds. */
+  capabilities: string[];
   traffic: Traffic;
 }
 
@@ -107,6 +110,7 @@ async function setUp(
       fingerprint: service.fingerprint,
       uptimeMs: Math.round(monotonicMs() - began),
       ...status,
+      capabilities: heldCapabilities(),
       traffic: trafficOf(counters),
     };
   };

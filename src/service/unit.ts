@@ -1,5 +1,6 @@
 /** A unit for systemd that runs vpnr. */
 import type { Role } from '../control/event-log.js';
+import { NEEDED } from './capabilities.js';
 
 export const UNIT_FOLDER = '/etc/systemd/system';
 /** Of the packages' units. */
@@ -86,7 +87,7 @@ StateDirectoryMode=0700
 ${paths}UMask=0077
 
 # Device, routes, addresses and socket buffers; IP in IP; ports below 1024; files of an operator who is not root.
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_DAC_READ_SEARCH
+CapabilityBoundingSet=${NEEDED.join(' ')}
 NoNewPrivileges=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 DevicePolicy=closed

@@ -40,6 +40,8 @@ function status(bytes: number, more: Partial<ConnectionStatus> = {}): Connection
       }),
     ],
     relay: { address: '10.20.0.100:7511', mode: 'clear', connected: true, lease: '10.30.200.2' },
+    killSwitch: true,
+    capabilities: ['CAP_NET_ADMIN'],
     offloads: { tcp: true, udp: true, send: true, receive: true },
     traffic: {
       counters: { 'tx-packets': 10, 'tx-bytes': bytes, 'rx-packets': 20, 'rx-bytes': 2 * bytes },
@@ -93,7 +95,7 @@ test('a screen has its size, and says the same without colours', () => {
 test('80 columns show paths, throughput and events', () => {
   const text = drawScreen(looks(), 'vpnr status', { columns: 80, rows: 24 }, painter(false)).join('\n');
   for (const part of [
-    /^work: connected through tokyo +up 1 min 1 s$/m,
+    /^work: connected through tokyo, kill switch on +up 1 min 1 s$/m,
     /^● tokyo +active +13\.20 ms +0 % +█/m,
     /^○ osaka +standby +26\.40 ms +25 % +█/m,
     /^✖ a-gateway-with-a-long-name +failed +- +- +it does/m,
@@ -110,7 +112,7 @@ test('without a screen one line says it', () => {
   const [look] = looks();
   assert.is(
     look && drawLine(look),
-    'work: connected through tokyo, 13.20 ms, 0 % lost, sent 2.0 Mbit/s, received 4.0 Mbit/s, 1 switch',
+    'work: connected through tokyo, 13.20 ms, 0 % lost, sent 2.0 Mbit/s, received 4.0 Mbit/s, 1 switch, kill switch on',
   );
 });
 

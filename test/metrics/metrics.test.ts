@@ -42,6 +42,8 @@ const client: ConnectionStatus = {
   failover: 'replay',
   gateways: [gateway('tokyo', { state: 'active', roundTripMs: 13, loss: 0 }), gateway('osaka', {})],
   relay: { address: '10.20.0.100:7511', mode: 'clear', connected: true, lease: '10.30.200.2' },
+  killSwitch: false,
+  capabilities: [],
   offloads,
   traffic,
 };
@@ -107,6 +109,7 @@ test('a relay and a gateway: configured clients that are not connected, and refu
     connections: 1,
     draining: false,
     sessions: [{ client: 'a', lease: '10.30.200.2', connected: true, mode: 'clear', idleMs: 0 }],
+    capabilities: [],
     offloads,
     traffic,
   };
@@ -137,6 +140,7 @@ test('a relay and a gateway: configured clients that are not connected, and refu
     halfOpen: 3,
     cookies: true,
     refused: { authentications: 1, halfOpen: 2, messages: 3 },
+    capabilities: [],
     offloads,
     traffic,
   };

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { ErrorCode } from '../../src/errors.js';
+import { runCommand } from '../../src/lab/command.js';
 import {
   type City,
   type Configuration,
@@ -357,5 +358,26 @@ const starts = [Buffer.alloc(0), Buffer.from([1, 1]), Buffer.from([1, 2, 0, 0]),
   socket.close();
 })();
 `;
+
+test('rights that cannot be given up are kept, with a warning', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-rights-'));
+  try {
+    // A program that is gone cannot be started anew.
+    const node = join(folder, 'node');
+    copyFileSync(process.execPath, node);
+    const remove =
+      "data:text/javascript,import { unlinkSync as remove } from 'node:fs'; remove(process.execPath)";
+    const [, script = ''] = PROGRAM;
+    const command = [node, '--import', remove, script, 'relay', '-c', join(folder, 'none.yaml')];
+    const { status, stderr } = await runCommand(command);
+    assert.match(
+      stderr,
+      /^warning: rights that are not needed are kept: run .*ENOENT.*\nerror CONFIG_NOT_FOUND: /,
+    );
+    assert.is(status, 3);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test.run();

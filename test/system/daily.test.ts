@@ -6,7 +6,7 @@ import { SERVER_ADDRESS } from '../../src/lab/city.js';
 import { findProgram } from '../../src/lab/command.js';
 import { until } from '../../src/lab/index.js';
 import { NotifyListener } from '../support/notify.js';
-import { PROGRAM, systemTests, withCity } from './support.js';
+import { assertConfined, PROGRAM, systemTests, withCity } from './support.js';
 
 const test = systemTests();
 const LIVE = ['status', 'work', '--watch', '--interval', '100ms'];
@@ -81,6 +81,7 @@ test('a connection goes on in the background, another one beside it', () =>
       /connected through tokyo[\s\S]*\nwork goes on in the background \(process \d+\)/,
     );
     assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', SERVER_ADDRESS])).status, 0);
+    assertConfined(Number(/\(process (\d+)\)/.exec(first.stdout)?.[1]));
 
     const refused = async (said: RegExp, status: number, ...args: string[]) => {
       const { stderr, status: actual } = await detached(...args);

@@ -22,7 +22,7 @@ import {
   until,
   VpnrGateway,
 } from '../../src/lab/index.js';
-import { figures, PROGRAM, reporting, systemTests, withLab } from './support.js';
+import { assertConfined, figures, PROGRAM, reporting, systemTests, withLab } from './support.js';
 
 const test = systemTests();
 
@@ -163,17 +163,20 @@ const CITY_FAULTS = { kill: 'is killed', stop: 'is stopped' } as const;
 for (const fault of ['kill', 'stop'] as const) {
   test(`a transfer survives when a gateway of vpnr's own ${CITY_FAULTS[fault]}`, () =>
     withOwnGateways(async city => {
-      await city.startRelay();
+      const relay = await city.startRelay();
       const connection = city.connect();
       const connected = await connection.event('connected');
       const { client, server } = city;
+      const { tokyo, osaka } = city.gateways;
       const ends = { client, server, address: SERVER_ADDRESS };
       const transfer = await Transfer.start({ ...ends, bytes: BYTES, untilTold: true });
       await transfer.reached(FAULT_AT, TRANSFER_MS);
-      await city.gateways.tokyo[fault]();
+      assertConfined(connection.process.pid, relay.pid, tokyo.pid, osaka.pid);
+      await tokyo[fault]();
       const failed = await connection.event('gateway-failed', { gateway: 'tokyo' });
       if (fault === 'stop') assert.is(failed.reason, 'closed-by-gateway');
       const switched = await connection.event('switched', { gateway: 'osaka' });
+      assertConfined(connection.process.pid, relay.pid, osaka.pid);
       transfer.finish();
       const { up, down } = await transfer.result(TRANSFER_MS);
       const pause = Math.max(up.longestPauseMs, down.longestPauseMs).toFixed(0);

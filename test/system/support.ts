@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import type { CityOptions } from '../../src/lab/city.js';
 import { City, Lab, type LabPlan, labObstacle, strongSwanObstacle } from '../../src/lab/index.js';
 
@@ -39,6 +41,27 @@ export function systemTests(
       tests.run();
     },
   });
+}
+
+/** Fails unless every thread of these processes has the rights that vpnr needs and no others, and can never have others. */
+export function assertConfined(...pids: (number | undefined)[]): void {
+  // CAP_DAC_READ_SEARCH, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW.
+  const needed = '0000000000003404';
+  for (const pid of pids) {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    assert.ok(threads.length > 1);
+    for (const thread of threads) {
+      const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+      const sets = [...status.matchAll(/^(Cap(?:Prm|Eff|Bnd)):\t(.*)$/gm)].map(([, name, set]) => [
+        name,
+        set,
+      ]);
+      assert.equal(Object.fromEntries(sets), { CapPrm: needed, CapEff: needed, CapBnd: needed });
+      assert.match(status, /^CapInh:\t0+$/m);
+      assert.match(status, /^CapAmb:\t0+$/m);
+      assert.match(status, /^NoNewPrivs:\t1$/m);
+    }
+  }
 }
 
 /** Prints the test's own figures on a line of their own; the runner shows it. */

@@ -3,7 +3,7 @@ import type { ConnectionStatus, GatewayStatus } from '../../client/status.js';
 import type { GatewayState } from '../../failover/actions.js';
 import { type Paint as AnyPaint, painter as anyPainter } from '../../report/paint.js';
 import { plotRows } from '../../report/plot.js';
-import { describeStatus } from '../render.js';
+import { describeKillSwitch, describeStatus } from '../render.js';
 import { describeEntry } from '../render-log.js';
 import { count, formatBytes, formatDuration, formatRate } from '../text.js';
 import type { Look } from './history.js';
@@ -65,7 +65,7 @@ export function drawLine({ status, rates }: Look): string {
   const active = status.gateways.find(({ name }) => name === status.gateway);
   const path =
     active === undefined ? '' : ` through ${active.name}, ${roundTrip(active)}, ${loss(active)} lost`;
-  return `${status.name}: ${status.state}${path}, ${flow}, ${count(status.switches, 'switch', 'switches')}`;
+  return `${status.name}: ${status.state}${path}, ${flow}, ${count(status.switches, 'switch', 'switches')}, ${describeKillSwitch(status)}`;
 }
 
 function drawBody(look: Look, columns: number, paint: Paint): string[] {
@@ -74,7 +74,7 @@ function drawBody(look: Look, columns: number, paint: Paint): string[] {
     return [...drawConnection(look, status, columns, paint), ...drawTraffic(look, columns, paint)];
   }
   const [title = '', ...rest] = describeStatus(status).split('\n');
-  const lines = rest.filter(line => !/^ {2}(sent|received|dropped|offloads) /.test(line));
+  const lines = rest.filter(line => !/^ {2}(sent|received|dropped|offloads|rights) /.test(line));
   return [
     paint(fit(title, columns), 'strong'),
     ...lines.map(line => fit(line, columns)),
@@ -85,7 +85,7 @@ function drawBody(look: Look, columns: number, paint: Paint): string[] {
 function drawConnection(look: Look, status: ConnectionStatus, columns: number, paint: Paint): string[] {
   const via = status.gateway === null ? '' : ` through ${status.gateway}`;
   const state = status.state === 'connected' ? 'good' : status.state === 'waiting' ? 'bad' : 'warning';
-  const head = `${status.name}: ${status.state}${via}`;
+  const head = `${status.name}: ${status.state}${via}, ${describeKillSwitch(status)}`;
   const up = `up ${formatDuration(status.uptimeMs)}`;
   const room = Math.max(2, columns - head.length - up.length);
   const device = `  device    ${status.device} ${status.address ?? '(no address yet)'} MTU ${status.mtu}, failover ${status.failover}, ${count(status.switches, 'switch', 'switches')}`;

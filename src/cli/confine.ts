@@ -1,0 +1,40 @@
+/**
+ * A connection, relay or gateway that was started with more rights than it needs, as by root, starts anew without them, in the same
+ * process, before it has opened anything. What systemd runs has no more from the start.
+ */
+import { dirname, resolve } from 'node:path';
+import { runtimeFolder, stateFolder } from '../control/folders.js';
+import { ownProgram } from '../lab/self.js';
+import { neededCapabilities } from '../service/capabilities.js';
+
+const COMMANDS = ['connect', 'relay', 'gateway'];
+
+/** `args`: of the command line. Says so when it cannot be done, and lets it go on with what it has. */
+export async function confine(args: readonly string[]): Promise<void> {
+  const [command = ''] = args;
+  // What has a channel to the process that started it would lose it, and was started by one that is confined.
+  if (!COMMANDS.includes(command) || process.channel !== undefined) return;
+  // A relay may keep its state beside its configuration.
+  const beside = command === 'relay' ? configurationFolders(args) : [];
+  const needed = neededCapabilities([runtimeFolder(), stateFolder(), ...beside]);
+  // Other commands do without system calls of their own, and start sooner.
+  const { becomeProgram, holdsOthersThan, keepOnly } = await import('../io/capabilities.js');
+  try {
+    if (!holdsOthersThan(needed)) return;
+    keepOnly(needed);
+    const [program = '', ...script] = ownProgram();
+    const options = script.length === 0 ? [] : process.execArgv;
+    becomeProgram(program, [...options, ...script, ...args]);
+  } catch (error) {
+    process.stderr.write(`warning: rights that are not needed are kept: ${(error as Error).message}\n`);
+  }
+}
+
+/** Folders of the files that -c or --config names, in any of the ways that oclif takes. */
+function configurationFolders(args: readonly string[]): string[] {
+  return args.flatMap((argument, index) => {
+    const [, inline] = /^(?:--config=|-c=?)(.+)$/.exec(argument) ?? [];
+    const file = inline ?? (argument === '-c' || argument === '--config' ? args[index + 1] : undefined);
+    return file === undefined ? [] : [dirname(resolve(file))];
+  });
+}
