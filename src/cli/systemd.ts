@@ -16,22 +16,25 @@ const SYSTEMD = '/run/systemd/system';
 /** What the unit is to do. Throws what is wrong with the configuration. `config`: an absolute path. */
 export function inspectService(role: ServiceRole, config: string, name: string | undefined): UnitPlan {
   const command = [...ownProgram(), role, '--config', config];
+  const afterwards = (name: string) => [...ownProgram(), 'disconnect', name, '--left-over'];
   switch (role) {
     case 'connect': {
-      const own = loadClientConfig(config).config.name;
+      const own = name ?? loadClientConfig(config).config.name;
       const named = name === undefined ? [] : ['--name', name];
-      return { role: 'client', name: name ?? own, command: [...command, ...named, '--persist'], writes: [] };
+      const persistent = [...command, ...named, '--persist'];
+      return { role: 'client', name: own, command: persistent, afterwards: afterwards(own), writes: [] };
     }
     case 'relay': {
       const { config: relay, folder } = loadRelayConfig(config);
       refuseName(name);
       // The folder that its state folder is made in, at the first start.
       const writes = relay.state === undefined ? [] : [dirname(resolve(folder, relay.state))];
-      return { role, name: relay.name, command, writes };
+      return { role, name: relay.name, command, afterwards: afterwards(relay.name), writes };
     }
     case 'gateway': {
       refuseName(name);
-      return { role, name: loadGatewayConfig(config).config.name, command, writes: [] };
+      const own = loadGatewayConfig(config).config.name;
+      return { role, name: own, command, afterwards: afterwards(own), writes: [] };
     }
   }
 }

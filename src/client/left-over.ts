@@ -10,13 +10,23 @@ export function leftOver(): string[] {
   return Journal.names(folder).filter(name => Journal.isLeftOver(name, folder));
 }
 
-/** Puts back what the one of this name left; false if it left nothing, or runs. Throws what could not be put back. */
-export async function putBack(name: string): Promise<boolean> {
+/** The names of those whose kill switch is on. */
+export function leftKillSwitches(): string[] {
+  const folder = runtimeFolder();
+  return leftOver().filter(name => Journal.stepsOf(name, folder).some(({ undo }) => undo.kind === 'table'));
+}
+
+/**
+ * Puts back what the one of this name left, or all of it but its kill switch; false if it left nothing, or runs. Throws what could
+ * not be put back.
+ */
+export async function putBack(name: string, options: { keepKillSwitch?: boolean } = {}): Promise<boolean> {
   const folder = runtimeFolder();
   if (!Journal.isLeftOver(name, folder)) return false;
   const journal = Journal.open(name, folder);
   try {
-    const [error] = await new NetworkChanges(journal, '').undoAll();
+    const kept = options.keepKillSwitch ? 'table' : undefined;
+    const [error] = await new NetworkChanges(journal, '').undoAll(kept);
     if (error !== undefined) throw error;
     rmSync(socketPath(name), { force: true });
     return true;

@@ -9,6 +9,7 @@ import type { Look } from '../cli/watch/history.js';
 import { drawLine, drawScreen, painter } from '../cli/watch/screen.js';
 import { Terminal } from '../cli/watch/terminal.js';
 import { watch } from '../cli/watch/watch.js';
+import { leftKillSwitches } from '../client/left-over.js';
 import { ask } from '../control/client.js';
 import { VpnrError } from '../errors.js';
 import { coloursAllowed } from '../report/paint.js';
@@ -40,12 +41,13 @@ export default class Status extends VpnrCommand {
     const { args, flags } = await this.parse(Status);
     const statuses = args.name === undefined ? await allStatuses() : [await statusOf(args.name)];
     const [only, ...others] = statuses;
-    if (only === undefined) throw new VpnrError('NOT_RUNNING', 'nothing is running');
+    if (only === undefined) throw nothingRuns();
     if (flags.watch) {
       await this.#watch(args.name, flags.interval ?? 1000);
       return undefined;
     }
-    this.log(statuses.map(describeStatus).join('\n\n'));
+    const blocked = args.name === undefined ? leftKillSwitches().map(describeLeftKillSwitch) : [];
+    this.log([...statuses.map(describeStatus), ...blocked].join('\n\n'));
     return others.length === 0 ? only : statuses;
   }
 
@@ -86,6 +88,18 @@ export default class Status extends VpnrCommand {
     const lines = looks.length === 0 ? ['nothing is running'] : looks.map(drawLine);
     await write(lines.map(line => `${stamp(now)}  ${line}`).join('\n'));
   }
+}
+
+function nothingRuns(): VpnrError {
+  const [name] = leftKillSwitches();
+  if (name === undefined) return new VpnrError('NOT_RUNNING', 'nothing is running');
+  return new VpnrError('NOT_RUNNING', `nothing is running, but the kill switch of ${name} is on`, {
+    remedy: `connect again, or turn it off: vpnr disconnect ${name}`,
+  });
+}
+
+function describeLeftKillSwitch(name: string): string {
+  return `${name}: not running, kill switch on until "vpnr connect" or "vpnr disconnect ${name}"`;
 }
 
 async function statusOf(name: string): Promise<AnyStatus> {

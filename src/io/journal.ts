@@ -112,6 +112,11 @@ export class Journal {
     return entries.size > 0 && (owner === undefined || !isAlive(owner));
   }
 
+  /** Steps not settled, whoever has to settle them. */
+  static stepsOf(name: string, directory = RUN_DIRECTORY): JournalEntry[] {
+    return [...readContent(pathOf(name, directory)).entries.values()].map(({ entry }) => entry);
+  }
+
   /** Names of the journals that are there. */
   static names(directory = RUN_DIRECTORY): string[] {
     try {

@@ -12,6 +12,8 @@ export interface UnitPlan {
   name: string;
   /** The command line, each word for itself. */
   command: readonly string[];
+  /** The command line that puts back what it leaves when it is killed. */
+  afterwards: readonly string[];
   /** Folders, beside the state folder, that it writes to. */
   writes: readonly string[];
 }
@@ -35,16 +37,18 @@ export function unitName(name: string): string {
   return `vpnr-${name}.service`;
 }
 
-export function unitText({ role, name, command, writes }: UnitPlan): string {
-  const start = command.map(quote).join(' ');
+export function unitText({ role, name, command, afterwards, writes }: UnitPlan): string {
+  const [start, putBack] = [command, afterwards].map(words => words.map(quote).join(' ')) as [string, string];
   const head = `# Written by "vpnr service install"; removed by "vpnr service remove ${name}".\n`;
-  return head + describe({ role, name, start, writes: writes.map(quote) });
+  return head + describe({ role, name, start, putBack, writes: writes.map(quote) });
 }
 
 /** A unit for all configurations in CONFIG_FOLDER: the instance's name is that of the file. */
 export function templateText(role: Role): string {
   const start = `vpnr ${COMMANDS[role]} -c ${CONFIG_FOLDER}/%i.yaml`;
-  return describe({ role, name: '%i', start, writes: role === 'client' ? [] : [CONFIG_FOLDER] });
+  // The name in the configuration may be another one.
+  const putBack = 'vpnr disconnect --left-over';
+  return describe({ role, name: '%i', start, putBack, writes: role === 'client' ? [] : [CONFIG_FOLDER] });
 }
 
 interface Description {
@@ -52,10 +56,11 @@ interface Description {
   name: string;
   /** As systemd reads them. */
   start: string;
+  putBack: string;
   writes: readonly string[];
 }
 
-function describe({ role, name, start, writes }: Description): string {
+function describe({ role, name, start, putBack, writes }: Description): string {
   const paths = writes.map(path => `ReadWritePaths=${path}\n`).join('');
   return `[Unit]
 Description=${DESCRIPTIONS[role]} ${name} (vpnr)
@@ -74,9 +79,10 @@ Restart=on-failure
 RestartSec=2s
 # Usage and configuration: another start would end in the same way.
 RestartPreventExitStatus=2 3
-# Everything is put back before it ends.
+# Everything is put back before it ends; when it was killed, afterwards. A kill switch stays then.
 KillMode=mixed
 TimeoutStopSec=20s
+ExecStopPost=-${putBack}
 
 RuntimeDirectory=vpnr
 RuntimeDirectoryMode=0700

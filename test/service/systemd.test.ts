@@ -87,6 +87,7 @@ test('a unit is written for what is configured, and removed', () =>
     assert.is(statSync(file).mode & 0o777, 0o644);
     const text = readFileSync(file, 'utf8');
     assert.match(text, new RegExp(`^ExecStart=\\S+ \\S+ relay --config "${config}"$`, 'm'));
+    assert.match(text, /^ExecStopPost=-\S+ \S+ disconnect relay --left-over$/m);
     assert.match(text, new RegExp(`^ReadWritePaths=${folder}$`, 'm'));
     assert.is(removeService('relay', folder), file);
     try {
@@ -99,7 +100,7 @@ test('a unit is written for what is configured, and removed', () =>
 
 test('words of a command line are quoted for systemd', () => {
   const command = ['/usr/bin/vpnr', 'connect', '/a b/100%/$x/"y"\\'];
-  const text = unitText({ role: 'client', name: 'work', command, writes: [] });
+  const text = unitText({ role: 'client', name: 'work', command, afterwards: command, writes: [] });
   assert.ok(text.includes('ExecStart=/usr/bin/vpnr connect "/a b/100%%/$$x/\\"y\\"\\\\"\n'), text);
 });
 

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type City, GATEWAYS, SERVER_ADDRESS, until } from '../../src/lab/index.js';
-import { figures, systemTests, withCity } from './support.js';
+import { figures, PROGRAM, systemTests, withCity } from './support.js';
 
 const test = systemTests();
 const ELSEWHERE = GATEWAYS.osaka.router;
@@ -47,7 +47,10 @@ test('with the kill switch nothing leaves beside the tunnel, until disconnect', 
     assert.not.ok(await reaches(city, ELSEWHERE));
     await city.gateways.tokyo.kill();
     await first.event('switched', { gateway: 'osaka' });
+    assert.match(await city.client.run([...PROGRAM, 'status']), /^ {2}failover {2}replay, kill switch on$/m);
     await first.process.kill();
+    assert.match((await city.vpnr('status')).stdout, /^work: not running, kill switch on until /m);
+    assert.is((await city.vpnr('disconnect', 'work', '--left-over')).status, 0);
     assert.not.ok(await reaches(city, SERVER_ADDRESS));
     await city.gateways.osaka.kill();
     const failing = city.connect(configuration);

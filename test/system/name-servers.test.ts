@@ -61,6 +61,12 @@ test('the system asks the name servers of the gateway in use, and those of befor
     await written(/^# vpnr .*\nnameserver 10\.20\.0\.54\nnameserver 2001:db8::54\noptions timeout:1\n$/);
     await first.process.kill();
     assert.match(text(), '10.20.0.54');
+    const enter = ['sh', '-c', 'mount --bind "$0" /etc; exec "$@"', etc];
+    assert.match(
+      await city.client.run([...enter, ...PROGRAM, 'disconnect', '--left-over']),
+      /^work: .*put back$/m,
+    );
+    assert.is(text(), BEFORE);
     await city.gateways.tokyo.start();
     const second = connect();
     await second.event('connected');
