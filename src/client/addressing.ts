@@ -2,13 +2,13 @@
 import type { ClientConfig } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
 import { maxSegment } from '../packet/mtu.js';
-import { CONTROL_ADDRESS, type Device } from './device.js';
+import { CONTROL_ADDRESS, type Face } from './device.js';
 import type { ConnectionEvent } from './events.js';
 
 export interface AddressingOptions {
   config: ClientConfig;
   plane: ClientDataPlane;
-  device: Device;
+  device: Face;
   emit(event: ConnectionEvent): void;
 }
 

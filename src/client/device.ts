@@ -16,6 +16,9 @@ export const CONTROL_ADDRESS = '192.0.0.2';
 const SMALLEST_MTU = 576;
 const ETHERNET_MTU = 1500;
 
+/** What applications see of it. */
+export type Face = Pick<Device, 'name' | 'mtu' | 'address' | 'setAddress'>;
+
 export class Device {
   readonly mtu: number;
   readonly #tun: TunDevice;

@@ -1,7 +1,7 @@
 /** The events that tell how the whole connection fares, each once, with the time it took. */
 import type { MoveCause } from '../failover/actions.js';
-import { monotonicMs } from '../io/clock.js';
-import type { Device } from './device.js';
+import { type Clock, systemClock } from './clock.js';
+import type { Face } from './device.js';
 import type { ConnectionEvent } from './events.js';
 
 interface Move {
@@ -15,7 +15,8 @@ interface Move {
 
 export class Milestones {
   readonly #emit: (event: ConnectionEvent) => void;
-  readonly #startedAt = monotonicMs();
+  readonly #clock: Clock;
+  readonly #startedAt: number;
   #connected = false;
   #switches = 0;
   /** Where the traffic goes, or went last. */
@@ -25,8 +26,10 @@ export class Milestones {
   /** Under way until the new path is proven. */
   #move: Move | undefined;
 
-  constructor(emit: (event: ConnectionEvent) => void) {
+  constructor(emit: (event: ConnectionEvent) => void, clock = systemClock) {
     this.#emit = emit;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
   }
 
   /** Whether packets ever flowed. */
@@ -39,11 +42,11 @@ export class Milestones {
   }
 
   get uptimeMs(): number {
-    return Math.round(monotonicMs() - this.#startedAt);
+    return Math.round(this.#clock.now() - this.#startedAt);
   }
 
   /** Address, routes and session are in place. */
-  ready(gateway: string, { name, address = '', mtu }: Device): void {
+  ready(gateway: string, { name, address = '', mtu }: Face): void {
     if (this.#connected) return;
     this.#connected = true;
     this.#emit({ event: 'connected', gateway, device: name, address, mtu, ms: this.uptimeMs });
@@ -51,12 +54,12 @@ export class Milestones {
 
   /** The active gateway failed; the switch that follows is measured from the first failure on. */
   failed(gateway: string): void {
-    this.#failed ??= { gateway, at: monotonicMs() };
+    this.#failed ??= { gateway, at: this.#clock.now() };
   }
 
   /** Traffic is sent through this gateway from now on. */
   activated(gateway: string, cause: MoveCause): void {
-    const activatedAt = monotonicMs();
+    const activatedAt = this.#clock.now();
     const from = this.#failed?.gateway ?? this.#gateway;
     this.#gateway = gateway;
     if (from === undefined) return;
@@ -73,7 +76,7 @@ export class Milestones {
     this.#failed = undefined;
     this.#move = undefined;
     this.#switches++;
-    const ms = Math.round(monotonicMs() - move.since);
+    const ms = Math.round(this.#clock.now() - move.since);
     this.#emit({ event: 'switched', gateway, from: move.from, cause: move.cause, ms });
     return ms;
   }

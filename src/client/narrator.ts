@@ -65,6 +65,10 @@ export class Narrator {
     this.#emit({ event: 'relay-lost', gateway: this.#nameOf(gateway), code, message });
   }
 
+  notice(message: string): void {
+    this.#emit({ event: 'notice', message });
+  }
+
   resumed(sleptMs: number): void {
     this.#emit({ event: 'resumed', ms: Math.round(sleptMs) });
   }

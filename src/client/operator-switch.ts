@@ -1,5 +1,6 @@
 /** The operator's wish that the traffic goes through a certain gateway, until it does. */
 import { VpnrError } from '../errors.js';
+import { type Clock, systemClock } from './clock.js';
 import type { GatewayPaths } from './paths.js';
 
 /** Time for a tunnel that has to be built first. */
@@ -15,15 +16,18 @@ interface Wish {
   gateway: string;
   resolve(switched: Switched): void;
   reject(error: VpnrError): void;
-  timer: NodeJS.Timeout;
+  cancelTimer(): void;
 }
 
 export class OperatorSwitch {
   readonly #paths: GatewayPaths;
+  readonly #clock: Clock;
   #wish: Wish | undefined;
+  #abandoned = false;
 
-  constructor(paths: GatewayPaths) {
+  constructor(paths: GatewayPaths, clock = systemClock) {
     this.#paths = paths;
+    this.#clock = clock;
   }
 
   /** `isThere`: the traffic goes there already. */
@@ -37,8 +41,9 @@ export class OperatorSwitch {
     this.#fail(`switching to ${gateway} was wanted instead`);
     if (isThere) return Promise.resolve({ gateway, ms: 0 });
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#fail('it could not be connected in time'), PATIENCE_MS);
-      this.#wish = { gateway, resolve, reject, timer };
+      const late = () => this.#fail('it could not be connected in time');
+      this.#wish = { gateway, resolve, reject, cancelTimer: this.#clock.after(PATIENCE_MS, late) };
+      if (this.#abandoned) this.abandon();
     });
   }
 
@@ -47,12 +52,13 @@ export class OperatorSwitch {
     const wish = this.#wish;
     if (wish?.gateway !== gateway) return;
     this.#wish = undefined;
-    clearTimeout(wish.timer);
+    wish.cancelTimer();
     wish.resolve({ gateway, ms });
   }
 
-  /** The connection ends. */
+  /** The connection ends: no wish can be fulfilled any more. */
   abandon(): void {
+    this.#abandoned = true;
     this.#fail('the connection ends');
   }
 
@@ -60,7 +66,7 @@ export class OperatorSwitch {
     const wish = this.#wish;
     if (wish === undefined) return;
     this.#wish = undefined;
-    clearTimeout(wish.timer);
+    wish.cancelTimer();
     wish.reject(
       new VpnrError('GATEWAY_TIMEOUT', `the traffic does not go through ${wish.gateway}: ${why}`, {
         remedy: 'see "vpnr status" for the state of each gateway',

@@ -3,9 +3,9 @@ import type { ClientConfig, GatewayEntry } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
-import { monotonicMs } from '../io/clock.js';
 import type { NameServers } from '../io/name-servers.js';
 import type { Secret } from '../secret.js';
+import { type Clock, systemClock } from './clock.js';
 import type { KillSwitch } from './kill-switch.js';
 import type { NetworkWatch } from './network-watch.js';
 import type { GatewayResolver } from './resolver.js';
@@ -15,12 +15,23 @@ export interface PathsOptions {
   config: ClientConfig;
   /** Pre-shared keys, in the order of the gateways. */
   psks: readonly Secret[];
-  resolver: GatewayResolver;
+  resolver: Pick<GatewayResolver, 'resolve'>;
   plane: ClientDataPlane;
-  changes: NetworkChanges;
-  watch: NetworkWatch;
-  killSwitch: KillSwitch | undefined;
+  changes: Pick<NetworkChanges, 'keepOutside'>;
+  watch: Pick<NetworkWatch, 'watch' | 'forget'>;
+  killSwitch: Pick<KillSwitch, 'admit'> | undefined;
+  clock?: Clock;
+  openTunnel?: OpenTunnel;
 }
+
+/** A tunnel that is not started yet. */
+export type OpenTunnel = (...parameters: ConstructorParameters<typeof Tunnel>) => TunnelHandle;
+
+/** What is made use of. */
+export type TunnelHandle = Pick<
+  Tunnel,
+  'endpoint' | 'virtualAddress' | 'configuration' | 'start' | 'receive' | 'rehome' | 'probe' | 'close'
+>;
 
 /** What becomes of the tunnels. None of it is told after `disconnect`. */
 export interface PathEvents {
@@ -39,7 +50,7 @@ export interface PathEvents {
 
 interface Path {
   readonly entry: GatewayEntry;
-  tunnel: Tunnel | undefined;
+  tunnel: TunnelHandle | undefined;
   up: boolean;
   /** Counts attempts, so that what belongs to an earlier one is recognised. */
   attempt: number;
@@ -56,11 +67,15 @@ interface Path {
 export class GatewayPaths {
   readonly #options: PathsOptions;
   readonly #events: PathEvents;
+  readonly #clock: Clock;
+  readonly #openTunnel: OpenTunnel;
   readonly #paths: readonly Path[];
 
   constructor(options: PathsOptions, events: PathEvents) {
     this.#options = options;
     this.#events = events;
+    this.#clock = options.clock ?? systemClock;
+    this.#openTunnel = options.openTunnel ?? ((...parameters) => new Tunnel(...parameters));
     this.#paths = options.config.gateways.map(entry => ({
       entry,
       tunnel: undefined,
@@ -121,7 +136,7 @@ export class GatewayPaths {
     const path = this.#at(gateway);
     const psk = psks[gateway] as Secret;
     const attempt = ++path.attempt;
-    path.startedAt = monotonicMs();
+    path.startedAt = this.#clock.now();
     path.lastError = undefined;
     try {
       const endpoint = await resolver.resolve(path.entry);
@@ -133,7 +148,7 @@ export class GatewayPaths {
       await watch.watch(gateway, endpoint.address);
       if (path.attempt !== attempt) return;
       this.#events.connecting(gateway, endpoint.address);
-      path.tunnel = new Tunnel(
+      path.tunnel = this.#openTunnel(
         {
           path: gateway,
           gateway: path.entry,
@@ -174,12 +189,15 @@ export class GatewayPaths {
    * anew.
    */
   rehome(gateway: number): boolean {
+    const path = this.#at(gateway);
+    if (path.tunnel === undefined) return true;
     try {
-      return this.#at(gateway).tunnel?.rehome() ?? true;
+      if (path.tunnel.rehome()) return true;
+      if (!path.up) path.lastError = this.#cutShort(path);
     } catch (error) {
-      this.#at(gateway).lastError = toVpnrError(error);
-      return false;
+      path.lastError = toVpnrError(error);
     }
+    return false;
   }
 
   receive(gateway: number, datagram: Uint8Array): void {
@@ -191,13 +209,14 @@ export class GatewayPaths {
     this.#at(gateway).tunnel?.probe();
   }
 
+  /** Ends the attempts that are under way; tunnels that are up stay. */
+  closeUnfinished(): void {
+    for (const path of this.#paths) if (!path.up) this.#close(path);
+  }
+
   /** Says goodbye to all gateways. */
   close(): void {
-    for (const path of this.#paths) {
-      path.attempt++;
-      path.tunnel?.close();
-      path.tunnel = undefined;
-    }
+    for (const path of this.#paths) this.#close(path);
   }
 
   /** Why nothing could be connected: the preferred gateway's reason, and the others' in the message. */
@@ -215,7 +234,7 @@ export class GatewayPaths {
     const path = this.#at(gateway);
     path.up = true;
     path.virtualAddress = virtualAddress;
-    this.#events.up(gateway, address, virtualAddress, monotonicMs() - path.startedAt);
+    this.#events.up(gateway, address, virtualAddress, this.#clock.now() - path.startedAt);
   }
 
   #closed(gateway: number, error: VpnrError, byPeer: boolean): void {
@@ -229,15 +248,30 @@ export class GatewayPaths {
     this.#events.lost(gateway, error, byPeer);
   }
 
+  #close(path: Path): void {
+    path.attempt++;
+    path.up = false;
+    path.tunnel?.close();
+    path.tunnel = undefined;
+  }
+
   #failed(gateway: number, error: VpnrError): void {
     const path = this.#at(gateway);
     path.failures++;
     path.lastError = error;
-    this.#events.connectFailed(gateway, error, monotonicMs() - path.startedAt);
+    this.#events.connectFailed(gateway, error, this.#clock.now() - path.startedAt);
   }
 
-  #timedOut({ entry, startedAt }: Path, tunnel: Tunnel | undefined): VpnrError {
-    const seconds = ((monotonicMs() - startedAt) / 1000).toFixed(0);
+  /** No fault of the gateway's. */
+  #cutShort({ entry }: Path): VpnrError {
+    return new VpnrError(
+      'GATEWAY_TIMEOUT',
+      `gateway ${entry.name} had not answered when the network changed`,
+    );
+  }
+
+  #timedOut({ entry, startedAt }: Path, tunnel: TunnelHandle | undefined): VpnrError {
+    const seconds = ((this.#clock.now() - startedAt) / 1000).toFixed(0);
     if (tunnel === undefined) {
       return new VpnrError(
         'GATEWAY_UNRESOLVED',

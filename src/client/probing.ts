@@ -2,15 +2,15 @@
 import type { ClientDataPlane } from '../dataplane/api.js';
 import { IkeProbe } from './ike-probe.js';
 import type { GatewayPaths } from './paths.js';
-import type { RelayLink } from './relay-link.js';
+import type { RelaySide } from './relay-side.js';
 
 export class Probing {
   readonly #plane: ClientDataPlane;
   readonly #paths: GatewayPaths;
-  readonly #relay: RelayLink | undefined;
+  readonly #relay: RelaySide | undefined;
   readonly #ikeProbes = new Map<number, IkeProbe>();
 
-  constructor(plane: ClientDataPlane, paths: GatewayPaths, relay: RelayLink | undefined) {
+  constructor(plane: ClientDataPlane, paths: GatewayPaths, relay: RelaySide | undefined) {
     this.#plane = plane;
     this.#paths = paths;
     this.#relay = relay;

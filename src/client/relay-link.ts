@@ -8,11 +8,11 @@ import type { RelayEntry } from '../config/client.js';
 import { stateFolder } from '../control/folders.js';
 import type { RelayBinding } from '../dataplane/api.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
-import { monotonicMs } from '../io/clock.js';
-import type { RelayGrant, RelayTrust, ResumeState } from '../relay/attempt.js';
+import type { RelayControlOptions, RelayGrant, RelayTrust, ResumeState } from '../relay/attempt.js';
 import { RelayControl } from '../relay/client.js';
 import { ClientStateFile } from '../relay/client-state.js';
 import type { Secret } from '../secret.js';
+import { type Clock, systemClock } from './clock.js';
 import { formatHostPort } from './host-port.js';
 import type { ConnectionStatus } from './status.js';
 
@@ -25,7 +25,16 @@ export interface RelayLinkOptions {
   /** PEM, if the relay is known by its authority. */
   ca: string | undefined;
   localAddress: string;
+  clock?: Clock;
+  connect?: ConnectRelay;
+  /** Where the session is kept over a restart. */
+  stateFile?: Pick<ClientStateFile, 'load' | 'save'>;
 }
+
+export type ConnectRelay = (options: RelayControlOptions) => Promise<RelayConnection>;
+
+/** What is made use of. */
+export type RelayConnection = Pick<RelayControl, 'grant' | 'leave' | 'drop'>;
 
 export interface RelayLinkEvents {
   /** A session with new keys. The next step waits until the promise is settled. `ms`: what the connection took. */
@@ -59,13 +68,15 @@ interface Loss {
 export class RelayLink {
   readonly #options: RelayLinkOptions;
   readonly #events: RelayLinkEvents;
-  readonly #stateFile: ClientStateFile;
+  readonly #clock: Clock;
+  readonly #connectRelay: ConnectRelay;
+  readonly #stateFile: Pick<ClientStateFile, 'load' | 'save'>;
   readonly #clientPort = randomInt(FIRST_DYNAMIC_PORT, LAST_DYNAMIC_PORT + 1);
   #resume: ResumeState | undefined;
   #lease: string | undefined;
   /** The id of the keys that the data plane holds. */
   #keys: string | undefined;
-  #control: RelayControl | undefined;
+  #control: RelayConnection | undefined;
   /** The relay has said that it is about to stop. */
   #leaving = false;
   /** The present path's attempts; aborted when the path changes. */
@@ -75,7 +86,10 @@ export class RelayLink {
     this.#options = options;
     this.#events = events;
     const { host, port } = options.relay.address;
-    this.#stateFile = new ClientStateFile(stateFolder(), options.connection, `${host}:${port}`);
+    this.#clock = options.clock ?? systemClock;
+    this.#connectRelay = options.connect ?? RelayControl.connect;
+    this.#stateFile =
+      options.stateFile ?? new ClientStateFile(stateFolder(), options.connection, `${host}:${port}`);
   }
 
   /** The data plane holds a session's keys. */
@@ -128,24 +142,24 @@ export class RelayLink {
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
-    let lostAt = monotonicMs();
+    let lostAt = this.#clock.now();
     this.#resume ??= await this.#stateFile.load();
     while (!signal.aborted) {
       const connection = await this.#connect(signal);
       if (signal.aborted) return;
       if ('lost' in connection) {
-        const began = monotonicMs();
+        const began = this.#clock.now();
         this.#report(await connection.lost, signal);
-        lostAt = monotonicMs();
+        lostAt = this.#clock.now();
         // A relay that accepts and drops at once is not asked more often than one that refuses.
-        if (monotonicMs() - began > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
+        if (this.#clock.now() - began > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
       } else {
         this.#report(connection, signal);
         // Only the network's errors may soon be over.
         if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
       }
-      const sought = this.#leaving && monotonicMs() - lostAt < RESTART_MS;
-      await pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
+      const sought = this.#leaving && this.#clock.now() - lostAt < RESTART_MS;
+      await this.#pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
       retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }
   }
@@ -160,7 +174,7 @@ export class RelayLink {
   /** One attempt: a connection, with the promise of its loss, or why there is none. */
   async #connect(signal: AbortSignal): Promise<{ lost: Promise<Loss> } | Loss> {
     const { identity, relay, token, localAddress } = this.#options;
-    const began = monotonicMs();
+    const began = this.#clock.now();
     let loss: (loss: Loss) => void = () => {};
     const lost = new Promise<Loss>(resolve => {
       loss = resolve;
@@ -169,7 +183,7 @@ export class RelayLink {
     signal.addEventListener('abort', aborted, { once: true });
     void lost.finally(() => signal.removeEventListener('abort', aborted));
     try {
-      const control = await RelayControl.connect({
+      const control = await this.#connectRelay({
         relay: this.#endpoint,
         controlAddress: localAddress,
         trust: this.#trust(),
@@ -187,7 +201,7 @@ export class RelayLink {
         return { lost };
       }
       this.#control = control;
-      await this.#take(control.grant, monotonicMs() - began);
+      await this.#take(control.grant, this.#clock.now() - began);
       return { lost };
     } catch (error) {
       signal.removeEventListener('abort', aborted);
@@ -233,6 +247,20 @@ export class RelayLink {
     }
   }
 
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    // The report of a loss may have led to another path.
+    if (signal.aborted) return Promise.resolve();
+    return new Promise(resolve => {
+      const end = () => {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = this.#clock.after(ms, end);
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+
   #trust(): RelayTrust {
     const { relay, ca } = this.#options;
     if (relay.fingerprint !== undefined) return { fingerprint: relay.fingerprint };
@@ -248,16 +276,4 @@ export class RelayLink {
 function isRefusedConnection(error: unknown): boolean {
   const { cause } = toVpnrError(error);
   return cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED';
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

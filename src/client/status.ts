@@ -1,8 +1,13 @@
+import type { ClientConfig } from '../config/client.js';
+import type { ClientDataPlane } from '../dataplane/api.js';
 import type { Offloads } from '../dataplane/offloads.js';
 import type { FailoverMode, GatewayState } from '../failover/actions.js';
 import type { Failover } from '../failover/machine.js';
-import type { Traffic } from '../packet/traffic.js';
+import { heldCapabilities } from '../io/capabilities.js';
+import { type Traffic, trafficOf } from '../packet/traffic.js';
+import type { Face } from './device.js';
 import { formatHostPort } from './host-port.js';
+import type { Milestones } from './milestones.js';
 import type { GatewayPaths } from './paths.js';
 
 /** What `vpnr status` shows of a connection: plain data, ready for JSON. */
@@ -46,20 +51,64 @@ export interface ConnectionStatus {
   traffic: Traffic;
 }
 
-export function describeGateways(count: number, paths: GatewayPaths, policy: Failover): GatewayStatus[] {
-  return Array.from({ length: count }, (_, gateway) => {
-    const { entry, tunnel, failures, lastError } = paths.describe(gateway);
-    return {
-      name: entry.name,
-      address: formatHostPort(entry.address),
-      state: policy.stateOf(gateway),
-      virtualAddress: tunnel?.virtualAddress ?? null,
-      roundTripMs: rounded(policy.smoothedRoundTripMs(gateway)),
-      loss: rounded(policy.lossRate(gateway)),
-      failures,
-      lastError: lastError?.message ?? null,
-    };
-  });
+/** The parts of a connection that its status tells of. */
+export interface Described {
+  config: ClientConfig;
+  device: Face;
+  plane: ClientDataPlane;
+  policy: Failover;
+  paths: GatewayPaths;
+  milestones: Milestones;
+  relay: ConnectionStatus['relay'];
+  /** It has been asked to end. */
+  stopped: boolean;
+  /** No gateway can be connected, and none is tried now. */
+  waiting: boolean;
+}
+
+export function describeConnection(described: Described): ConnectionStatus {
+  const { config, device, plane, policy, paths, milestones, relay } = described;
+  const { active } = policy;
+  return {
+    role: 'client',
+    name: config.name,
+    pid: process.pid,
+    state: stateOf(described),
+    gateway: active === undefined ? null : paths.nameOf(active),
+    device: device.name,
+    address: device.address ?? null,
+    mtu: device.mtu,
+    uptimeMs: milestones.uptimeMs,
+    switches: milestones.switches,
+    failover: config.failover.mode,
+    gateways: config.gateways.map((_, gateway) => describeGateway(gateway, paths, policy)),
+    relay,
+    killSwitch: config.tunnel.kill_switch,
+    capabilities: heldCapabilities(),
+    offloads: plane.offloads(),
+    traffic: trafficOf(plane.counters()),
+  };
+}
+
+function stateOf({ stopped, waiting, policy, milestones }: Described): ConnectionStatus['state'] {
+  if (stopped) return 'disconnecting';
+  if (waiting) return 'waiting';
+  if (policy.active !== undefined && milestones.connected) return 'connected';
+  return milestones.connected ? 'switching' : 'connecting';
+}
+
+function describeGateway(gateway: number, paths: GatewayPaths, policy: Failover): GatewayStatus {
+  const { entry, tunnel, failures, lastError } = paths.describe(gateway);
+  return {
+    name: entry.name,
+    address: formatHostPort(entry.address),
+    state: policy.stateOf(gateway),
+    virtualAddress: tunnel?.virtualAddress ?? null,
+    roundTripMs: rounded(policy.smoothedRoundTripMs(gateway)),
+    loss: rounded(policy.lossRate(gateway)),
+    failures,
+    lastError: lastError?.message ?? null,
+  };
 }
 
 function rounded(value: number | undefined): number | null {

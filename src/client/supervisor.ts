@@ -1,86 +1,94 @@
 /**
- * Carries out what the failover policy decides: opens and closes tunnels, points the data plane to the active one,
- * keeps the relay session, and reports back to the policy what became of it.
+ * One connection at work: what the data plane, the network and the tunnels report goes to the failover policy;
+ * `executor.ts` carries out what that decides, `relay-side.ts` sees to the relay, `presence.ts` to what applications see.
  */
-import type { ClientConfig } from '../config/client.js';
-import type { ClientDataPlane, RelayBinding } from '../dataplane/api.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
-import type { FailoverAction } from '../failover/actions.js';
 import { Failover } from '../failover/machine.js';
-import { heldCapabilities } from '../io/capabilities.js';
-import type { NetworkChanges } from '../io/changes.js';
-import { monotonicMs } from '../io/clock.js';
-import { trafficOf } from '../packet/traffic.js';
 import type { Secret } from '../secret.js';
 import { Addressing } from './addressing.js';
-import { Alarm } from './alarm.js';
-import { CONTROL_ADDRESS, type Device } from './device.js';
+import { type Clock, systemClock } from './clock.js';
+import { CONTROL_ADDRESS, type Face } from './device.js';
 import type { ConnectionEvent } from './events.js';
-import type { KillSwitch } from './kill-switch.js';
+import { Executor } from './executor.js';
 import { Milestones } from './milestones.js';
 import type { NameService } from './name-service.js';
 import { Narrator } from './narrator.js';
-import type { NetworkWatch, PathChange } from './network-watch.js';
+import type { PathChange } from './network-watch.js';
 import { OperatorSwitch, type Switched } from './operator-switch.js';
-import { GatewayPaths } from './paths.js';
+import { GatewayPaths, type PathEvents, type PathsOptions } from './paths.js';
+import { PolicyDriver } from './policy-driver.js';
+import { Presence } from './presence.js';
 import { Probing } from './probing.js';
-import { RelayLink } from './relay-link.js';
-import type { GatewayResolver } from './resolver.js';
-import { type ConnectionStatus, describeGateways } from './status.js';
+import type { RelayLinkOptions } from './relay-link.js';
+import { RelaySide, type RelaySurroundings } from './relay-side.js';
+import { type ConnectionStatus, describeConnection } from './status.js';
 import { failoverOptions, planeSettings } from './timing.js';
 
-export interface SupervisorOptions {
-  config: ClientConfig;
-  /** Pre-shared keys, in the order of the gateways. */
-  psks: readonly Secret[];
+export interface SupervisorOptions extends PathsOptions {
   relayToken: Secret | undefined;
   relayCa: string | undefined;
-  resolver: GatewayResolver;
-  plane: ClientDataPlane;
-  device: Device;
-  changes: NetworkChanges;
-  watch: NetworkWatch;
-  killSwitch: KillSwitch | undefined;
-  nameService: NameService;
+  device: Face;
+  nameService: Pick<NameService, 'use'>;
   /** Go on for ever even if no gateway can be connected in the first round. */
   persist: boolean;
   emit(event: ConnectionEvent): void;
+  relayLink?: Pick<RelayLinkOptions, 'connect' | 'stateFile'>;
+  /** Numbers from 0 to 1. */
+  random?: () => number;
 }
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #policy: Failover;
-  readonly #alarm = new Alarm(() => this.#apply(this.#policy.tick(monotonicMs())));
+  readonly #clock: Clock;
+  readonly #driver: PolicyDriver;
   readonly #paths: GatewayPaths;
-  readonly #probing: Probing;
-  readonly #relay: RelayLink | undefined;
+  readonly #addressing: Addressing;
   readonly #milestones: Milestones;
   readonly #narrator: Narrator;
   readonly #operator: OperatorSwitch;
-  readonly #addressing: Addressing;
-  readonly #pending: FailoverAction[] = [];
-  #applying = false;
-  #stopped = false;
-  #waiting = false;
+  readonly #presence: Presence;
+  readonly #relay: RelaySide | undefined;
+  readonly #probing: Probing;
+  readonly #executor: Executor;
   #reject: (error: VpnrError) => void = () => {};
   /** Rejects when the connection cannot go on. */
   readonly failure: Promise<never>;
 
   constructor(options: SupervisorOptions) {
-    const { config, plane } = options;
+    const { config, plane, emit, clock = systemClock, random = Math.random } = options;
     this.#options = options;
+    this.#clock = clock;
     this.failure = new Promise<never>((_, reject) => {
       this.#reject = reject;
     });
     this.failure.catch(() => {});
-    this.#milestones = new Milestones(options.emit);
-    this.#addressing = new Addressing(options);
-    this.#policy = new Failover(failoverOptions(config), Math.random);
-    this.#paths = this.#createPaths();
-    this.#narrator = new Narrator(options.emit, gateway => this.#paths.nameOf(gateway));
-    this.#relay = this.#createRelayLink();
-    this.#probing = new Probing(plane, this.#paths, this.#relay);
-    this.#operator = new OperatorSwitch(this.#paths);
+    const policy = new Failover(failoverOptions(config), random);
+    const driver = new PolicyDriver(policy, clock, action => this.#executor.carryOut(action));
+    const paths = new GatewayPaths(options, this.#pathEvents());
+    const parts = {
+      ...options,
+      clock,
+      driver,
+      paths,
+      addressing: new Addressing(options),
+      milestones: new Milestones(emit, clock),
+      narrator: new Narrator(emit, gateway => paths.nameOf(gateway)),
+      operator: new OperatorSwitch(paths, clock),
+      failed: this.#reject,
+    };
+    const presence = new Presence(parts);
+    const relay = createRelaySide({ ...parts, presence }, options);
+    const probing = new Probing(plane, paths, relay);
+    this.#driver = driver;
+    this.#paths = paths;
+    this.#addressing = parts.addressing;
+    this.#milestones = parts.milestones;
+    this.#narrator = parts.narrator;
+    this.#operator = parts.operator;
+    this.#presence = presence;
+    this.#relay = relay;
+    this.#probing = probing;
+    this.#executor = new Executor({ ...parts, presence, relay, probing });
   }
 
   start(): void {
@@ -91,14 +99,14 @@ export class Supervisor {
     }
     plane.setFailover(planeSettings(config));
     this.#addressing.begin();
-    this.#apply(this.#policy.start(monotonicMs()));
+    this.#driver.tell((policy, now) => policy.start(now));
   }
 
   /** Says goodbye to the relay and to the gateways. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#alarm.clear();
+    this.#driver.stop();
     this.#operator.abandon();
+    this.#paths.closeUnfinished();
     await this.#relay?.close();
     this.#paths.close();
   }
@@ -106,8 +114,8 @@ export class Supervisor {
   /** Moves the traffic to the gateway of this name. Throws USAGE for an unknown one, GATEWAY_TIMEOUT if it does not get there. */
   switchTo(name: string): Promise<Switched> {
     const gateway = this.#paths.named(name);
-    const switched = this.#operator.begin(name, gateway === this.#policy.active);
-    if (gateway !== undefined) this.#apply(this.#policy.switchTo(gateway, monotonicMs()));
+    const switched = this.#operator.begin(name, gateway !== undefined && gateway === this.#active);
+    if (gateway !== undefined) this.#driver.tell((policy, now) => policy.switchTo(gateway, now));
     return switched;
   }
 
@@ -119,34 +127,34 @@ export class Supervisor {
 
   /** `heardMsAgo`: when the relay last heard us by the active path. */
   probeReply(path: number, id: number, roundTripMs: number, heardMsAgo: number): void {
-    const now = monotonicMs();
-    this.#answered(path, id, roundTripMs, now);
-    const { active } = this.#policy;
-    if (active !== undefined && !this.#stopped)
-      this.#apply(this.#policy.relayHeard(active, heardMsAgo + roundTripMs / 2, now));
+    this.#answered(path, id, roundTripMs);
+    this.#driver.tell((policy, now) => {
+      const { active } = policy;
+      return active === undefined ? [] : policy.relayHeard(active, heardMsAgo + roundTripMs / 2, now);
+    });
   }
 
   /** The relay hears nothing from us by the active path, over which it sends. */
   suspected(): void {
-    const { active } = this.#policy;
-    if (active !== undefined) this.pathError(active);
+    if (this.#active !== undefined) this.pathError(this.#active);
   }
 
   /** The relay answered the first packet over the path that was made active, or did not in time. */
   switched(path: number, answered: boolean): void {
-    if (answered && !this.#stopped && this.#policy.active === path) this.#proven(path, monotonicMs());
+    if (answered) this.#presence.proven(path, this.#clock.now());
   }
 
   /** Packets of applications sent and received so far, by whichever gateway carried them. */
   traffic(sent: number, received: number): void {
-    const { active } = this.#policy;
-    if (active !== undefined && !this.#stopped)
-      this.#apply(this.#policy.traffic(active, sent, received, monotonicMs()));
+    this.#driver.tell((policy, now) => {
+      const { active } = policy;
+      return active === undefined ? [] : policy.traffic(active, sent, received, now);
+    });
   }
 
   /** Anyone on the way can send an ICMP error: the policy makes sure by a quick probe. */
   pathError(path: number): void {
-    if (!this.#stopped) this.#apply(this.#policy.pathError(path, monotonicMs()));
+    this.#driver.tell((policy, now) => policy.pathError(path, now));
   }
 
   /** The relay is about to stop. */
@@ -158,18 +166,18 @@ export class Supervisor {
 
   /** The interface that carries these paths is down. */
   linkDown(paths: readonly number[]): void {
-    if (!this.#stopped) this.#apply(this.#policy.linkDown(paths, monotonicMs()));
+    this.#driver.tell((policy, now) => policy.linkDown(paths, now));
   }
 
   /** These paths' packets leave by another way now, and any gateway may have come within reach or out of it. */
   networkChanged(moved: readonly PathChange[]): void {
     if (this.#stopped) return;
-    const now = monotonicMs();
     this.linkDown(moved.filter(({ reachable }) => !reachable).map(({ path }) => path));
     for (const { path, reachable } of moved) {
-      if (reachable && !this.#paths.rehome(path)) this.#apply(this.#policy.lost(path, 'link', now));
+      if (reachable && !this.#paths.rehome(path))
+        this.#driver.tell((policy, now) => policy.lost(path, 'link', now));
     }
-    this.#apply(this.#policy.refresh(now));
+    this.#driver.tell((policy, now) => policy.refresh(now));
   }
 
   /** The machine has slept. */
@@ -178,272 +186,90 @@ export class Supervisor {
     this.#narrator.resumed(sleptMs);
     // A NAT on the way may have forgotten us.
     for (const gateway of this.#paths.up) this.#paths.rehome(gateway);
-    this.#apply(this.#policy.refresh(monotonicMs()));
+    this.#driver.tell((policy, now) => policy.refresh(now));
   }
 
   notice(message: string): void {
-    this.#options.emit({ event: 'notice', message });
+    this.#narrator.notice(message);
   }
 
   fail(error: unknown): void {
     this.#reject(toVpnrError(error));
   }
 
-  // --- What the policy decides
+  // --- What becomes of the paths
 
-  #apply(actions: readonly FailoverAction[]): void {
-    this.#pending.push(...actions);
-    if (this.#applying) return;
-    this.#applying = true;
-    for (
-      let action = this.#pending.shift();
-      action !== undefined && !this.#stopped;
-      action = this.#pending.shift()
-    ) {
-      this.#carryOut(action);
-    }
-    this.#applying = false;
-    if (!this.#stopped) this.#alarm.set(this.#policy.nextTimer());
-  }
-
-  #carryOut(action: FailoverAction): void {
-    switch (action.type) {
-      case 'connect':
-        this.#waiting = false;
-        void this.#paths.connect(action.gateway);
-        return;
-      case 'disconnect':
-        this.#disconnect(action.gateway);
-        return;
-      case 'activate':
-        this.#activate(action);
-        return;
-      case 'second':
-        this.#options.plane.setSecondPath(action.gateway);
-        return;
-      case 'probe':
-        this.#probing.probe(action.gateway, action.id, monotonicMs());
-        return;
-      case 'check-gateway':
-        this.#paths.probe(action.gateway);
-        return;
-      case 'failed':
-        this.#milestones.failed(this.#paths.nameOf(action.gateway));
-        this.#tellFailure(action);
-        return;
-      case 'standby-failed':
-      case 'stuck':
-        this.#tellFailure(action);
-        return;
-      case 'blame':
-      case 'recovered':
-        this.#narrator.found(action);
-        return;
-      case 'wait':
-        this.#wait(action.waitMs);
-        return;
-    }
-  }
-
-  #tellFailure(failure: Extract<FailoverAction, { type: 'failed' | 'standby-failed' | 'stuck' }>): void {
-    this.#paths.blame(failure.gateway);
-    this.#narrator.found(failure);
-  }
-
-  #disconnect(gateway: number): void {
-    this.#paths.disconnect(gateway);
-    if (this.#policy.active !== undefined) return;
-    this.#options.plane.activate(undefined, 0);
-    this.#relay?.pathLost();
-  }
-
-  #activate({ gateway, epoch, cause }: Extract<FailoverAction, { type: 'activate' }>): void {
-    // All but a failure leave a path that still works.
-    this.#options.plane.activate(
-      gateway,
-      epoch,
-      cause === 'failure' || cause === 'start' ? 'failed' : 'alive',
-    );
-    this.#milestones.activated(this.#paths.nameOf(gateway), cause);
-    if (this.#relay !== undefined) this.#relay.pathChanged();
-    else void this.#useVirtualAddress(gateway);
-    if (this.#milestones.connected) this.#useNameServers(gateway);
-  }
-
-  #wait(waitMs: number): void {
-    if (this.#milestones.connected || this.#options.persist) {
-      this.#waiting = true;
-      this.#narrator.waiting(waitMs);
-      return;
-    }
-    this.#reject(this.#paths.summary());
-  }
-
-  // --- What becomes of the tunnels
-
-  #createPaths(): GatewayPaths {
-    return new GatewayPaths(this.#options, {
+  #pathEvents(): PathEvents {
+    return {
       connecting: (gateway, address) => this.#narrator.connecting(gateway, address),
       up: (gateway, address, virtualAddress, ms) => {
         this.#narrator.tunnelUp(gateway, address, virtualAddress, ms);
         this.#probing.renewed(gateway);
-        this.#apply(this.#policy.connected(gateway, monotonicMs()));
+        this.#driver.tell((policy, now) => policy.connected(gateway, now));
       },
       connectFailed: (gateway, error, ms) => {
         this.#narrator.connectFailed(gateway, error, ms);
-        this.#apply(this.#policy.connectFailed(gateway, monotonicMs()));
+        this.#driver.tell((policy, now) => policy.connectFailed(gateway, now));
       },
-      lost: (gateway, _, byPeer) =>
-        this.#apply(this.#policy.lost(gateway, byPeer ? 'closed-by-gateway' : 'ike', monotonicMs())),
-      drain: gateway => this.#drained(gateway),
+      lost: (gateway, _, byPeer) => {
+        const reason = byPeer ? 'closed-by-gateway' : 'ike';
+        this.#driver.tell((policy, now) => policy.lost(gateway, reason, now));
+      },
+      drain: gateway => {
+        this.#narrator.drain(gateway);
+        this.#driver.tell((policy, now) => policy.drain(gateway, now));
+      },
       alive: (gateway, roundTripMs) => this.#alive(gateway, roundTripMs),
-    });
-  }
-
-  #drained(gateway: number): void {
-    this.#narrator.drain(gateway);
-    this.#apply(this.#policy.drain(gateway, monotonicMs()));
+    };
   }
 
   #alive(gateway: number, roundTripMs: number | undefined): void {
-    const now = monotonicMs();
     if (this.#relay !== undefined) {
-      this.#apply(this.#policy.gatewayAlive(gateway, now));
+      this.#driver.tell((policy, now) => policy.gatewayAlive(gateway, now));
       return;
     }
-    const probe = this.#probing.gatewayAnswered(gateway, now);
-    if (probe !== undefined) this.#answered(gateway, probe.id, roundTripMs ?? probe.waitedMs, now);
+    const probe = this.#probing.gatewayAnswered(gateway, this.#clock.now());
+    if (probe !== undefined) this.#answered(gateway, probe.id, roundTripMs ?? probe.waitedMs);
   }
 
   /** A probe's answer came over this gateway's path. */
-  #answered(gateway: number, id: number, roundTripMs: number, now: number): void {
+  #answered(gateway: number, id: number, roundTripMs: number): void {
     if (this.#stopped) return;
-    this.#apply(this.#policy.probeReply(gateway, id, roundTripMs, now));
-    if (this.#policy.active === gateway) this.#proven(gateway, now - roundTripMs);
-  }
-
-  /** The active path answered what was sent at `sentAt`. */
-  #proven(gateway: number, sentAt: number): void {
-    const name = this.#paths.nameOf(gateway);
-    const ms = this.#milestones.proven(name, sentAt);
-    if (ms !== undefined) this.#operator.switched(name, ms);
-  }
-
-  /** Without a relay, the address of the device is the one that the gateway assigned. */
-  async #useVirtualAddress(gateway: number): Promise<void> {
-    const address = this.#paths.virtualAddressOf(gateway);
-    if (address === undefined) return;
-    try {
-      await this.#addressing.use(address);
-    } catch (error) {
-      this.#reject(toVpnrError(error));
-      return;
-    }
-    if (this.#policy.active === gateway) {
-      this.#announceConnected(gateway);
-      this.#proven(gateway, monotonicMs());
-    }
-  }
-
-  #announceConnected(gateway: number): void {
-    this.#milestones.ready(this.#paths.nameOf(gateway), this.#options.device);
-    this.#useNameServers(gateway);
-  }
-
-  #useNameServers(gateway: number): void {
-    this.#options.nameService.use(this.#paths.nameServersOf(gateway));
-  }
-
-  // --- The relay
-
-  #createRelayLink(): RelayLink | undefined {
-    const { config, relayToken, relayCa, emit } = this.#options;
-    const { relay } = config;
-    if (relay === undefined || relayToken === undefined) return undefined;
-    return new RelayLink(
-      {
-        connection: config.name,
-        identity: config.identity,
-        relay,
-        token: relayToken,
-        ca: relayCa,
-        localAddress: CONTROL_ADDRESS,
-      },
-      {
-        session: (binding, ms) => this.#relaySession(binding, ms),
-        resumed: (lease, ms) => this.#announceRelay(lease, 'kept', ms),
-        leaving: () => this.#narrator.relayDrain(),
-        notice: message => emit({ event: 'notice', message }),
-        lost: (error, away) => this.#relayLost(error, away),
-      },
-    );
-  }
-
-  async #relaySession(binding: RelayBinding, ms: number): Promise<void> {
-    const { lease } = binding;
-    this.#options.plane.bindRelay(binding);
-    await this.#addressing.use(lease);
-    const gateway = this.#policy.active;
-    if (gateway === undefined || this.#stopped) return;
-    this.#announceRelay(lease, 'fresh', ms);
-    this.#announceConnected(gateway);
-    this.#apply(this.#policy.relayBound(monotonicMs()));
-  }
-
-  #announceRelay(lease: string, keys: 'fresh' | 'kept', ms: number): void {
-    const gateway = this.#policy.active;
-    if (gateway === undefined) return;
-    this.#narrator.relaySession(gateway, lease, keys, ms);
-  }
-
-  #relayLost(error: VpnrError, away: boolean): void {
-    const gateway = this.#policy.active;
-    if (this.#stopped || gateway === undefined) return;
-    this.#narrator.relayLost(gateway, error);
-    // Another gateway cannot help with a refusal.
-    if (!this.#milestones.connected && !this.#options.persist && error.exitStatus !== 5) {
-      this.#reject(error);
-      return;
-    }
-    const now = monotonicMs();
-    if (this.#relay?.bound === false) {
-      this.#paths.blame(gateway, error);
-      this.#apply(this.#policy.relayUnreachable(gateway, now));
-    } else if (away) {
-      this.#apply(this.#policy.relayAway(now));
-    }
+    const now = this.#clock.now();
+    this.#driver.tell(policy => policy.probeReply(gateway, id, roundTripMs, now));
+    this.#presence.proven(gateway, now - roundTripMs);
   }
 
   // --- Status
 
-  status(): ConnectionStatus {
-    const { config, device, plane } = this.#options;
-    const { active } = this.#policy;
-    return {
-      role: 'client',
-      name: config.name,
-      pid: process.pid,
-      state: this.#state(),
-      gateway: active === undefined ? null : this.#paths.nameOf(active),
-      device: device.name,
-      address: device.address ?? null,
-      mtu: device.mtu,
-      uptimeMs: this.#milestones.uptimeMs,
-      switches: this.#milestones.switches,
-      failover: config.failover.mode,
-      gateways: describeGateways(config.gateways.length, this.#paths, this.#policy),
-      relay: this.#relay?.status ?? null,
-      killSwitch: this.#options.killSwitch !== undefined,
-      capabilities: heldCapabilities(),
-      offloads: plane.offloads(),
-      traffic: trafficOf(plane.counters()),
-    };
+  /** The gateway that carries the traffic. */
+  get #active(): number | undefined {
+    return this.#driver.policy.active;
   }
 
-  #state(): ConnectionStatus['state'] {
-    if (this.#stopped) return 'disconnecting';
-    if (this.#waiting) return 'waiting';
-    if (this.#policy.active !== undefined && this.#milestones.connected) return 'connected';
-    return this.#milestones.connected ? 'switching' : 'connecting';
+  get #stopped(): boolean {
+    return this.#driver.stopped;
   }
+
+  status(): ConnectionStatus {
+    return describeConnection({
+      ...this.#options,
+      policy: this.#driver.policy,
+      paths: this.#paths,
+      milestones: this.#milestones,
+      relay: this.#relay?.status ?? null,
+      stopped: this.#stopped,
+      waiting: this.#executor.waiting,
+    });
+  }
+}
+
+function createRelaySide(
+  surroundings: RelaySurroundings,
+  { config, relayToken: token, relayCa: ca, relayLink, clock }: SupervisorOptions,
+): RelaySide | undefined {
+  const { name: connection, identity, relay } = config;
+  if (relay === undefined || token === undefined) return undefined;
+  const link = { connection, identity, relay, token, ca, localAddress: CONTROL_ADDRESS };
+  return new RelaySide({ ...link, ...relayLink, ...(clock && { clock }) }, surroundings);
 }
