@@ -2,7 +2,7 @@
 import type { ClientConfig } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
 import { maxSegment } from '../packet/mtu.js';
-import { CONTROL_ADDRESS, type Face } from './device.js';
+import type { Face } from './device.js';
 import type { ConnectionEvent } from './events.js';
 
 export interface AddressingOptions {
@@ -37,10 +37,10 @@ export class Addressing {
   }
 
   #tellPlane(address: string | undefined): void {
-    const { config, plane, device } = this.#options;
+    const { plane, device } = this.#options;
     plane.setAddresses({
       ...(address === undefined ? {} : { device: address }),
-      ...(config.relay === undefined ? {} : { control: CONTROL_ADDRESS }),
+      ...(device.controlAddress === undefined ? {} : { control: device.controlAddress }),
       maxSegment: maxSegment(device.mtu),
     });
   }

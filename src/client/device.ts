@@ -1,5 +1,6 @@
 /** The device that applications see: its addresses, its routes and the largest packet it takes. */
 import type { ClientConfig } from '../config/client.js';
+import { VpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { hopOutside, linkOf } from '../io/network.js';
 import { type DeviceOffloads, offloadsWanted } from '../io/offloads.js';
@@ -8,30 +9,39 @@ import { type Encapsulation, innerMtu } from '../packet/mtu.js';
 import { parseAddress } from '../prefix.js';
 
 /**
- * Source of the relay's control connection, before and while there is a lease. From the block that RFC 7335 sets
- * aside for addresses that are translated on the host itself and never seen outside.
+ * Sources of relays' control connections, one for each connection, before and while there is a lease. From the block that RFC 7335
+ * sets aside for addresses that are translated on the host itself and never seen outside.
  */
-export const CONTROL_ADDRESS = '192.0.0.2';
+const CONTROL_ADDRESSES = [2, 3, 4, 5, 6, 7].map(host => `192.0.0.${host}`);
+/** Routing table of the first of them, and their rules: several relays may have the same address, in networks of their own. */
+const CONTROL_ROUTES = { table: 11_810_000, priority: 11_810 };
 /** Smaller links than this would need IPv4 itself to be rebuilt (RFC 791: every host takes 576 bytes). */
 const SMALLEST_MTU = 576;
 const ETHERNET_MTU = 1500;
 
 /** What applications see of it. */
-export type Face = Pick<Device, 'name' | 'mtu' | 'address' | 'setAddress'>;
+export type Face = Pick<Device, 'name' | 'mtu' | 'address' | 'controlAddress' | 'setAddress'>;
 
 export class Device {
   readonly mtu: number;
+  /** Source of the relay's control connection; undefined without a relay. */
+  readonly controlAddress: string | undefined;
   readonly #tun: TunDevice;
   readonly #changes: NetworkChanges;
   readonly #routes: readonly string[];
   #address: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(tun: TunDevice, changes: NetworkChanges, routes: readonly string[], mtu: number) {
+  private constructor(
+    tun: TunDevice,
+    changes: NetworkChanges,
+    options: { routes: readonly string[]; mtu: number; controlAddress: string | undefined },
+  ) {
     this.#tun = tun;
     this.#changes = changes;
-    this.#routes = routes;
-    this.mtu = mtu;
+    this.#routes = options.routes;
+    this.mtu = options.mtu;
+    this.controlAddress = options.controlAddress;
   }
 
   /** Creates the device and sets it up; with a relay, also the way to its control connection. */
@@ -39,13 +49,9 @@ export class Device {
     const { device: name, driver } = config.tunnel;
     const tun = await openTun({ name, driver, offloads: offloadsWanted() });
     try {
-      const device = new Device(tun, changes, config.tunnel.routes, mtu);
       await changes.setUp(mtu);
-      if (config.relay !== undefined) {
-        await changes.addAddress(`${CONTROL_ADDRESS}/32`);
-        await changes.addRoutes([`${config.relay.address.host}/32`], { source: CONTROL_ADDRESS });
-      }
-      return device;
+      const controlAddress = config.relay && (await claimControlAddress(config.relay.address.host, changes));
+      return new Device(tun, changes, { routes: config.tunnel.routes, mtu, controlAddress });
     } catch (error) {
       tun.close();
       throw error;
@@ -97,6 +103,15 @@ export class Device {
   close(): void {
     this.#tun.close();
   }
+}
+
+async function claimControlAddress(relay: string, changes: NetworkChanges): Promise<string> {
+  const address = await changes.claimSource(CONTROL_ADDRESSES, `${relay}/32`, CONTROL_ROUTES);
+  if (address !== undefined) return address;
+  const [first, last] = [CONTROL_ADDRESSES.at(0), CONTROL_ADDRESSES.at(-1)];
+  throw new VpnrError('SYSTEM_CALL', `${CONTROL_ADDRESSES.length} connections have a relay already`, {
+    remedy: `end one of them, or what else uses the addresses ${first} to ${last}; after a crash: vpnr disconnect --left-over`,
+  });
 }
 
 /** The smallest packet size that fits the way to every one of the gateways (those that have a way now). */

@@ -7,7 +7,7 @@ import { Failover } from '../failover/machine.js';
 import type { Secret } from '../secret.js';
 import { Addressing } from './addressing.js';
 import { type Clock, systemClock } from './clock.js';
-import { CONTROL_ADDRESS, type Face } from './device.js';
+import type { Face } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { Executor } from './executor.js';
 import { Milestones } from './milestones.js';
@@ -266,10 +266,11 @@ export class Supervisor {
 
 function createRelaySide(
   surroundings: RelaySurroundings,
-  { config, relayToken: token, relayCa: ca, relayLink, clock }: SupervisorOptions,
+  { config, device, relayToken: token, relayCa: ca, relayLink, clock }: SupervisorOptions,
 ): RelaySide | undefined {
   const { name: connection, identity, relay } = config;
-  if (relay === undefined || token === undefined) return undefined;
-  const link = { connection, identity, relay, token, ca, localAddress: CONTROL_ADDRESS };
+  const { controlAddress: localAddress } = device;
+  if (relay === undefined || token === undefined || localAddress === undefined) return undefined;
+  const link = { connection, identity, relay, token, ca, localAddress };
   return new RelaySide({ ...link, ...relayLink, ...(clock && { clock }) }, surroundings);
 }

@@ -24,7 +24,16 @@ import {
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { isResolvedUsed, type NameServers } from './name-servers.js';
-import { describeRoute, type Hop, hopOutside, linkOf, listRoutes, ROUTE_PROTOCOL } from './network.js';
+import {
+  describeRoute,
+  type Hop,
+  hopOutside,
+  linkOf,
+  listAddresses,
+  listRoutes,
+  ROUTE_PROTOCOL,
+  type RouteEntry,
+} from './network.js';
 import { replaceTable } from './nft.js';
 import { setResolvConf } from './resolv-conf.js';
 import { tellResolved } from './resolved.js';
@@ -231,6 +240,45 @@ export class NetworkChanges {
   }
 
   /**
+   * Gives the device the first of these addresses that nobody has, and routes packets from it to `destination` into the device,
+   * whatever other routes there are for that. `table` and `priority`: of the routing table and the rule of the first address;
+   * the next ones' follow. Undefined when all are taken.
+   */
+  claimSource(
+    addresses: readonly string[],
+    destination: string,
+    to: { table: number; priority: number },
+  ): Promise<string | undefined> {
+    return this.#exclusively(async () => {
+      const present = new Set((await listAddresses()).map(({ address }) => address));
+      for (const [number, address] of addresses.entries()) {
+        if (present.has(address)) continue;
+        const table = to.table + number;
+        if (!(await this.#claimRule(address, table, to.priority))) continue;
+        await this.#addAddress(`${address}/32`);
+        const way = ['dev', this.#device, 'protocol', String(ROUTE_PROTOCOL)];
+        await changeIp([['route', 'replace', destination, ...way, 'table', String(table)]]);
+        return address;
+      }
+      return undefined;
+    });
+  }
+
+  /** Of several processes that try this at once, one succeeds. */
+  async #claimRule(address: string, table: number, priority: number): Promise<boolean> {
+    const entry = this.#journal.record({ kind: 'source-rule', address, table });
+    const rule = ['from', address, 'lookup', String(table), 'priority', String(priority)];
+    try {
+      await changeIp([['rule', 'add', ...rule]]);
+      return true;
+    } catch (error) {
+      this.#journal.settle([entry]);
+      if (error instanceof IpError && error.reason === 'exists') return false;
+      throw error;
+    }
+  }
+
+  /**
    * Has the system ask these name servers, by way of systemd-resolved where that answers it. False when somebody else has changed
    * /etc/resolv.conf since, which is left alone then.
    */
@@ -315,9 +363,7 @@ export class NetworkChanges {
         throw new VpnrError(
           'ROUTE_EXISTS',
           `${text} cannot go through the tunnel: the system has a route for it: ${describeRoute(route)}`,
-          {
-            remedy: `take ${text} out of tunnel.routes, or delete the other route: ip route delete ${describeRoute(route)}`,
-          },
+          { remedy: conflictRemedy(route, text) },
         );
       }
     }
@@ -366,6 +412,12 @@ export class NetworkChanges {
     this.#last = result.catch(() => {});
     return result;
   }
+}
+
+function conflictRemedy(route: RouteEntry, text: string): string {
+  return route.ours
+    ? `it is that of another connection: take ${text} out of tunnel.routes of one of the two, or end that one; vpnr status shows which has the device ${route.device}`
+    : `take ${text} out of tunnel.routes, or delete the other route: ip route delete ${describeRoute(route)}`;
 }
 
 function splitDefault(destination: string): Prefix[] {

@@ -60,6 +60,7 @@ const undoSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('sysctl'), name: z.string(), before: z.string(), set: z.string() }),
   z.strictObject({ kind: z.literal('table'), table: z.string() }),
   z.strictObject({ kind: z.literal('rule'), device: z.string(), table: z.int() }),
+  z.strictObject({ kind: z.literal('source-rule'), address: z.string(), table: z.int() }),
   z.strictObject({ kind: z.literal('resolved'), device: z.string(), index: z.int() }),
   z.strictObject({ kind: z.literal('resolv-conf'), name: z.string() }),
 ]);

@@ -22,6 +22,8 @@ export type UndoStep =
   | { kind: 'table'; table: string }
   /** Deletes a rule, and the routing table that it leads packets from the device to. */
   | { kind: 'rule'; device: string; table: number }
+  /** Deletes the rule for packets from this address, and the routing table that it leads them to. */
+  | { kind: 'source-rule'; address: string; table: number }
   /** Has systemd-resolved forget what it was told of a device. */
   | { kind: 'resolved'; device: string; index: number }
   /** Puts /etc/resolv.conf back, unless somebody has changed it since. */
@@ -86,6 +88,9 @@ async function undo(step: Exclude<UndoStep, { kind: 'route' }>): Promise<void> {
       return deleteTable(step.table);
     case 'rule':
       await changeUnlessAbsent(['rule', 'delete', 'iif', step.device, 'lookup', String(step.table)]);
+      return changeUnlessAbsent(['route', 'flush', 'table', String(step.table)]);
+    case 'source-rule':
+      await changeUnlessAbsent(['rule', 'delete', 'from', step.address, 'lookup', String(step.table)]);
       return changeUnlessAbsent(['route', 'flush', 'table', String(step.table)]);
     case 'resolved':
       if (await isSameLink(step)) await forgetInResolved(step.device);

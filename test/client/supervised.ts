@@ -177,6 +177,7 @@ export class Scene {
     return {
       name: 'vpnr0',
       mtu: 1400,
+      controlAddress: '192.0.0.2',
       get address() {
         return scene.#address;
       },

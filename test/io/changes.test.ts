@@ -144,6 +144,22 @@ if (inPrivateNetwork(TESTS)) {
     ip('link', 'set', 'tun', 'mtu', '1500');
   });
 
+  scenario('a source of its own has a route of its own', async ({ changes }) => {
+    ip('address', 'add', '192.0.0.2/32', 'dev', 'lan');
+    const [taken, free] = ['192.0.0.2', '192.0.0.3'];
+    const to = { table: 11_810_000, priority: 11_810 };
+    const claim = () => changes.claimSource([taken, free], '10.20.0.100/32', to);
+    assert.is(await claim(), free);
+    const way = (source: string) => ip('route', 'get', '10.20.0.100', 'from', source);
+    assert.match(way(free), /dev tun table 11810001/);
+    assert.match(way(taken), /dev lan/);
+    assert.is(await claim(), undefined);
+    ip('address', 'del', '192.0.0.3/32', 'dev', 'tun');
+    assert.is(await claim(), undefined, 'the rule is there, of somebody who is about to add the address');
+    ip('address', 'del', '192.0.0.2/32', 'dev', 'lan');
+    assert.is(await claim(), taken);
+  });
+
   scenario('the device changes its address while routes use it', async ({ changes }) => {
     await changes.addAddress('10.61.0.2/32');
     await changes.addAddress('192.0.0.2/32');

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { SERVER_ADDRESS } from '../../src/lab/city.js';
+import { GATEWAYS, SERVER_ADDRESS } from '../../src/lab/city.js';
 import { findProgram } from '../../src/lab/command.js';
-import { until } from '../../src/lab/index.js';
+import { Connection, until } from '../../src/lab/index.js';
 import { NotifyListener } from '../support/notify.js';
 import { assertConfined, PROGRAM, systemTests, withCity } from './support.js';
 
@@ -116,6 +116,41 @@ test('a connection goes on in the background, another one beside it', () =>
     for (const name of ['second', 'work']) assert.is((await city.vpnr('disconnect', name)).status, 0);
     const { stdout: log } = await city.vpnr('logs', 'work', '-n', '1');
     assert.match(log, /disconnected, everything is put back\n$/);
+  }));
+
+test('two connections have a relay at the same address, each by its own gateway', () =>
+  withCity({}, async city => {
+    await city.startRelay();
+    const before = await city.client.network();
+    const connect = (name: string, device: string, gateway: number, network: string) => {
+      const configuration = city.clientConfiguration();
+      configuration.name = name;
+      configuration.gateways = [configuration.gateways[gateway]];
+      configuration.tunnel = { device, routes: [network] };
+      return new Connection(
+        city.client,
+        PROGRAM,
+        city.write(city.client, `${name}.yaml`, configuration),
+        name,
+      );
+    };
+    const work = connect('work', 'vpnr0', 0, '10.30.0.0/16');
+    const first = await work.event('connected');
+    const lab = connect('lab', 'vpnr1', 1, '10.20.0.0/24');
+    const second = await lab.event('connected');
+    assert.not.equal(first.address, second.address);
+    const reaches = async (address: string) =>
+      assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', address])).status, 0, address);
+    for (const address of [SERVER_ADDRESS, GATEWAYS.osaka.inner]) await reaches(address);
+    // Each goes on when the other has ended, also without warning.
+    await work.process.kill();
+    await reaches(GATEWAYS.osaka.inner);
+    assert.is((await city.vpnr('disconnect', '--left-over')).status, 0);
+    const third = connect('work', 'vpnr0', 0, '10.30.0.0/16');
+    await third.event('connected');
+    await reaches(SERVER_ADDRESS);
+    for (const connection of [lab, third]) assert.is((await connection.stop()).status, 0);
+    assert.equal(await city.client.network(), before);
   }));
 
 test(
