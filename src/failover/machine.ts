@@ -21,7 +21,7 @@ export class Failover {
   #started = false;
   /** Tried in vain since a path answered, or since `wait` was said. */
   readonly #inVain = new Set<number>();
-  /** Tunnels that were left because their gateways are about to stop, and when they are taken down. */
+  /** Tunnels to be taken down, and when: their gateways are about to stop, or, in `cold`, the traffic has left them. */
   readonly #retiring = new Map<number, number>();
 
   /** `random` gives numbers from 0 to 1, for the back-off. */
@@ -248,25 +248,29 @@ export class Failover {
     for (const path of this.#watch.up) actions.push(...this.#rebuild(path, now));
     const moves = this.#director.move(now);
     actions.push(...moves);
-    if (this.#cold && moves.some(({ type }) => type === 'activate')) actions.push(...this.#dropOthers());
+    if (this.#cold && moves.some(({ type }) => type === 'activate'))
+      for (const { gateway } of this.#watch.up) this.#retireLater(gateway, now);
     actions.push(...this.#retire(now), ...this.#connect(now), ...this.#director.chooseSecond(now));
     return actions;
   }
 
-  /** A gateway that waits for its clients to leave is told so once what was on its way has arrived. */
+  /** A tunnel that the traffic has left ends once what was on its way has arrived; a gateway that waits for that is told so. */
   #retire(now: number): FailoverAction[] {
-    const left = this.#watch.up.filter(
-      path => this.#director.isDraining(path.gateway) && path !== this.#director.active,
-    );
-    for (const gateway of this.#retiring.keys())
-      if (!left.some(path => path.gateway === gateway)) this.#retiring.delete(gateway);
-    return left.flatMap(path => {
-      const at = this.#retiring.get(path.gateway) ?? now + this.#options.timing.retireMs;
-      this.#retiring.set(path.gateway, at);
-      if (now < at) return [];
-      this.#retiring.delete(path.gateway);
-      return this.#tearDown(path, now);
+    const { active } = this.#director;
+    for (const path of this.#watch.up)
+      if (path !== active && this.#director.isDraining(path.gateway)) this.#retireLater(path.gateway, now);
+    return [...this.#retiring].flatMap(([gateway, at]) => {
+      const path = this.#watch.at(gateway);
+      const stays =
+        path === undefined || path === active || !(this.#cold || this.#director.isDraining(gateway));
+      if (!stays && now < at) return [];
+      this.#retiring.delete(gateway);
+      return stays ? [] : this.#tearDown(path, now);
     });
+  }
+
+  #retireLater(gateway: number, now: number): void {
+    if (!this.#retiring.has(gateway)) this.#retiring.set(gateway, now + this.#options.timing.retireMs);
   }
 
   #fail(path: Path, now: number, reason?: FailureReason): FailoverAction[] {
@@ -307,18 +311,6 @@ export class Failover {
       this.#inVain.add(gateway);
     }
     return [...actions, { type: 'disconnect', gateway }];
-  }
-
-  /** `cold`: the traffic is on another tunnel now. */
-  #dropOthers(): FailoverAction[] {
-    return this.#watch.up
-      .filter(path => path !== this.#director.active)
-      .map(({ gateway }) => {
-        this.#watch.close(gateway);
-        this.#director.closed(gateway);
-        this.#tunnels.down(gateway, NEVER);
-        return { type: 'disconnect', gateway };
-      });
   }
 
   #attemptFailed(gateway: number, now: number): FailoverAction[] {

@@ -116,14 +116,21 @@ test("the operator's choice is carried out at once and kept", () => {
   assert.is(world.policy.active, 2);
 });
 
-test('cold: the operator and a drain move without a gap: the new tunnel first', () => {
+test('cold: the operator and a drain move without a gap: the new tunnel first, and the old one until all has arrived', () => {
   for (const act of ['switchTo', 'drain'] as const) {
     const world = settled({ options: { mode: 'cold' } });
     world.tell((policy, now) => (act === 'drain' ? policy.drain(0, now) : policy.switchTo(1, now)));
     assert.is(world.policy.active, 0);
+    const moved = () => world.moves[1]?.at ?? Number.POSITIVE_INFINITY;
     world.run(4000);
     assert.is(world.policy.active, 1, act);
+    world.run(moved() + 900);
+    assert.is(world.policy.stateOf(0), 'standby');
+    world.run(moved() + 1100);
     assert.is(world.policy.stateOf(0), 'down');
+    world.run(60_000);
+    assert.is(world.policy.stateOf(0), 'down');
+    assert.is(world.policy.active, 1);
     assert.is(world.saidOf('failed').length, 0);
   }
 });
