@@ -1,15 +1,18 @@
 /** Looking at this machine and a configuration before connecting: what would go wrong, and what to do about it. */
 import { checkClock, checkDevice, checkName, checkRights, checkSecret } from '../check/machine.js';
 import { looking, type Report } from '../check/points.js';
+import { checkExec, checkPrograms, type Program } from '../check/programs.js';
 import type { ClientConfig, GatewayEntry } from '../config/client.js';
 import type { Loaded } from '../config/load.js';
 import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
+import { isResolvedUsed } from '../io/name-servers.js';
 import { describeRoute, hopOutside, listRoutes } from '../io/network.js';
 import { tryNft } from '../io/nft.js';
 import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
+import { refuseSharedIdentity } from './neighbours.js';
 import { GatewayResolver } from './resolver.js';
 
 /** How long the MTU's check waits for names; each gateway's own has said already which cannot be found. */
@@ -30,7 +33,9 @@ export async function checkConnection(loaded: Loaded<ClientConfig>, report: Repo
   }
   await look('clock', checkClock);
   await look('rights', checkRights);
-  await look('other instances', () => checkName(config.name));
+  await look('programs', () => checkPrograms(programsFor(config)));
+  await look('vpnr exec', checkExec);
+  await look('other instances', () => checkInstances(config));
   await look('TUN device', () => checkDevice(config.tunnel.device, 'tunnel.device', config.tunnel.driver));
   await look('routes', () => checkRoutes(config));
   if (config.tunnel.kill_switch) await look('kill switch', checkKillSwitch);
@@ -38,6 +43,20 @@ export async function checkConnection(loaded: Loaded<ClientConfig>, report: Repo
     await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
   }
   await look('MTU', () => checkMtu(config, resolver));
+}
+
+function programsFor({ tunnel }: ClientConfig): Program[] {
+  return [
+    'ip',
+    ...(tunnel.kill_switch ? (['nft'] as const) : []),
+    ...(tunnel.dns !== 'off' && isResolvedUsed() ? (['resolvectl'] as const) : []),
+  ];
+}
+
+async function checkInstances(config: ClientConfig): Promise<string> {
+  const found = checkName(config.name);
+  await refuseSharedIdentity(config);
+  return found;
 }
 
 async function checkKillSwitch(): Promise<string> {

@@ -22,6 +22,7 @@ import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
 import { KillSwitch } from './kill-switch.js';
 import { NameService } from './name-service.js';
+import { refuseSharedIdentity } from './neighbours.js';
 import { NetworkWatch } from './network-watch.js';
 import { GatewayResolver } from './resolver.js';
 import { Supervisor } from './supervisor.js';
@@ -103,6 +104,7 @@ async function setUp(
   cleanUp.add(() => wipe(secrets));
   const journal = Journal.open(config.name, runtimeFolder());
   cleanUp.add(() => journal.close());
+  await refuseSharedIdentity(config);
   const changes = new NetworkChanges(journal, config.tunnel.device);
   cleanUp.add(() => undoAll(changes, state.stays));
   // What a predecessor left that ended without clean-up; but not its kill switch, which is taken over.

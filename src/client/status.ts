@@ -28,6 +28,8 @@ export interface GatewayStatus {
 export interface ConnectionStatus {
   role: 'client';
   name: string;
+  /** By which gateways and relay know it. */
+  identity: string;
   pid: number;
   state: 'connecting' | 'connected' | 'switching' | 'waiting' | 'disconnecting';
   /** The gateway that carries the traffic. */
@@ -72,6 +74,7 @@ export function describeConnection(described: Described): ConnectionStatus {
   return {
     role: 'client',
     name: config.name,
+    identity: config.identity,
     pid: process.pid,
     state: stateOf(described),
     gateway: active === undefined ? null : paths.nameOf(active),

@@ -9,6 +9,7 @@ import {
   checkUdpPort,
 } from '../check/machine.js';
 import { looking, type Report } from '../check/points.js';
+import { checkPrograms } from '../check/programs.js';
 import type { GatewayConfig } from '../config/gateway.js';
 import type { Loaded } from '../config/load.js';
 import { checkPool } from '../service/host.js';
@@ -23,6 +24,7 @@ export async function checkGateway(
     await look(`pre-shared key of ${identity}`, () => checkSecret(psk, folder));
   await look('clock', checkClock);
   await look('rights', checkRights);
+  await look('programs', () => checkPrograms(['ip']));
   await look('other instances', () => checkName(config.name));
   await look('TUN device', () => checkDevice(config.device, 'device'));
   await look('UDP port', () => checkUdpPort({ address: config.listen.host, port: config.listen.port }));

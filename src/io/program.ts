@@ -1,8 +1,24 @@
 /** Running the system's own programs for what they do better than a system call of ours would. */
 import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { VpnrError } from '../errors.js';
 
+/** Of execvp(3). */
+const DEFAULT_PATH = '/bin:/usr/bin';
 const MAX_OUTPUT = 256 * 1024 * 1024;
+
+/** Whether `runProgram` would find it. */
+export function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? DEFAULT_PATH).split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
 
 export interface ProgramResult {
   code: number;

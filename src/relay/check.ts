@@ -13,6 +13,7 @@ import {
   checkUdpPort,
 } from '../check/machine.js';
 import { looking, type Report } from '../check/points.js';
+import { checkPrograms } from '../check/programs.js';
 import type { Loaded } from '../config/load.js';
 import type { RelayConfig } from '../config/relay.js';
 import { readPrivateFile } from '../config/secrets.js';
@@ -34,6 +35,7 @@ export async function checkRelay(loaded: Loaded<RelayConfig>, report: Report): P
     await look(`token of ${name}`, () => checkSecret(token, folder));
   await look('clock', checkClock);
   await look('rights', checkRights);
+  await look('programs', () => checkPrograms(['ip']));
   await look('other instances', () => checkName(config.name));
   await look('TUN device', () => checkDevice(config.device, 'device'));
   await look('UDP port', () => checkUdpPort(listen));

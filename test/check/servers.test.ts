@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CheckPoint } from '../../src/check/points.js';
+import { checkExec, checkPrograms } from '../../src/check/programs.js';
 import { loadGatewayConfig, loadRelayConfig, roleOf } from '../../src/config/load.js';
+import type { VpnrError } from '../../src/errors.js';
 import { checkGateway } from '../../src/gateway/check.js';
 import { makeCertificate } from '../../src/init/certificate.js';
 import { writeFiles } from '../../src/init/files.js';
@@ -65,6 +67,28 @@ test('what `vpnr init` has made is found to be well', () =>
       assert.ok((await relayPoint(folder, name))?.ok, name);
     for (const name of ['configuration', 'pre-shared key of client1', 'UDP port'])
       assert.ok((await gatewayPoint(folder, name))?.ok, name);
+  }));
+
+test('programs that are not installed are named, each with its package', () =>
+  withFolder(async folder => {
+    const path = process.env.PATH;
+    process.env.PATH = `/nowhere:${folder}`;
+    try {
+      for (const program of ['ip', 'nft']) writeFileSync(join(folder, program), '', { mode: 0o755 });
+      assert.is(checkPrograms(['ip', 'nft']), '`ip`, `nft` are there');
+      assert.is(checkExec(), 'cannot be used: `unshare` is not installed (apt-get install util-linux)');
+      writeFileSync(join(folder, 'unshare'), '', { mode: 0o755 });
+      assert.is(checkExec(), 'can be used: `ip`, `nft`, `unshare` are there');
+      checkPrograms(['ip', 'resolvectl']);
+      assert.unreachable();
+    } catch (error) {
+      const { code, message, remedy } = error as VpnrError;
+      assert.is(code, 'MISSING_PROGRAM', message);
+      assert.is(message, '`resolvectl` is not installed');
+      assert.is(remedy, 'apt-get install systemd-resolved');
+    } finally {
+      process.env.PATH = path;
+    }
   }));
 
 test("a certificate that is over, or another's key, is found", () =>

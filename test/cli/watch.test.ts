@@ -22,6 +22,7 @@ function status(bytes: number, more: Partial<ConnectionStatus> = {}): Connection
   return {
     role: 'client',
     name: 'work',
+    identity: 'client1',
     pid: 7,
     state: 'connected',
     gateway: 'tokyo',

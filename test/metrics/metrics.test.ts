@@ -31,6 +31,7 @@ const gateway = (name: string, more: Partial<GatewayStatus>): GatewayStatus => (
 const client: ConnectionStatus = {
   role: 'client',
   name: 'work',
+  identity: 'client1',
   pid: 7,
   state: 'connected',
   gateway: 'tokyo',

@@ -72,7 +72,9 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
 test('a connection goes on in the background, another one beside it', () =>
   withCity({}, async city => {
     await city.startRelay();
-    const file = city.write(city.client, 'client.yaml', city.clientConfiguration());
+    const configuration = city.clientConfiguration();
+    configuration.gateways.pop();
+    const file = city.write(city.client, 'client.yaml', configuration);
     const detached = (...args: string[]) => city.vpnr('connect', '-c', file, '--detach', ...args);
     const first = await detached();
     assert.is(first.status, 0, first.stderr);
@@ -89,12 +91,19 @@ test('a connection goes on in the background, another one beside it', () =>
       assert.is(actual, status);
     };
     await refused(/^error ALREADY_RUNNING: "work" is running already \(process \d+\)\n/, 4);
-    await refused(/^error DEVICE_BUSY: the network device vpnr0 exists/, 4, '--name', 'second');
+    await refused(
+      /^error ALREADY_RUNNING: "work" uses the gateway tokyo .* as client1 /,
+      4,
+      '--name',
+      'second',
+    );
     const second = city.clientConfiguration();
     second.name = 'second';
-    second.tunnel.device = 'vpnr1';
     delete second.relay;
     second.gateways.shift();
+    city.write(city.client, 'client.yaml', second);
+    await refused(/^error DEVICE_BUSY: the network device vpnr0 exists/, 4);
+    second.tunnel.device = 'vpnr1';
     city.write(city.client, 'client.yaml', second);
     await refused(/^error ROUTE_EXISTS: .*10\.30\.0\.0\/16/, 4);
     const keyFile = join(city.client.folder, 'osaka.psk');
