@@ -1,23 +1,21 @@
 /**
- * The gateway's control side: which client an IKE datagram belongs to, who is let in, and when a session ends. The
- * packets are the data plane's.
+ * The gateway's control side: which client an IKE datagram belongs to, and when a session begins and ends. `admission.ts`
+ * decides who is let in. The packets are the data plane's.
  *
  * A client is its identity: it has one session and one virtual address. When it connects anew, the session of before
  * ends; with INITIAL_CONTACT without a word, for then the client has no such session any more.
  */
 import { toVpnrError } from '../errors.js';
-import type { AssignedConfiguration, Endpoint, IkeOutput } from '../ike/api.js';
+import type { Endpoint, IkeOutput } from '../ike/api.js';
 import { ExchangeType } from '../ike/constants.js';
-import { CookieIssuer } from '../ike/cookie.js';
 import { type ParsedHeader, parseHeader } from '../ike/message.js';
 import { createResponder } from '../ike/responder.js';
 import { IkeSyntaxError } from '../ike/syntax.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import { SA_MAX, SELECTORS_MAX } from '../packet/abi.js';
-import type { Secret } from '../secret.js';
 import type { Drained } from '../service/drained.js';
-import { DEFAULT_FAILURE_LIMITS, FailureLimiter } from '../service/failures.js';
-import { ClientAddresses } from './addresses.js';
+import { DEFAULT_FAILURE_LIMITS } from '../service/failures.js';
+import { Admission } from './admission.js';
 import { Departure } from './departure.js';
 import { DEFAULT_HALF_OPEN_LIMITS, HalfOpenTable } from './half-open.js';
 import { unknownSpiAnswer, versionAnswer } from './outsider.js';
@@ -25,7 +23,6 @@ import { Pace } from './pace.js';
 import type { GatewayEvent, GatewayServerOptions, GatewayStatus, LeaveReason } from './server-api.js';
 import { ClientSession } from './session.js';
 
-const COOKIE_SECRET_MS = 60_000;
 const SWEEP_MS = 1000;
 /** Answers a second to messages that belong to nothing, and events a second that strangers can cause. */
 const OUTSIDERS_PER_SECOND = 10;
@@ -34,10 +31,7 @@ const CHILDREN_MAX = 32;
 
 export class GatewayServer {
   readonly #options: GatewayServerOptions;
-  readonly #keys: ReadonlyMap<string, Secret>;
-  readonly #addresses: ClientAddresses;
-  readonly #cookies: CookieIssuer;
-  readonly #failures: FailureLimiter;
+  readonly #admission: Admission;
   readonly #halfOpen: HalfOpenTable<ClientSession>;
   /** Those that have authenticated themselves, by identity. */
   readonly #clients = new Map<string, ClientSession>();
@@ -46,28 +40,21 @@ export class GatewayServer {
   readonly #byPeer = new Map<number, ClientSession>();
   readonly #answers = new Pace(OUTSIDERS_PER_SECOND);
   readonly #tellings = new Pace(OUTSIDERS_PER_SECOND);
-  readonly #refused = { authentications: 0, halfOpen: 0, messages: 0 };
+  readonly #refused = { halfOpen: 0, messages: 0 };
   readonly #childrenMax: number;
-  #cookiesAt: number;
   #sweptAt: number;
   #sweeping = false;
   #isUnderPressure = false;
   /** Once the gateway is drained. */
   #departure: Departure | undefined;
-  /** The client for whom no address was left last. */
-  #unassigned: string | undefined;
 
   constructor(options: GatewayServerOptions) {
     const limits = { ...DEFAULT_HALF_OPEN_LIMITS, ...DEFAULT_FAILURE_LIMITS, ...options.limits };
     this.#options = options;
-    this.#keys = new Map(options.clients.map(({ identity, psk }) => [identity, psk]));
-    this.#addresses = new ClientAddresses(options.pool);
-    this.#cookies = new CookieIssuer(options.random);
-    this.#failures = new FailureLimiter(limits);
+    this.#admission = new Admission(options, limits);
     this.#halfOpen = new HalfOpenTable(limits);
     // One more is there while we rekey, and one in all while a client replaces its session: none can be missing.
     this.#childrenMax = Math.min(CHILDREN_MAX, Math.floor((SA_MAX - 1) / options.clients.length) - 1);
-    this.#cookiesAt = options.now();
     this.#sweptAt = options.now();
   }
 
@@ -103,10 +90,7 @@ export class GatewayServer {
       const due = session.ike.nextTimer();
       if (due !== undefined && due <= now) this.#call(session, session.remote, at => session.ike.tick(at));
     }
-    if (now - this.#cookiesAt >= COOKIE_SECRET_MS) {
-      this.#cookiesAt = now;
-      this.#cookies.rotate();
-    }
+    this.#admission.tick(now);
     this.#tellPressure();
     this.#departure?.tick(now);
     if (now - this.#sweptAt >= SWEEP_MS && !this.#sweeping) void this.#sweep();
@@ -126,7 +110,7 @@ export class GatewayServer {
       draining: this.#departure !== undefined,
       halfOpen: this.#halfOpen.size,
       cookies: this.#halfOpen.isUnderPressure,
-      refused: { ...this.#refused },
+      refused: { authentications: this.#admission.refused, ...this.#refused },
       counters: this.#options.plane.counters(),
       offloads: this.#options.plane.offloads(),
     };
@@ -197,10 +181,16 @@ export class GatewayServer {
         lifetimes,
         local,
         remote: from,
-        psk: claimed => this.#keyFor(session, claimed),
-        assign: (client, wanted) => this.#assign(client, wanted),
-        release: client => this.#addresses.release(client),
-        cookies: { issuer: this.#cookies, required: () => this.#halfOpen.needsCookie(from.address) },
+        psk: claimed => {
+          session.claimed = claimed;
+          return this.#admission.keyFor(session.address, claimed);
+        },
+        assign: (client, wanted) => this.#admission.assign(client, wanted),
+        release: client => this.#admission.release(client),
+        cookies: {
+          issuer: this.#admission.cookies,
+          required: () => this.#halfOpen.needsCookie(from.address),
+        },
         limits: { children: this.#childrenMax, selectors: SELECTORS_MAX },
       },
       { random, allocateSpi: () => plane.allocateSpi(), releaseSpi: spi => plane.releaseSpi(spi) },
@@ -228,8 +218,10 @@ export class GatewayServer {
       this.#notice(`the session of ${session.identity ?? session.address} ends: ${code}: ${message}`);
       this.#end(session, 'failed', message, false);
     }
-    if (session.claimed !== undefined && session.identity === undefined)
-      this.#authenticationFailed(session, from, now);
+    if (session.claimed !== undefined && session.identity === undefined) {
+      const refused = this.#admission.failed(session, from, now);
+      if (refused !== undefined && this.#tellings.allows(now)) this.#tell(refused);
+    }
     this.#index(session);
   }
 
@@ -262,17 +254,7 @@ export class GatewayServer {
       this.#tell({ type: 'client-connected', client, address, from });
       return;
     }
-    this.#tell(
-      this.#unassigned === client
-        ? { type: 'client-refused', client, from, code: 'NO_ADDRESS_ASSIGNED', message: 'the pool is empty' }
-        : {
-            type: 'client-refused',
-            client,
-            from,
-            code: 'TS_UNACCEPTABLE',
-            message: 'it asked for no address, or for ESP algorithms or networks that are not to be had',
-          },
-    );
+    this.#tell({ type: 'client-refused', client, from, ...this.#admission.whyWithoutAddress(client) });
   }
 
   #closed(session: ClientSession, { byPeer, code, message }: Extract<IkeOutput, { type: 'closed' }>): void {
@@ -304,41 +286,6 @@ export class GatewayServer {
     this.#clients.delete(client);
     this.#departure?.left(client, this.#options.now());
     if (address !== undefined) this.#tell({ type: 'client-left', client, address, reason, message });
-  }
-
-  // --- Who is let in ------------------------------------------------------------------------------------------
-
-  /** The key of the client that the session says to be; none while too many attempts of that kind have failed. */
-  #keyFor(session: ClientSession, claimed: string): Secret | undefined {
-    session.claimed = claimed;
-    const key = this.#keys.get(claimed);
-    const blocked = this.#failures.blocked(session.address, key && claimed, this.#options.now());
-    return blocked ? undefined : key;
-  }
-
-  #authenticationFailed(session: ClientSession, from: Endpoint, now: number): void {
-    const claimed = session.claimed as string;
-    const client = this.#keys.has(claimed) ? claimed : undefined;
-    this.#refused.authentications += 1;
-    // What is blocked anyway is not told each time.
-    const blocked = this.#failures.blocked(session.address, client, now);
-    this.#failures.failed(session.address, client, now);
-    if (blocked || !this.#tellings.allows(now)) return;
-    this.#tell({
-      type: 'client-refused',
-      client: claimed,
-      from: formatEndpoint(from),
-      code: 'AUTHENTICATION_FAILED',
-      message: client === undefined ? 'there is no such client' : 'its pre-shared key is another one',
-    });
-  }
-
-  #assign(client: string, wanted: string | undefined): AssignedConfiguration | undefined {
-    const address = this.#addresses.hold(client, wanted);
-    this.#unassigned = address === undefined ? client : undefined;
-    if (address === undefined) return undefined;
-    const { networks, dns = { servers: [], search: [] } } = this.#options;
-    return { addresses: [address], dns: [...dns.servers], domains: [...dns.search], subnets: [...networks] };
   }
 
   /** Answers a message that belongs to nothing, if there is an answer and it is no longer than the message. */

@@ -4,16 +4,14 @@
 // merely read the initiator's request can displace it by a changed copy. The initiator is who passes IKE_AUTH. While
 // cookies are required, nothing at all is kept for a request without one, and no response is larger than its request.
 import { Secret } from '../secret.js';
-import type { AssignedConfiguration, ChildSa, IkeProposal, ResponderOptions } from './api.js';
+import type { IkeProposal, ResponderOptions } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
-import { MIN_ESP_SPI, makeChild } from './child.js';
-import { configurationReply, readConfigurationRequest } from './configuration.js';
-import { CfgType, ExchangeType, NotifyType } from './constants.js';
+import { ExchangeType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
 import { generateKeyExchange, type KeyExchange } from './crypto/dh.js';
 import { deriveIkeKeys } from './crypto/keys.js';
 import { DRAIN_VENDOR_ID, understandsDrain } from './drain.js';
-import type { Selectors } from './established.js';
+import { grantChild } from './first-child.js';
 import type { Handshake, Outcome } from './handshake.js';
 import { IkeSa } from './ike-sa.js';
 import { keyPayload, wrongGroup } from './key-exchange.js';
@@ -24,8 +22,7 @@ import type { AuthPayload } from './payloads/auth.js';
 import { type IdPayload, identityPayload, identityText, isIdentity } from './payloads/id.js';
 import { notification } from './payloads/notify.js';
 import { findNotify, findPayload, type Payload } from './payloads/payload.js';
-import { chooseEsp, chooseIke, groupId } from './proposal.js';
-import { cidrSelector, narrowSelectors } from './selectors.js';
+import { chooseIke, groupId } from './proposal.js';
 import { IkeSyntaxError } from './syntax.js';
 
 const MAX_HALF_OPEN = 16;
@@ -311,7 +308,7 @@ export class ResponderHandshake implements Handshake {
         id,
       }),
     ];
-    const created = this.#createChild(half, sa, payloads, identity);
+    const created = grantChild(this.#context, this.#options, { ...half, sa, identity, payloads });
     const mobike =
       this.#options.mobike !== false && findNotify(payloads, NotifyType.MOBIKE_SUPPORTED) !== undefined;
     const drain = understandsDrain(payloads);
@@ -332,76 +329,6 @@ export class ResponderHandshake implements Handshake {
       mobike,
       drain,
       response,
-    };
-  }
-
-  #createChild(
-    half: HalfOpen,
-    sa: IkeSa,
-    payloads: readonly Payload[],
-    identity: string,
-  ): {
-    payloads: Payload[];
-    child: ChildSa | undefined;
-    selectors: Selectors;
-    configuration: AssignedConfiguration;
-  } {
-    const none = { addresses: [], dns: [], domains: [], subnets: [] };
-    const refused = (notify: number) => ({
-      payloads: [notification(notify)],
-      child: undefined,
-      selectors: { localSelectors: [], remoteSelectors: [] },
-      configuration: none,
-    });
-    const offered = findPayload(payloads, 'SA');
-    const request = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REQUEST);
-    if (request?.type !== 'CP') return refused(NotifyType.FAILED_CP_REQUIRED);
-    const { esp, networks } = this.#options;
-    const selectorsMax = this.#context.settings.limits.selectors;
-    const choice =
-      offered &&
-      chooseEsp(
-        offered,
-        esp.map(suite => ({ suite })),
-      );
-    if (choice === undefined || choice.peerSpi < MIN_ESP_SPI) return refused(NotifyType.NO_PROPOSAL_CHOSEN);
-    const offeredLocal = findPayload(payloads, 'TSr')?.selectors ?? [];
-    const offeredRemote = findPayload(payloads, 'TSi')?.selectors ?? [];
-    const localSelectors = narrowSelectors(offeredLocal, networks.map(cidrSelector), selectorsMax);
-    if (localSelectors.length === 0) return refused(NotifyType.TS_UNACCEPTABLE);
-    const wanted = readConfigurationRequest(request).addresses[0];
-    const configuration = this.#options.assign(identity, wanted);
-    if (configuration === undefined) return refused(NotifyType.INTERNAL_ADDRESS_FAILURE);
-    const remoteSelectors = narrowSelectors(
-      offeredRemote,
-      configuration.addresses.map(cidrSelector),
-      selectorsMax,
-    );
-    if (remoteSelectors.length === 0) {
-      this.#options.release(identity, configuration);
-      return refused(NotifyType.TS_UNACCEPTABLE);
-    }
-    const inboundSpi = this.#context.env.allocateSpi();
-    const selectors = { localSelectors, remoteSelectors };
-    const child = makeChild(sa, {
-      isInitiator: false,
-      initiatorNonce: half.initiatorNonce,
-      responderNonce: half.responderNonce,
-      suite: choice.proposal.suite,
-      inboundSpi,
-      outboundSpi: choice.peerSpi,
-      ...selectors,
-    });
-    return {
-      payloads: [
-        configurationReply(configuration, request),
-        choice.answer(inboundSpi),
-        { type: 'TSi', selectors: remoteSelectors },
-        { type: 'TSr', selectors: localSelectors },
-      ],
-      child,
-      selectors,
-      configuration,
     };
   }
 }

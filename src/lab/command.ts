@@ -20,7 +20,7 @@ export interface CommandOptions {
   cwd?: string;
 }
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 /** The administrator's folders are not on everybody's PATH. */
 const SEARCH = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
 

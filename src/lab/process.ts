@@ -5,7 +5,7 @@ import { type CommandResult, findProgram } from './command.js';
 
 /** Lines of output kept in memory; all of it goes to the log file. */
 const LINES_KEPT = 20_000;
-const WAIT_MS = 10_000;
+const WAIT_MS = 60_000;
 
 export interface ProcessOptions {
   /** For messages and the log file. */

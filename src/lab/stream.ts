@@ -5,7 +5,7 @@ import { ownProgram } from './self.js';
 import type { StreamEndOptions, StreamEvent, StreamReceived } from './stream-end.js';
 
 const PORT = 7900;
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
 const END_TIMEOUT_MS = 30_000;
 
 export interface StreamOptions {

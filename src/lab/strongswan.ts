@@ -11,7 +11,7 @@ import { until } from './wait.js';
 
 /** Debian's place, then that of other distributions. */
 const CHARON = ['/usr/lib/ipsec/charon', '/usr/libexec/ipsec/charon', '/usr/libexec/strongswan/charon'];
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
 /** kernel-libipsec stands before kernel-netlink: this kernel's own ESP is not wanted, or not there. */
 const PLUGINS =
   'random nonce aes sha1 sha2 hmac kdf gcm chapoly openssl curve25519 pem pkcs1 pkcs8 x509 pubkey revocation ' +

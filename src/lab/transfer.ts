@@ -5,7 +5,7 @@ import { ownProgram } from './self.js';
 import type { TransferDone, TransferEndOptions, TransferEvent, TransferProgress } from './transfer-end.js';
 
 const PORT = 7800;
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
 
 export interface TransferOptions {
   client: Host;

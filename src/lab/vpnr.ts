@@ -1,5 +1,5 @@
 /** vpnr's own programs in the laboratory's hosts. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { ConnectionEvent } from '../client/events.js';
@@ -12,7 +12,8 @@ import type { LabProcess } from './process.js';
 import type { Program } from './self.js';
 import { until } from './wait.js';
 
-const READY_TIMEOUT_MS = 20_000;
+/** Long enough for a machine that has much else to do. */
+const READY_TIMEOUT_MS = 60_000;
 const IKE_PORT = 4500;
 /** The state of a listening socket in /proc/net/tcp, of an unconnected one in /proc/net/udp. */
 const OPEN_STATES = { tcp: '0A', udp: '07' };
@@ -65,6 +66,11 @@ export class Connection {
     }
   }
 
+  /** `event` looks only for what is told from now on. */
+  skipEvents(): void {
+    this.#taken = this.events.length;
+  }
+
   /** What `vpnr status --json` says. */
   async status(): Promise<ConnectionStatus> {
     const status = await this.#host.ask<ConnectionStatus>(this.#name, { command: 'status' });
@@ -87,8 +93,7 @@ export async function startRelay(
 ): Promise<LabProcess> {
   const relay = host.spawn([...program, 'relay', '-c', configuration], { name: 'relay' });
   await listening(relay, 'tcp', port);
-  const socket = join(host.runFolder, 'vpnr', 'relay.sock');
-  await until('the relay can be asked', READY_TIMEOUT_MS, () => existsSync(socket) || undefined);
+  await answering(host, 'relay', relay);
   return relay;
 }
 
@@ -150,8 +155,7 @@ export class VpnrGateway implements Gateway {
     const command = [...this.#program, 'gateway', '-c', this.#configuration];
     this.#process = this.host.spawn(command, { name: 'gateway' });
     await listening(this.#process, 'udp', IKE_PORT);
-    const socket = join(this.host.runFolder, 'vpnr', 'gateway.sock');
-    await until('the gateway can be asked', READY_TIMEOUT_MS, () => existsSync(socket) || undefined);
+    await answering(this.host, 'gateway', this.#process);
   }
 
   async stop(): Promise<void> {
@@ -182,5 +186,13 @@ async function listening(process: LabProcess, protocol: 'tcp' | 'udp', port: num
       return local.endsWith(ending) && state === OPEN_STATES[protocol];
     });
     return found || undefined;
+  });
+}
+
+/** Waits until it tells its status. One that was killed has left its control socket behind. */
+async function answering(host: Host, name: string, process: LabProcess): Promise<void> {
+  await until(`${process.name} can be asked`, READY_TIMEOUT_MS, () => {
+    if (!process.running) throw new VpnrError('LAB_FAILED', `${process.name} has ended\n${process.tail()}`);
+    return host.ask<object>(name, { command: 'status' }).catch(() => undefined);
   });
 }

@@ -7,7 +7,7 @@ import { labFolders, leftNothing, type Run, withCommand } from './run.js';
 import { figures, systemTests } from './support.js';
 
 const test = systemTests({ obstacle: labObstacle(['iperf3', 'ping']) });
-const READY_MS = 30_000;
+const READY_MS = 90_000;
 
 const withBench = (
   args: readonly string[],

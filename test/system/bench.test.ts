@@ -7,7 +7,7 @@ import { labObstacle } from '../../src/lab/index.js';
 import { figures, PROGRAM, systemTests } from './support.js';
 
 const test = systemTests({ obstacle: undefined });
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 const bench = (args: readonly string[], env: Record<string, string> = {}) =>
   runCommand([...PROGRAM, 'bench', ...args], { timeoutMs: TIMEOUT_MS, env });

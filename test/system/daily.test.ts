@@ -24,7 +24,7 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
     delete process.env.WATCHDOG_USEC;
     const { address } = await connection.event('connected');
     const told: string[] = [];
-    await until('systemd hears of it', 10_000, () => {
+    await until('systemd hears of it', 30_000, () => {
       told.push(...notified.take());
       const ready = told.findIndex(text => text.startsWith('READY=1\nSTATUS='));
       return (ready >= 0 && told.includes('WATCHDOG=1', ready)) || undefined;
@@ -33,7 +33,7 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
     const logs = city.client.spawn([...PROGRAM, 'logs', 'work', '--follow', '--json'], { name: 'logs' });
     await logs.line(/"event":"connected"/);
     const lines = city.client.spawn([...PROGRAM, ...LIVE], { name: 'watch' });
-    await lines.line(/ {2}work: connected through tokyo, \d+\.\d\d ms, 0 % lost, sent .*bit\/s/);
+    await lines.line(/ {2}work: connected through tokyo, \d+\.\d\d ms, \d+ % lost, sent .*bit\/s/);
     const objects = city.client.spawn([...PROGRAM, ...LIVE, '--json'], { name: 'watch-json' });
     const [seen] = JSON.parse(await objects.line(/sentBitsPerSecond":\d/)).running;
     assert.is(seen.address, address);
@@ -57,11 +57,15 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}switched from tokyo to osaka .* operator wished$/m,
     );
 
-    // Makes room: the queue holds ten.
-    notified.take();
-    assert.is((await connection.stop()).status, 0);
+    // The queue holds ten: it is emptied all the time.
+    const ending = connection.stop();
+    await until(
+      'systemd hears of the end',
+      30_000,
+      () => notified.take().some(text => /^STOPPING=1$/m.test(text)) || undefined,
+    );
+    assert.is((await ending).status, 0);
     assert.is((await logs.ended()).status, 0);
-    assert.match(notified.take().join('\n'), /^STOPPING=1$/m);
     notified.close();
     assert.ok(logs.lines.at(-1)?.includes('"event":"disconnected"'), logs.lines.at(-1));
     const none = await city.vpnr('logs', 'work');
@@ -82,7 +86,7 @@ test('a connection goes on in the background, another one beside it', () =>
       first.stdout,
       /connected through tokyo[\s\S]*\nwork goes on in the background \(process \d+\)/,
     );
-    assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', SERVER_ADDRESS])).status, 0);
+    assert.is((await city.client.try(['ping', '-c', '1', '-W', '5', SERVER_ADDRESS])).status, 0);
     assertConfined(Number(/\(process (\d+)\)/.exec(first.stdout)?.[1]));
 
     const refused = async (said: RegExp, status: number, ...args: string[]) => {
@@ -120,7 +124,7 @@ test('a connection goes on in the background, another one beside it', () =>
     assert.is(beside.status, 0, beside.stderr);
     assert.is(JSON.parse(beside.stdout.trimEnd().split('\n').at(-1) ?? '').event, 'connected');
     for (const address of [SERVER_ADDRESS, '10.20.0.12'])
-      assert.is((await city.client.try(['ping', '-c', '1', '-W', '2', address])).status, 0, address);
+      assert.is((await city.client.try(['ping', '-c', '1', '-W', '5', address])).status, 0, address);
 
     for (const name of ['second', 'work']) assert.is((await city.vpnr('disconnect', name)).status, 0);
     const { stdout: log } = await city.vpnr('logs', 'work', '-n', '1');

@@ -42,12 +42,12 @@ test('a program reaches what is behind the tunnel, and nothing else', () =>
 
     const joined = async () => (await city.client.run(['ip', 'rule'])).includes('vpnrx');
     const running = city.client.spawn([...PROGRAM, 'exec', '--name', 'work', '--', ...['sleep', '60']]);
-    await until('it runs', 10_000, async () => (await joined()) || undefined);
+    await until('it runs', 30_000, async () => (await joined()) || undefined);
     assert.is((await running.stop('SIGTERM')).status, 143);
     assert.equal(await state(), before);
 
     const killed = city.client.spawn([...PROGRAM, 'exec', '--name', 'work', '--', 'sleep', '5']);
-    await until('it runs', 10_000, async () => (await joined()) || undefined);
+    await until('it runs', 30_000, async () => (await joined()) || undefined);
     await killed.kill();
     assert.is((await exec('true')).status, 0, 'which cleans up first');
     assert.equal(await state(), before);

@@ -1,6 +1,7 @@
 /**
  * Sends IKE_SA_INIT requests, each with an initiator SPI and a source address of its own, through a raw socket:
- * `node forger.js TARGET COUNT PER_SECOND`. The requests are those of a real client otherwise. Says "half" and "done".
+ * `node forger.js TARGET COUNT PER_SECOND`. The requests are those of a real client otherwise. Sends COUNT of them, and goes on
+ * until a line comes on standard input; then it says "done".
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { addressBytes } from '../../src/address.js';
@@ -46,6 +47,7 @@ const memory = new NativeMemory(2048);
 const nameSize = writeSockaddr(memory, 0, { address: target, port: 0 });
 const PACKET = 64;
 let sent = 0;
+let told = false;
 
 function sendOne(): void {
   message.set(randomBytes(8));
@@ -62,13 +64,15 @@ function sendOne(): void {
 }
 
 function sendBatch(): void {
-  for (let i = 0; i < perBatch && sent < total; i++) {
-    sendOne();
-    sent += 1;
-    if (sent === Math.floor(total / 2)) console.log('half');
-  }
-  if (sent < total) setTimeout(sendBatch, BATCH_MS);
+  for (let i = 0; i < perBatch; i++) sendOne();
+  sent += perBatch;
+  if (sent < total || !told) setTimeout(sendBatch, BATCH_MS);
   else console.log('done');
 }
+
+process.stdin.once('data', () => {
+  told = true;
+  process.stdin.destroy();
+});
 
 sendBatch();

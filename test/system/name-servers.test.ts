@@ -49,7 +49,7 @@ test('the system asks the name servers of the gateway in use, and those of befor
       );
     };
     const written = (pattern: RegExp) =>
-      until(`resolv.conf has ${pattern}`, 5000, () => pattern.test(text()) || undefined);
+      until(`resolv.conf has ${pattern}`, 30_000, () => pattern.test(text()) || undefined);
     const { ino } = statSync(file);
 
     const first = connect();

@@ -73,5 +73,5 @@ export async function leftNothing({ folder }: Run, labs: readonly string[]): Pro
       }
     });
   // What got SIGKILL needs a moment to end.
-  await until('all processes have ended', 5000, () => processes().length === 0 || undefined);
+  await until('all processes have ended', 30_000, () => processes().length === 0 || undefined);
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type City, labObstacle, SERVER_ADDRESS, Transfer } from '../../src/lab/index.js';
+import { type City, labObstacle, SERVER_ADDRESS, Transfer, until } from '../../src/lab/index.js';
 import { figures, systemTests, withCity } from './support.js';
 
 const test = systemTests();
@@ -29,8 +29,13 @@ function ping(city: City, ...options: string[]): Promise<string> {
   ]);
 }
 
-/** What passes the relay's link to the gateways while `body` runs, as tcpdump writes it down. */
-async function captured(city: City, name: string, body: () => Promise<unknown>): Promise<Buffer> {
+/** What passes the relay's link to the gateways while `body` runs, at least so many bytes, as tcpdump writes it down. */
+async function captured(
+  city: City,
+  name: string,
+  bytes: number,
+  body: () => Promise<unknown>,
+): Promise<Buffer> {
   const { relay } = city;
   const file = join(relay.folder, `${name}.pcap`);
   const tcpdump = relay.spawn([
@@ -47,6 +52,8 @@ async function captured(city: City, name: string, body: () => Promise<unknown>):
   ]);
   await tcpdump.line(/listening on/);
   await body();
+  // It may be late.
+  await until('the packets are written down', TRANSFER_MS, () => statSync(file).size > bytes || undefined);
   assert.is((await tcpdump.stop()).status, 0);
   return readFileSync(file);
 }
@@ -63,8 +70,8 @@ test(
         const connection = city.connect(configuration);
         await connection.event('connected');
         assert.is((await connection.status()).relay?.mode, mode);
-        const capture = await captured(city, mode, () => ping(city, '-s', '1200'));
-        assert.ok(capture.length > 10 * 1200, 'both directions of five pings');
+        // Both directions of five pings.
+        const capture = await captured(city, mode, 10 * 1200, () => ping(city, '-s', '1200'));
         found[mode] = capture.includes(MARKER);
         assert.is((await connection.stop()).status, 0);
       }

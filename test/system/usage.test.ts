@@ -7,7 +7,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PROGRAM } from './support.js';
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 const NOBODY = 65_534;
 
 function vpnr(args: readonly string[], options: { uid?: number; env?: Record<string, string> } = {}) {
