@@ -47,7 +47,9 @@ test('with the kill switch nothing leaves beside the tunnel, until disconnect', 
     assert.not.ok(await reaches(city, ELSEWHERE));
     await city.gateways.tokyo.kill();
     await first.event('switched', { gateway: 'osaka' });
-    assert.match(await city.client.run([...PROGRAM, 'status']), /^ {2}failover {2}replay, kill switch on$/m);
+    const shown = await city.client.run([...PROGRAM, 'status', 'work']);
+    assert.match(shown, /^ {2}failover {2}replay, kill switch on$/m);
+    assert.match(shown, /^ {2}rights {4}dac_read_search, net_bind_service, net_admin, net_raw$/m);
     await first.process.kill();
     assert.match((await city.vpnr('status')).stdout, /^work: not running, kill switch on until /m);
     assert.is((await city.vpnr('disconnect', 'work', '--left-over')).status, 0);
