@@ -37,6 +37,7 @@ export function failoverOptions(config: ClientConfig): FailoverOptions {
       probe: config.relay === undefined ? livenessChecks(config) : probes(config),
       attemptMs: 4000,
       staggerMs: 500,
+      raceMs: 1000,
       backoffFirstMs: 500,
       backoffMaxMs: 10_000,
       backoffSpareMs: 60_000,

@@ -64,6 +64,20 @@ export class Director {
     return this.#draining.has(gateway);
   }
 
+  /** The traffic's path is so bad that another one, which there is not, should be looked for. */
+  seeks(now: number): boolean {
+    const active = this.#active;
+    if (active === undefined || active.failure !== undefined || this.#pinned === active.gateway) return false;
+    return this.#preference.seeks(active, this.#others, this.#watch.busy(now), now);
+  }
+
+  /** `cold`: nothing is expected of this path any more, or nothing now. */
+  isSpare(path: Path, now: number): boolean {
+    const active = this.#active;
+    if (active === undefined || path === active || path.gateway === this.#wanted) return false;
+    return !this.#draining.has(active.gateway) && !this.#preference.examining(now);
+  }
+
   want(gateway: number | undefined): void {
     this.#wanted = gateway;
     if (gateway === undefined) return;

@@ -23,6 +23,8 @@ export class Failover {
   readonly #inVain = new Set<number>();
   /** Tunnels to be taken down, and when: their gateways are about to stop, or, in `cold`, the traffic has left them. */
   readonly #retiring = new Map<number, number>();
+  /** `cold`: tried last because the traffic's path loses too much. */
+  #sought: number | undefined;
 
   /** `random` gives numbers from 0 to 1, for the back-off. */
   constructor(options: FailoverOptions, random: () => number) {
@@ -197,7 +199,10 @@ export class Failover {
   nextTimer(): number | undefined {
     const times = [this.#tunnels.nextDeadline, this.#watch.nextTimer, this.#director.nextTimer];
     times.push(...this.#retiring.values());
-    if (!this.#cold || this.#isIdle || this.#mustLeave) times.push(this.#tunnels.nextAttempt);
+    const { nextAttempt } = this.#tunnels;
+    if (!this.#cold || this.#mustLeave) times.push(nextAttempt);
+    else if (nextAttempt !== undefined && this.#watch.up.length === 0)
+      times.push(Math.max(nextAttempt, this.#nextRace));
     const known = times.filter(time => time !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
   }
@@ -248,29 +253,42 @@ export class Failover {
     for (const path of this.#watch.up) actions.push(...this.#rebuild(path, now));
     const moves = this.#director.move(now);
     actions.push(...moves);
-    if (this.#cold && moves.some(({ type }) => type === 'activate'))
-      for (const { gateway } of this.#watch.up) this.#retireLater(gateway, now);
-    actions.push(...this.#retire(now), ...this.#connect(now), ...this.#director.chooseSecond(now));
+    actions.push(
+      ...this.#retire(now),
+      ...this.#callOff(),
+      ...this.#connect(now),
+      ...this.#director.chooseSecond(now),
+    );
     return actions;
   }
 
   /** A tunnel that the traffic has left ends once what was on its way has arrived; a gateway that waits for that is told so. */
   #retire(now: number): FailoverAction[] {
-    const { active } = this.#director;
-    for (const path of this.#watch.up)
-      if (path !== active && this.#director.isDraining(path.gateway)) this.#retireLater(path.gateway, now);
-    return [...this.#retiring].flatMap(([gateway, at]) => {
-      const path = this.#watch.at(gateway);
-      const stays =
-        path === undefined || path === active || !(this.#cold || this.#director.isDraining(gateway));
-      if (!stays && now < at) return [];
-      this.#retiring.delete(gateway);
-      return stays ? [] : this.#tearDown(path, now);
+    const left = this.#watch.up.filter(path => this.#isLeft(path, now));
+    for (const gateway of this.#retiring.keys())
+      if (!left.some(path => path.gateway === gateway)) this.#retiring.delete(gateway);
+    return left.flatMap(path => {
+      const at = this.#retiring.get(path.gateway) ?? now + this.#options.timing.retireMs;
+      this.#retiring.set(path.gateway, at);
+      if (now < at) return [];
+      this.#retiring.delete(path.gateway);
+      return this.#tearDown(path, now);
     });
   }
 
-  #retireLater(gateway: number, now: number): void {
-    if (!this.#retiring.has(gateway)) this.#retiring.set(gateway, now + this.#options.timing.retireMs);
+  #isLeft(path: Path, now: number): boolean {
+    if (this.#director.isDraining(path.gateway)) return path !== this.#director.active;
+    return this.#cold && this.#director.isSpare(path, now);
+  }
+
+  /** `cold`: of the gateways that were tried at once one has proved itself. */
+  #callOff(): FailoverAction[] {
+    const { active, wanted } = this.#director;
+    if (!this.#cold || active?.health.proven !== true || this.#director.isDraining(active.gateway)) return [];
+    const awaited = [wanted, this.#sought];
+    const surplus = this.#tunnels.those('connecting').filter(gateway => !awaited.includes(gateway));
+    for (const gateway of surplus) this.#tunnels.down(gateway, NEVER);
+    return surplus.map(gateway => ({ type: 'disconnect', gateway }));
   }
 
   #fail(path: Path, now: number, reason?: FailureReason): FailoverAction[] {
@@ -338,19 +356,32 @@ export class Failover {
     return actions;
   }
 
-  /** One at a time: the next one when there is none, or one to which a working one's traffic is to move. */
+  /**
+   * One at a time: with no tunnel up, the next one while the one before is still awaited; else one to which the traffic of a working
+   * one is to move.
+   */
   #nextCold(due: readonly number[], now: number): number[] {
-    if (this.#isIdle || this.#mustLeave) {
+    const next = (last?: number) => {
       const failedAt = (gateway: number) => this.#damping.failedAt(gateway, now) ?? NEVER;
-      return [...due].sort((a, b) => failedAt(a) - failedAt(b) || a - b).slice(0, 1);
+      const rank = (gateway: number) => Number(gateway === last);
+      return [...due].sort((a, b) => rank(a) - rank(b) || failedAt(a) - failedAt(b) || a - b).slice(0, 1);
+    };
+    if (this.#watch.up.length === 0) {
+      this.#sought = undefined;
+      return now >= this.#nextRace ? next() : [];
     }
-    const connecting = this.#tunnels.those('connecting').length > 0;
-    return connecting ? [] : due.filter(gateway => gateway === this.#director.wanted);
+    if (this.#tunnels.those('connecting').length > 0) return [];
+    if (this.#mustLeave) return next();
+    if (!this.#director.seeks(now)) return due.filter(gateway => gateway === this.#director.wanted);
+    const sought = next(this.#sought);
+    this.#sought = sought[0];
+    return sought;
   }
 
-  /** No tunnel is up, and none is on its way. */
-  get #isIdle(): boolean {
-    return this.#watch.up.length === 0 && this.#tunnels.those('connecting').length === 0;
+  /** `cold`, while no tunnel is up: when the next gateway may be tried beside those under way. */
+  get #nextRace(): number {
+    const newest = this.#tunnels.newestAttempt;
+    return newest === undefined ? NEVER : newest + this.#options.timing.raceMs;
   }
 
   /** `cold`: the only gateway with a tunnel is about to stop. */

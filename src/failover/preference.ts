@@ -46,6 +46,11 @@ export class Preference {
     return this.#examination !== undefined && now < this.#examination.until;
   }
 
+  /** The active path loses so much that another one, which there is not, should be looked for. */
+  seeks(active: Path, others: readonly Path[], busy: boolean, now: number): boolean {
+    return others.length === 0 && this.#isLossy(active, busy) && this.#mayExamine(now);
+  }
+
   /** Another traffic path: what was compared with the former one is void. */
   forget(): void {
     this.#fasterSince.clear();
@@ -97,11 +102,11 @@ export class Preference {
   }
 
   #cleaner(active: Path, others: readonly Path[], busy: boolean, now: number) {
-    const { lossy, examineMs, examineEveryMs } = this.#timing;
-    if (active.health.lossRate < lossy || active.health.lossSamples < MEASURED || !busy) return undefined;
+    const { examineMs, examineEveryMs } = this.#timing;
+    if (!this.#isLossy(active, busy)) return undefined;
     if (!this.examining(now)) {
       this.#examination = undefined;
-      if (now < this.#nextExamination || !this.#damping.allows(now)) return undefined;
+      if (others.length === 0 || !this.#mayExamine(now)) return undefined;
       this.#nextExamination = now + examineEveryMs;
       const samples = new Map(others.map(({ gateway, health }) => [gateway, health.lossSamples]));
       this.#examination = { until: now + examineMs, samples };
@@ -116,6 +121,14 @@ export class Preference {
       );
     });
     return path && { path, cause: 'loss' as const };
+  }
+
+  #isLossy({ health }: Path, busy: boolean): boolean {
+    return health.lossRate >= this.#timing.lossy && health.lossSamples >= MEASURED && busy;
+  }
+
+  #mayExamine(now: number): boolean {
+    return now >= this.#nextExamination && this.#damping.allows(now);
   }
 
   #goodFor({ gateway, goodSince }: Path, baseMs: number, now: number): boolean {

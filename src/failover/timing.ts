@@ -34,6 +34,8 @@ export interface FailoverTiming {
   attemptMs: number;
   /** At the start, between the first attempts with one gateway and the next. */
   staggerMs: number;
+  /** `cold`, while no tunnel is up: the next gateway is tried as well when the one before has not connected for so long. */
+  raceMs: number;
   /** Back-off of one gateway after a failed attempt: doubled each time, a random quarter taken off. */
   backoffFirstMs: number;
   backoffMaxMs: number;

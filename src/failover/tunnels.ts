@@ -1,7 +1,10 @@
 /** Which gateways have a tunnel, and when the next attempt with each of the others may begin. */
 import type { FailoverTiming } from './timing.js';
 
-type Tunnel = { name: 'down'; retryAt: number } | { name: 'connecting'; deadline: number } | { name: 'up' };
+type Tunnel =
+  | { name: 'down'; retryAt: number }
+  | { name: 'connecting'; since: number; deadline: number }
+  | { name: 'up' };
 
 const MAX_ATTEMPT_DOUBLINGS = 1;
 const MAX_DOUBLINGS = 30;
@@ -55,6 +58,15 @@ export class Tunnels {
     return next;
   }
 
+  /** When the newest of the attempts under way began. */
+  get newestAttempt(): number | undefined {
+    let newest: number | undefined;
+    for (const tunnel of this.#tunnels) {
+      if (tunnel.name === 'connecting') newest = Math.max(newest ?? tunnel.since, tunnel.since);
+    }
+    return newest;
+  }
+
   get nextDeadline(): number | undefined {
     let next: number | undefined;
     for (const tunnel of this.#tunnels) {
@@ -65,7 +77,8 @@ export class Tunnels {
 
   connecting(gateway: number, now: number): void {
     const doublings = Math.min(this.#failures[gateway] ?? 0, MAX_ATTEMPT_DOUBLINGS);
-    this.#tunnels[gateway] = { name: 'connecting', deadline: now + this.#timing.attemptMs * 2 ** doublings };
+    const deadline = now + this.#timing.attemptMs * 2 ** doublings;
+    this.#tunnels[gateway] = { name: 'connecting', since: now, deadline };
   }
 
   up(gateway: number): void {

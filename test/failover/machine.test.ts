@@ -205,6 +205,38 @@ test('cold: a silent gateway is given up for the next one, and a whole round in 
   assert.ok(world.policy.active !== undefined);
 });
 
+test('cold: a path that loses much is left for a clean one, and what is not cleaner is left alone', () => {
+  for (const others of [0, 0.3]) {
+    const world = settled({ traffic: true, options: { mode: 'cold' } });
+    world.place(0).out.loss = 0.3;
+    for (const gateway of [1, 2]) world.place(gateway).out.loss = others;
+    world.run(30_000);
+    const causes = world.moves.map(({ cause }) => cause);
+    if (others === 0) assert.equal(causes, ['start', 'loss']);
+    else assert.not.ok(causes.includes('loss'));
+    world.run(32_000);
+    const up = [0, 1, 2].filter(gateway => world.policy.stateOf(gateway) !== 'down');
+    assert.equal(up, [world.policy.active], 'one tunnel');
+  }
+});
+
+test('cold: while one gateway is silent the next is tried as well, and what nobody waits for is called off', () => {
+  const world = new World({ roundTripMs: PAPER, seed: 1, options: { mode: 'cold' } });
+  world.stop(0);
+  world.start();
+  world.run(900);
+  assert.is(world.policy.stateOf(1), 'down');
+  world.run(1500);
+  assert.is(world.policy.active, 1);
+  assert.equal(
+    [0, 2].map(gateway => world.policy.stateOf(gateway)),
+    ['down', 'down'],
+  );
+  world.startAgain(0);
+  world.run(60_000);
+  assert.is(world.moves.length, 1);
+});
+
 test('where no gateway answers from the start, every round of attempts ends with a word', () => {
   for (const mode of ['cold', 'standby'] as const) {
     const world = new World({ roundTripMs: PAPER, seed: 1, options: { mode } });

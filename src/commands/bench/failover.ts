@@ -16,7 +16,7 @@ export default class BenchFailover extends BenchCommand {
   static override description =
     'Builds a small Internet in network namespaces of this machine, with three gateways at the round trips of the 2012 paper, and lets ' +
     'things go wrong while a TCP connection and a stream of datagrams run: gateways die or freeze, lines are cut, lose or ' +
-    'delay packets, the relay is restarted. A run takes about six seconds; everything together takes hours.';
+    'delay packets, the relay is restarted. A run takes about four seconds, and everything more than an hour.';
 
   static override examples = [
     '<%= config.bin %> bench failover --modes replay --faults kill,leased-line --runs 3',
