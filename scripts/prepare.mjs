@@ -19,6 +19,7 @@ const LABORATORY = {
     '/usr/libexec/ipsec/charon',
     '/usr/libexec/strongswan/charon',
   ],
+  curl: ['/usr/bin/curl'],
   'strongswan-swanctl': ['/usr/sbin/swanctl'],
   'libcharon-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so'],
   'libstrongswan-standard-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-gcm.so'],

@@ -1,6 +1,7 @@
 /** What every command shares: errors as one clear line (or JSON), exit status by class of error. */
 import { Command, Errors } from '@oclif/core';
 import { toVpnrError, VpnrError } from '../errors.js';
+import { describeError } from './text.js';
 
 /** Exit status after Ctrl-C. */
 export const INTERRUPTED = 130;
@@ -56,11 +57,6 @@ export async function untilStopped(run: (signal: AbortSignal) => Promise<void>):
     process.removeListener('uncaughtException', fail);
   }
   if (controller.signal.reason instanceof Error) throw controller.signal.reason;
-}
-
-export function describeError(error: VpnrError): string {
-  const remedy = error.remedy === undefined ? '' : `\n  ${error.remedy}`;
-  return `error ${error.code}: ${error.message}${remedy}`;
 }
 
 function isUsageError(error: Error & { oclif?: { exit?: number } }): boolean {

@@ -1,5 +1,4 @@
 /** What the commands `vpnr bench ...` share: flags, progress, table, page, and ending on Ctrl-C. */
-import { writeFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 import type { BenchContext } from '../bench/context.js';
 import type { Outcome } from '../bench/model.js';
@@ -9,7 +8,7 @@ import { drawBenchmark } from '../bench/text.js';
 import { VpnrError } from '../errors.js';
 import { ownProgram } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
-import { mustBeWritable } from '../report/file.js';
+import { mustBeWritable, writeReport } from '../report/file.js';
 import { coloursAllowed } from '../report/paint.js';
 import { INTERRUPTED, untilStopped, VpnrCommand } from './base.js';
 
@@ -40,8 +39,9 @@ export abstract class BenchCommand extends VpnrCommand {
     const outcome = await this.watch(flags, run);
     if (outcome === undefined) return undefined;
     const { benchmark, json } = outcome;
-    if (report !== undefined) writeFileSync(report, benchmarkPage(benchmark));
     this.log(drawBenchmark(benchmark, process.stdout.isTTY === true && coloursAllowed()).join('\n'));
+    // After the figures, which took minutes: they are not lost with the page.
+    if (report !== undefined) await writeReport(report, benchmarkPage(benchmark));
     return json;
   }
 

@@ -91,7 +91,7 @@ function refuseName(name: string | undefined): void {
 function explain(error: NodeJS.ErrnoException, what: string): VpnrError {
   const forbidden = error.code === 'EACCES' || error.code === 'EPERM';
   return new VpnrError(forbidden ? 'NOT_ROOT' : 'SYSTEM_CALL', `${what}: ${error.message}`, {
-    ...(forbidden && { remedy: 'run it as root' }),
+    remedy: forbidden ? 'run it as root' : 'make room there, or name another folder with --directory',
     cause: error,
   });
 }

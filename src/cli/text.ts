@@ -1,8 +1,14 @@
 /** Figures and times as text for people. */
 import type { Offloads } from '../dataplane/offloads.js';
+import type { VpnrError } from '../errors.js';
 import type { Traffic } from '../packet/traffic.js';
 
 const MOST_NAMED = 8;
+
+/** One line, and one below it with what to do. */
+export function describeError({ code, message, remedy }: VpnrError): string {
+  return `error ${code}: ${message}${remedy === undefined ? '' : `\n  ${remedy}`}`;
+}
 
 /** The time of day with milliseconds, in front of a line. */
 export function stamp(now: Date): string {

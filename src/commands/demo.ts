@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 import { INTERRUPTED, untilStopped, VpnrCommand } from '../cli/base.js';
 import { describeEvent } from '../cli/render.js';
@@ -10,7 +9,7 @@ import { DEMO_FAULTS, type DemoFault, GATEWAY_KINDS, type GatewayKind } from '..
 import { VpnrError } from '../errors.js';
 import { labObstacle, ownProgram, strongSwanObstacle } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
-import { mustBeWritable } from '../report/file.js';
+import { mustBeWritable, writeReport } from '../report/file.js';
 import { coloursAllowed } from '../report/paint.js';
 
 export default class Demo extends VpnrCommand {
@@ -74,8 +73,8 @@ export default class Demo extends VpnrCommand {
     const view = this.#view(`vpnr demo: ${kind} gateways, fault ${fault}`);
     const options = { fault, kind, program: ownProgram(), describe: describeEvent, show: view.show };
     const { result, recording } = await runDemo(options, signal).finally(view.end);
-    if (report !== undefined) writeFileSync(report, writePage(result, recording));
     this.log(`\n${describeResult(result).join('\n')}`);
+    if (report !== undefined) await writeReport(report, writePage(result, recording));
     if (!result.survived) process.exitCode = 1;
     return result;
   }

@@ -6,8 +6,7 @@ import { ask } from '../control/client.js';
 import { toVpnrError } from '../errors.js';
 
 export default class Disconnect extends VpnrCommand {
-  static override summary =
-    'End a running connection, relay or gateway and wait until everything is put back.';
+  static override summary = 'End a connection, relay or gateway, and wait until everything is put back.';
 
   static override description =
     'Also puts back what a connection has left that ended without doing so itself, such as its kill switch. With ' +

@@ -16,11 +16,15 @@ export default class Exec extends VpnrCommand {
     '<%= config.bin %> exec --name work -- ssh 10.30.0.10',
   ];
 
+  static override usage = 'exec [--name NAME] -- COMMAND...';
   static override strict = false;
   static override enableJsonFlag = false;
 
   static override flags = {
-    name: Flags.string({ description: 'name of the connection; not needed when only one is running' }),
+    name: Flags.string({
+      helpValue: 'NAME',
+      description: 'name of the connection; not needed when only one is running',
+    }),
   };
 
   async run(): Promise<void> {

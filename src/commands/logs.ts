@@ -31,7 +31,13 @@ export default class Logs extends VpnrCommand {
       default: false,
       description: 'go on with what happens from now on, until its end or Ctrl-C',
     }),
-    lines: Flags.integer({ char: 'n', default: 20, min: 0, description: 'how many of the last events' }),
+    lines: Flags.integer({
+      char: 'n',
+      helpValue: 'N',
+      default: 20,
+      min: 0,
+      description: 'how many of the last events',
+    }),
   };
 
   async run(): Promise<void> {

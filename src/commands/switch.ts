@@ -23,7 +23,10 @@ export default class Switch extends VpnrCommand {
   };
 
   static override flags = {
-    name: Flags.string({ description: 'name of the connection; not needed when only one is running' }),
+    name: Flags.string({
+      helpValue: 'NAME',
+      description: 'name of the connection; not needed when only one is running',
+    }),
   };
 
   async run(): Promise<Switched> {

@@ -1,9 +1,23 @@
 // What the documentation says to do is done as it is written, and every error is explained.
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { loadClientConfig, loadGatewayConfig, loadRelayConfig, roleOf } from '../../src/config/load.js';
 import { ERROR_CODES } from '../../src/errors.js';
-import { type Lab, type LabPlan, until } from '../../src/lab/index.js';
+import { type Host, type Lab, type LabPlan, labObstacle, StrongSwan, until } from '../../src/lab/index.js';
+import { callsIn, complaint } from './command-lines.js';
+import { inlineCalls, missingLine, type Step, stepsOf } from './documents.js';
 import { PROGRAM, systemTests, withLab } from './support.js';
 
 const test = systemTests();
@@ -43,66 +57,222 @@ const MACHINES: LabPlan = {
   },
 };
 
-type Step =
-  | { kind: 'file'; name: string; host: string; text: string }
-  | { kind: 'copy'; name: string; from: string; target: string; host: string }
-  | { kind: 'commands'; host: string; lines: string[] };
+const elsewhere = (reason: string) => reason;
+const valid = (text: string) => {
+  // The fingerprint is left out in the text.
+  const file = join(mkdtempSync(join(tmpdir(), 'vpnr-guide-')), 'example.yaml');
+  try {
+    writeFileSync(file, text.replace('sha256:...', `sha256:${'0'.repeat(64)}`));
+    load(file);
+  } finally {
+    rmSync(join(file, '..'), { recursive: true });
+  }
+};
 
-/** What the guide says to do, in order: blocks of code below a comment that tells where, and files to be carried over. */
-function stepsOf(guide: string): Step[] {
-  const pattern =
-    /<!-- (?:copy (\S+) of (\S+) to (\S+) on (\S+)|(?:file (\S+) )?on (\S+)) -->(?:\n```\w+\n(.*?)```)?/gs;
-  return [...guide.matchAll(pattern)].map(([, name, from, target, to, file, host, text]): Step => {
-    if (name !== undefined)
-      return { kind: 'copy', name, from: from ?? '', target: target ?? '', host: to ?? '' };
-    assert.ok(host !== undefined && text !== undefined, 'a comment without a block of code');
-    if (file !== undefined) return { kind: 'file', name: file, host, text };
-    return { kind: 'commands', host, lines: text.trim().split('\n') };
-  });
+/** By its first line, each block without a comment: why it is not run, or what else is done with it. */
+const UNMARKED: Record<string, string | ((text: string) => void)> = {
+  'apt install strongswan-swanctl charon-systemd libcharon-extra-plugins libstrongswan-extra-plugins':
+    elsewhere('installs packages; the laboratory starts strongSwan itself'),
+  'systemctl enable --now vpnr-work': elsewhere(
+    'needs systemd; test/service/systemd.test.ts checks its units',
+  ),
+  'aws ec2 allocate-address --domain vpc': elsewhere('needs an account with the provider'),
+  'az network public-ip create -g vpnr -n tokyo-ip --sku Standard --allocation-method Static': elsewhere(
+    'needs an account with the provider',
+  ),
+  'gcloud compute addresses create tokyo --region asia-northeast1': elsewhere(
+    'needs an account with the provider',
+  ),
+  ' application                                                       server': elsewhere('a picture'),
+  '  client ----- Internet ----- gateway tokyo ----- leased line -----+': elsewhere('a picture'),
+  'npm run demo': elsewhere('installs npm packages first; demo.test.ts runs what it then runs'),
+  'npm run demo -- --fault blackhole         # or kill, link-down, leased-line':
+    elsewhere('as `npm run demo`'),
+  'vpnr bench failover --modes standby,replay --faults kill,leased-line --runs 3 --report failover.html':
+    elsewhere('takes minutes; bench-failover.test.ts and bench-tunnel.test.ts run less of it'),
+  'npm run build                    # dist/': elsewhere('what builds and tests the project itself'),
+  '# client.yaml                                  # vpnr connect -c client.yaml': valid,
+  '# relay.yaml                                   # vpnr relay -c relay.yaml': valid,
+  '# gateway.yaml                                 # vpnr gateway -c gateway.yaml': valid,
+  'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=relay -keyout relay.key -out relay.crt':
+    makesSecrets,
+};
+
+function makesSecrets(text: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-guide-'));
+  try {
+    const { status, stdout, stderr } = spawnSync('sh', ['-ec', text], { cwd: folder, encoding: 'utf8' });
+    assert.is(status, 0, stderr);
+    assert.match(stdout, /^[0-9a-f]{64} /m);
+    assert.match(readFileSync(join(folder, 'client1.token'), 'utf8'), /^[0-9a-f]{64}\n$/);
+    for (const name of ['relay.key', 'client1.token'])
+      assert.is(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
-const STAYS = /^vpnr (connect|relay|gateway) /;
-
-/** Commands up to the one that stays in the foreground, if there is one; that must be the last. */
-async function carryOut(lab: Lab, { host: name, lines }: Extract<Step, { kind: 'commands' }>): Promise<void> {
-  const host = lab.host(name);
-  const last = lines.at(-1) ?? '';
-  const enter = `cd '${host.folder}' && PATH='${lab.host('client').folder}/bin':$PATH`;
-  const ends = lines.filter(line => !STAYS.test(line));
-  assert.ok(ends.length === lines.length || ends.length === lines.length - 1);
-  if (ends.length > 0) await host.run(['sh', '-ec', [enter, ...ends].join('\n')]);
-  const role = STAYS.exec(last)?.[1];
-  if (role === undefined) return;
-  host.spawn(['sh', '-c', `${enter} && exec ${last}`], { name: role });
-  await until(`${name}: ${last}`, STARTED_MS, async () => {
-    const { status, stdout } = await host.try([...PROGRAM, 'status', '--json']);
-    if (status !== 0) return undefined;
-    return role !== 'connect' || stdout.includes('"connected"') || undefined;
-  });
+/** Reads a configuration as the program does that it is for. */
+function load(file: string): void {
+  const read = { client: loadClientConfig, relay: loadRelayConfig, gateway: loadGatewayConfig };
+  read[roleOf(file)](file);
 }
 
-/** Does all that a text says. */
-function follow(text: string, reached?: string): Promise<void> {
-  return withLab(MACHINES, async lab => {
-    const bin = join(lab.host('client').folder, 'bin');
-    mkdirSync(bin);
-    writeFileSync(join(bin, 'vpnr'), `#!/bin/sh\nexec ${PROGRAM.map(word => `'${word}'`).join(' ')} "$@"\n`);
-    chmodSync(join(bin, 'vpnr'), 0o755);
-    const steps = stepsOf(text);
-    assert.ok(steps.length > 4);
-    for (const step of steps) {
-      const { folder } = lab.host(step.host);
-      if (step.kind === 'commands') await carryOut(lab, step);
-      else if (step.kind === 'file') writeFileSync(join(folder, step.name), step.text);
-      else copyFileSync(join(lab.host(step.from).folder, step.name), join(folder, step.target));
+const STAYS = /^vpnr (connect|relay|gateway) (?!.*--detach)/;
+const WATCHES = /^vpnr .*--(watch|follow)/;
+
+/** Carries out a document's steps, in order, in one laboratory. */
+class Reader {
+  readonly #lab: Lab;
+  readonly #bin: string;
+  readonly #strongSwans = new Map<string, StrongSwan>();
+  #said = '';
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+    this.#bin = join(lab.host('client').folder, 'bin');
+    mkdirSync(this.#bin);
+    this.#program('vpnr', `exec ${PROGRAM.map(word => `'${word}'`).join(' ')} "$@"`);
+  }
+
+  async follow(text: string): Promise<void> {
+    for (const step of stepsOf(text)) await this.#carryOut(step);
+  }
+
+  async #carryOut(step: Step): Promise<void> {
+    switch (step.kind) {
+      case 'commands':
+        if (step.needs === 'strongswan') await this.#startStrongSwan(this.#lab.host(step.host));
+        await this.run(step.host, step.lines);
+        return;
+      case 'file': {
+        const file = join(this.#lab.host(step.host).folder, step.name);
+        writeFileSync(file, step.text);
+        if (file.endsWith('.yaml')) load(file);
+        return;
+      }
+      case 'copy': {
+        const from = join(this.#lab.host(step.from).folder, step.name);
+        copyFileSync(from, join(this.#lab.host(step.host).folder, step.target));
+        return;
+      }
+      case 'output': {
+        const missing = missingLine(step.lines, this.#said);
+        assert.is(missing, undefined, `the document shows "${missing}", but this was said:\n${this.#said}`);
+      }
     }
-    if (reached !== undefined) await lab.host('client').run(['ping', '-c', '1', '-W', '5', reached]);
-  });
+  }
+
+  /** Lines that stay in the foreground are given the time to start, or to say something, before the next one. */
+  async run(name: string, lines: readonly string[]): Promise<void> {
+    const host = this.#lab.host(name);
+    this.#said = '';
+    let ends: string[] = [];
+    const flush = async () => {
+      if (ends.length > 0)
+        this.#said += await host.run(['sh', '-ec', [this.#enter(host), ...ends].join('\n')]);
+      ends = [];
+    };
+    for (const line of lines) {
+      if (!STAYS.test(line) && !WATCHES.test(line)) {
+        ends.push(line);
+        continue;
+      }
+      await flush();
+      await this.#stay(host, line);
+    }
+    await flush();
+  }
+
+  async #stay(host: Host, line: string): Promise<void> {
+    const [, role] = STAYS.exec(line) ?? [];
+    const command = ['sh', '-c', `${this.#enter(host)}\nexec ${line}`];
+    const child = host.spawn(command, { name: role ?? 'watch' });
+    await until(`${host.name}: ${line}`, STARTED_MS, async () => {
+      if (role === undefined) return child.lines.length > 0 || undefined;
+      const { status, stdout } = await host.try([...PROGRAM, 'status', '--json']);
+      if (status !== 0) return undefined;
+      const { state } = JSON.parse(stdout) as { state?: string };
+      return role !== 'connect' || state === 'connected' || undefined;
+    });
+    if (role === undefined) await child.stop('SIGINT');
+  }
+
+  /** Into the host's folder, which is also where systemd's units and strongSwan's connections are. */
+  #enter({ folder, name }: Host): string {
+    const mounts = [['/etc/systemd/system', folder]];
+    if (this.#strongSwans.has(name)) mounts.push(['/etc/swanctl/conf.d', folder]);
+    return [
+      'set -e',
+      ...mounts.map(([place, from]) => `mkdir -p ${place}\nmount --bind '${from}' ${place}`),
+      `cd '${folder}'`,
+      `PATH='${folder}/bin:${this.#bin}':$PATH`,
+    ].join('\n');
+  }
+
+  /** As its packages do; `swanctl` then finds it. */
+  async #startStrongSwan(host: Host): Promise<void> {
+    if (this.#strongSwans.has(host.name)) return;
+    const strongSwan = new StrongSwan(host, { swanctl: {} });
+    this.#strongSwans.set(host.name, strongSwan);
+    await strongSwan.start();
+    const socket = join(host.folder, 'strongswan', 'charon.vici');
+    this.#program('swanctl', `exec /usr/sbin/swanctl "$@" --uri 'unix://${socket}'`);
+  }
+
+  #program(name: string, line: string): void {
+    writeFileSync(join(this.#bin, name), `#!/bin/sh\n${line}\n`);
+    chmodSync(join(this.#bin, name), 0o755);
+  }
 }
 
-test("the example of the operator's guide works as it is written", () => follow(GUIDE));
+/** The README's list of commands for every day. */
+const DAILY = 'vpnr check -c client.yaml       # is this machine, with this configuration, able to connect?';
 
-test('three machines are set up by `vpnr init` as the README says', () => follow(README, '10.30.0.10'));
+test(
+  "the operator's guide works as it is written, and so do the README's commands for every day",
+  () =>
+    withLab(MACHINES, async lab => {
+      const reader = new Reader(lab);
+      await reader.follow(GUIDE);
+      const daily = stepsOf(README).find(step => step.kind === 'unmarked' && step.text.startsWith(DAILY));
+      assert.ok(daily?.kind === 'unmarked');
+      await reader.run('client', daily.text.split('\n'));
+      const unit = readFileSync(join(lab.host('client').folder, 'vpnr-work.service'), 'utf8');
+      assert.match(unit, /^ExecStart=.* connect --config .*client\.yaml/m);
+    }),
+  labObstacle(['curl']),
+);
+
+test('three machines are set up by `vpnr init` as the README says', () =>
+  withLab(MACHINES, async lab => {
+    await new Reader(lab).follow(README);
+    await lab.host('client').run(['ping', '-c', '1', '-W', '5', '10.30.0.10']);
+  }));
+
+test('every other block of code is checked otherwise, or it is known why not', async () => {
+  const blocks = [...stepsOf(GUIDE), ...stepsOf(README)].flatMap(step => {
+    return step.kind === 'unmarked' && !step.text.startsWith(DAILY) ? [step.text] : [];
+  });
+  const firstLine = (text: string) => text.split('\n')[0] ?? '';
+  assert.equal(blocks.map(firstLine).sort(), Object.keys(UNMARKED).sort());
+  for (const text of blocks) {
+    const check = UNMARKED[firstLine(text)];
+    if (typeof check === 'function') check(text);
+  }
+});
+
+test('every call of vpnr in the documents is one that it understands', async () => {
+  for (const document of [GUIDE, README]) {
+    const blocks = stepsOf(document).flatMap(step => {
+      if (step.kind === 'commands') return [step.lines.join('\n')];
+      return step.kind === 'unmarked' && step.language === 'sh' ? [step.text] : [];
+    });
+    const calls = [...blocks, ...inlineCalls(document)].flatMap(callsIn);
+    assert.ok(calls.length > 20);
+    for (const call of calls) assert.is(complaint(call), undefined, `vpnr ${call.join(' ')}`);
+  }
+});
 
 test("the operator's guide explains every error once", async () => {
   const explained = [...GUIDE.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);

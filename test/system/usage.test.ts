@@ -1,10 +1,11 @@
 // Command lines that cannot work: one clear line, what to do, the exit status of the class, and nothing half-written.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { callsIn, commands, complaint } from './command-lines.js';
 import { PROGRAM } from './support.js';
 
 const TIMEOUT_MS = 60_000;
@@ -122,28 +123,140 @@ test(
   }),
 );
 
-test(
-  'a disk that is full leaves nothing behind',
-  inFolder(folder => {
-    if (!isRoot) return console.log('# skipped 1: only root can mount');
-    const script =
-      'mount -t tmpfs -o size=12k none "$1" && cd "$1" && shift && "$@"; status=$?; ls -A >&2; exit $status';
-    const init = ['init', 'relay', '--address', '10.20.0.100', '--network', '10.30.0.0/16'];
-    const { stderr, status } = spawnSync(
-      'unshare',
-      ['-m', 'sh', '-c', script, 'sh', folder, ...PROGRAM, ...init],
-      {
-        encoding: 'utf8',
-        timeout: TIMEOUT_MS,
-      },
+/** Mounts a disk with so many free pages, runs the command in it and says what is left there. */
+const FULL_DISK = `
+  mount -t tmpfs -o size="$((4 + 4 * $1))k" none "$2" && cd "$2" && shift 2 && echo > filler
+  "$@"; status=$?
+  ls -A -I filler >&2; exit $status`;
+const CLIENT = `
+name: work
+identity: client1
+gateways: [{ name: tokyo, address: 198.51.100.10, identity: tokyo, auth: { psk: { env: SECRET } } }]
+`;
+const SWANCTL = `
+connections { tokyo { version = 2, remote_addrs = 198.51.100.10, vips = 0.0.0.0
+  local { auth = psk, id = client1 }
+  remote { auth = psk, id = tokyo }
+  children { net { remote_ts = 10.20.0.0/16 } } } }
+secrets { ike-1 { secret = a-secret-that-is-long-enough } }
+`;
+
+/** What writes files, and the pages that there is room for: too few. */
+const WRITERS: [args: string, pages: number][] = [
+  ['init relay --address 10.20.0.100 --network 10.30.0.0/16', 2],
+  ['init gateway --address 198.51.100.10 --identity tokyo --network 10.20.0.0/16', 2],
+  ['init client --from FOLDER/swanctl.conf', 1],
+  ['service install -c FOLDER/client.yaml --directory DISK', 0],
+  ['bench crypto --quick --suite chacha20poly1305 --report report.html', 1],
+];
+
+for (const [args, pages] of WRITERS) {
+  test(
+    `a disk that is full: ${args.split(' --')[0]} leaves nothing behind`,
+    inFolder(folder => {
+      if (!isRoot) return console.log('# skipped 1: only root can mount');
+      writeFileSync(join(folder, 'client.yaml'), CLIENT);
+      writeFileSync(join(folder, 'swanctl.conf'), SWANCTL.replaceAll(', ', '\n'), { mode: 0o600 });
+      const disk = join(folder, 'disk');
+      mkdirSync(disk);
+      const words = args
+        .split(' ')
+        .map(word => word.replace('FOLDER', folder).replace('DISK', join(disk, 'units')));
+      const { stderr, status } = spawnSync(
+        'unshare',
+        ['-m', 'sh', '-c', FULL_DISK, 'sh', `${pages}`, disk, ...PROGRAM, ...words],
+        { encoding: 'utf8', timeout: TIMEOUT_MS, env: { ...process.env, TERM: 'dumb' } },
+      );
+      assert.is(status, 4, stderr);
+      // One line, its remedy, and in the list behind no file; before it, a benchmark's progress.
+      assert.match(stderr, /^error SYSTEM_CALL: [^\n]*ENOSPC[^\n]*\n {2}make room there[^\n]*\n(units\n)?$/m);
+    }),
+  );
+}
+
+test('output that goes to a full disk is told of, once', () => {
+  for (const args of [
+    'status',
+    'check -c /nothing',
+    '--help',
+    '--version',
+    'bench crypto --check --suite aes128gcm16',
+  ]) {
+    const command = [...PROGRAM, ...args.split(' '), '--json'].filter(
+      word => word !== '--json' || !args.startsWith('--'),
     );
-    assert.is(status, 4, stderr);
-    // One line, its remedy, and no file in the list behind.
-    assert.match(
+    const { stderr, status } = spawnSync('sh', ['-c', 'exec "$@" > /dev/full', 'sh', ...command], {
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+    });
+    assert.is(status, 4, `${args}: ${stderr}`);
+    assert.is(
+      stderr.match(/^error SYSTEM_CALL: standard output cannot be written: ENOSPC/gm)?.length,
+      1,
       stderr,
-      /^error SYSTEM_CALL: nothing was written: ENOSPC[^\n]*\n {2}make room there[^\n]*\n$/,
     );
+    assert.not.match(stderr, /\n\s+at /);
+  }
+});
+
+const GATEWAY = `
+listen: 127.0.0.1:4500
+identity: tokyo
+pool: 10.61.0.0/24
+networks: [10.20.0.0/16]
+clients: [{ identity: client1, psk: { env: SECRET } }]
+`;
+
+test(
+  'a socket that nobody serves is taken over; where somebody does, nobody else may',
+  inFolder(folder => {
+    if (!isRoot) return console.log('# skipped 1: only root can have a network of its own');
+    const file = join(folder, 'gateway.yaml');
+    writeFileSync(file, GATEWAY);
+    const socket = join(folder, 'gateway.sock');
+    const leave = `require('node:net').createServer().listen('${socket}', () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', leave]);
+    assert.ok(existsSync(socket));
+    const env = { VPNR_RUNTIME_DIR: folder, SECRET: 'a-secret-that-is-long-enough' };
+    for (const args of [
+      ['status', 'gateway'],
+      ['drain', 'gateway'],
+      ['logs', 'gateway'],
+    ]) {
+      const { stderr, status } = vpnr(args, { env });
+      assert.match(stderr, /^error NOT_RUNNING: \S/, args.join(' '));
+      assert.is(status, 4);
+    }
+    const script = `
+      ip link set lo up
+      "$@" gateway -c ${file} > ${folder}/first.log 2>&1 &
+      until grep -q listens ${folder}/first.log || ! kill -0 $!; do sleep 0.05; done
+      "$@" gateway -c ${file}; echo "second: $?"
+      "$@" disconnect gateway; echo "disconnect: $?"
+      wait $!; echo "first: $?"`;
+    const { stdout, stderr } = spawnSync('unshare', ['-n', 'sh', '-c', script, 'sh', ...PROGRAM], {
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+      env: { ...process.env, ...env },
+    });
+    assert.match(stderr, /^error ALREADY_RUNNING: \S/m, stdout);
+    assert.match(stdout, /^second: 4$/m);
+    assert.match(stdout, /^disconnect: 0$/m, stderr);
+    assert.match(stdout, /^first: 0$/m);
+    assert.not.ok(existsSync(socket));
   }),
 );
+
+test('help reads in 80 columns, and its examples are understood', () => {
+  for (const [name, { summary, examples = [] }] of commands()) {
+    assert.ok(summary.length <= 80, `${name}: ${summary}`);
+    const calls = examples.map(example => example.replaceAll('<%= config.bin %>', 'vpnr'));
+    assert.ok(calls.length > 0, name);
+    for (const example of calls) {
+      for (const line of example.split('\n')) assert.ok(line.length <= 78, line);
+      for (const call of callsIn(example)) assert.is(complaint(call), undefined, example);
+    }
+  }
+});
 
 test.run();

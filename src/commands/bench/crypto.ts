@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core';
-import { CRYPTO_SUITES, type CryptoSuite } from '../../bench/crypto/packets.js';
+import { CRYPTO_SUITES } from '../../bench/crypto/packets.js';
 import type { CryptoJson } from '../../bench/crypto/report.js';
 import { benchCrypto, checkCrypto } from '../../bench/crypto/run.js';
 import { BenchCommand } from '../../cli/bench.js';
@@ -21,8 +21,7 @@ export default class BenchCrypto extends BenchCommand {
     suite: Flags.option({
       options: CRYPTO_SUITES,
       multiple: true,
-      default: [] as CryptoSuite[],
-      description: 'only this one; may be repeated',
+      description: 'only this one; may be repeated; all unless given',
     })(),
     check: Flags.boolean({
       exclusive: ['report', 'quick'],
@@ -32,7 +31,7 @@ export default class BenchCrypto extends BenchCommand {
 
   async run(): Promise<CryptoJson | Awaited<ReturnType<typeof checkCrypto>> | undefined> {
     const { flags } = await this.parse(BenchCrypto);
-    const options = { suites: flags.suite };
+    const options = { suites: flags.suite ?? [] };
     if (!flags.check) return this.measure(flags, context => benchCrypto(context, options));
     const checked = await this.watch(flags, context => checkCrypto(context, options));
     for (const suite of checked?.suites ?? []) {

@@ -38,6 +38,7 @@ export default class BenchFailover extends BenchCommand {
       default: 'clear',
     }),
     runs: Flags.integer({
+      helpValue: 'N',
       min: 1,
       max: 10_000,
       description: `of each; ${FULL_RUNS}, or ${QUICK_RUNS} with --quick`,

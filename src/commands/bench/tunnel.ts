@@ -35,11 +35,13 @@ export default class BenchTunnel extends BenchCommand {
       description: `only these, of ${TESTS.join(', ')}`,
     }),
     rounds: Flags.integer({
+      helpValue: 'N',
       min: 1,
       max: MOST_ROUNDS,
       description: `of which the median counts; ${FULL.rounds}, or ${QUICK.rounds} with --quick`,
     }),
     seconds: Flags.integer({
+      helpValue: 'N',
       min: 1,
       max: MOST_SECONDS,
       description: `of each stream; ${FULL.seconds}, or ${QUICK.seconds} with --quick`,

@@ -18,7 +18,7 @@ export default class InitClient extends VpnrCommand {
     'Writes the configuration and the secrets it names. Gateways are preferred in the order in which their invitations are given.';
 
   static override examples = [
-    '<%= config.bin %> init client --invitation client1.tokyo.invitation --invitation client1.osaka.invitation --invitation client1.relay.invitation',
+    '<%= config.bin %> init client --invitation client1.tokyo.invitation \\\n  --invitation client1.osaka.invitation --invitation client1.relay.invitation',
     'ssh tokyo cat client1.tokyo.invitation | <%= config.bin %> init client --invitation -',
   ];
 

@@ -15,14 +15,14 @@ import { localAddresses, machineName } from '../../init/machine.js';
 import { defaultPool, GATEWAY_FILE, gatewayFiles } from '../../init/server-files.js';
 
 export default class InitGateway extends VpnrCommand {
-  static override summary = 'Set up a gateway: configuration, secrets, and an invitation for each client.';
+  static override summary = 'Set up a gateway: configuration, secrets, an invitation for each client.';
 
   static override description =
     'Asks for what the flags do not say. The invitation, a small file with a secret, is what the client needs: bring it there by a safe way, for `vpnr init client`.';
 
   static override examples = [
     '<%= config.bin %> init gateway',
-    '<%= config.bin %> init gateway --address 198.51.100.10 --identity tokyo.example.net --network 10.20.0.0/16 --client client1',
+    '<%= config.bin %> init gateway --address 198.51.100.10 --identity tokyo.example.net \\\n  --network 10.20.0.0/16 --client client1',
   ];
 
   static override flags = {
@@ -36,7 +36,10 @@ export default class InitGateway extends VpnrCommand {
       helpValue: 'PREFIX',
       description: 'IPv4 network that clients may reach',
     }),
-    pool: Flags.string({ helpValue: 'PREFIX', description: 'virtual addresses for clients' }),
+    pool: Flags.string({
+      helpValue: 'PREFIX',
+      description: 'virtual addresses for clients; a /24 of 10.0.0.0/8 unless given',
+    }),
     client: clientFlag,
     ...initFlags,
   };

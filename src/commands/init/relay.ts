@@ -14,15 +14,14 @@ import { Questions } from '../../cli/questions.js';
 import { defaultPool, RELAY_FILE, relayFiles } from '../../init/server-files.js';
 
 export default class InitRelay extends VpnrCommand {
-  static override summary =
-    'Set up a relay: configuration, certificate, tokens, and an invitation for each client.';
+  static override summary = 'Set up a relay: configuration, certificate, tokens, invitations.';
 
   static override description =
     'Asks for what the flags do not say. The invitation, a small file with a secret, is what the client needs: bring it there by a safe way, for `vpnr init client`.';
 
   static override examples = [
     '<%= config.bin %> init relay',
-    '<%= config.bin %> init relay --address 10.20.0.100 --network 10.30.0.0/16 --client client1',
+    '<%= config.bin %> init relay --address 10.20.0.100 --network 10.30.0.0/16 \\\n  --client client1',
   ];
 
   static override flags = {
@@ -32,7 +31,10 @@ export default class InitRelay extends VpnrCommand {
       helpValue: 'PREFIX',
       description: 'network of servers that clients reach through it',
     }),
-    pool: Flags.string({ helpValue: 'PREFIX', description: 'addresses under which servers see clients' }),
+    pool: Flags.string({
+      helpValue: 'PREFIX',
+      description: 'addresses under which servers see clients; a /24 of 10.0.0.0/8 unless given',
+    }),
     client: clientFlag,
     ...initFlags,
   };
