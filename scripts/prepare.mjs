@@ -1,7 +1,7 @@
 // Installs what the other scripts need: the packages of package-lock.json, and, where it can, the Debian packages
 // of the laboratory. Uses only what comes with Node: on a fresh clone nothing else is there.
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,12 +24,20 @@ const LABORATORY = {
   'libcharon-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so'],
   'libstrongswan-standard-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-gcm.so'],
   'libstrongswan-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-chapoly.so'],
+  // What boots the machines that tests run units on.
+  systemd: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'],
+  dbus: ['/usr/bin/dbus-daemon'],
   // To run the executable of arm64 elsewhere: the emulator, and the libraries of Node.
   'qemu-user-static': ['/usr/bin/qemu-aarch64-static'],
   'libc6-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libc.so.6'],
   'libstdc++6-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libstdc++.so.6'],
   'libgcc-s1-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libgcc_s.so.1'],
 };
+
+/** Installed on machines of the laboratory only, from a file: here it would take /etc/resolv.conf. */
+const KEPT = 'systemd-resolved';
+const KEPT_FOLDER = join(root, '.build', 'debian');
+const KEPT_FILE = '/usr/lib/systemd/systemd-resolved';
 
 /** Installing a package must not start its service: the laboratory starts the gateways, in its own namespaces. */
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
@@ -38,6 +46,7 @@ const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 export function prepare(debian = Object.keys(LABORATORY)) {
   installNodePackages();
   installDebianPackages(debian);
+  if (debian.includes('systemd')) fetchKept();
 }
 
 function installNodePackages() {
@@ -87,8 +96,32 @@ function installDebianPackages(names) {
   }
 }
 
+/** Fetches what is only kept. Without it, the tests that use it are skipped. */
+function fetchKept() {
+  if (existsSync(KEPT_FILE) || process.getuid() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+  mkdirSync(KEPT_FOLDER, { recursive: true });
+  if (readdirSync(KEPT_FOLDER).some(file => file.endsWith('.deb'))) return;
+  const fetch = () => aptIn(KEPT_FOLDER, '-o', 'APT::Sandbox::User=root', 'download', KEPT);
+  try {
+    try {
+      fetch();
+    } catch {
+      // The lists of packages are missing, or too old.
+      apt('update');
+      fetch();
+    }
+  } catch (error) {
+    console.log(`the Debian package ${KEPT} could not be fetched: ${error.message}`);
+  }
+}
+
 function apt(...args) {
+  aptIn(root, ...args);
+}
+
+function aptIn(folder, ...args) {
   execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+    cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   });

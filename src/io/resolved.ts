@@ -14,9 +14,10 @@ export async function tellResolved(
 ): Promise<void> {
   const everything = isDefault ? ['~.'] : [];
   const domains = [...search, ...everything];
-  await resolvectl('dns', device, ...servers);
-  await resolvectl('domain', device, ...(domains.length === 0 ? [''] : domains));
+  // The servers last: none is asked before it is known for what.
   await resolvectl('default-route', device, isDefault ? 'yes' : 'no');
+  await resolvectl('domain', device, ...(domains.length === 0 ? [''] : domains));
+  await resolvectl('dns', device, ...servers);
 }
 
 export function forgetInResolved(device: string): Promise<void> {

@@ -73,7 +73,10 @@ After=network-online.target
 Type=notify
 NotifyAccess=main
 WatchdogSec=30s
+# The watchdog aborts, and the memory of the process has keys in it.
+LimitCORE=0
 TimeoutStartSec=infinity
+SyslogIdentifier=vpnr-${name}
 ExecStart=${start}
 Restart=on-failure
 RestartSec=2s
@@ -108,8 +111,11 @@ ProtectClock=yes
 ProtectHostname=yes
 RestrictSUIDSGID=yes
 RestrictNamespaces=yes
+RestrictRealtime=yes
 LockPersonality=yes
 SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute=, for JavaScript and WebAssembly are compiled to machine code while they run; not
 # ProtectKernelTunables=, for forwarding is a setting of the kernel; not PrivateDevices=, for that hides /dev/net/tun.
 

@@ -94,9 +94,9 @@ test('the system asks the name servers of the gateway in use, and those of befor
     await city.client.run(['ping', '-c', '1', '-W', '5', GATEWAYS.tokyo.inner]);
     assert.is((await fourth.stop()).status, 0);
     assert.equal(readFileSync(told, 'utf8').split('\n'), [
-      'dns vpnr0 10.20.0.53',
-      'domain vpnr0 corp.example.com',
       'default-route vpnr0 no',
+      'domain vpnr0 corp.example.com',
+      'dns vpnr0 10.20.0.53',
       '',
     ]);
     assert.is(text(), 'nameserver 127.0.0.53\n');
