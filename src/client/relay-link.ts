@@ -51,9 +51,12 @@ export interface RelayLinkEvents {
 const CONNECT_TIMEOUT_MS = 4000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5000;
-/** A relay that said that it would stop is expected back: for so long it is looked for that often at least. */
+/**
+ * A relay that said that it would stop, or whose host answers in its place, is expected back: for so long it is looked for that
+ * often at least. TCP's own patience doubles meanwhile, so that each moment more costs two.
+ */
 const RESTART_MS = 60_000;
-const LONGEST_RESTART_RETRY_MS = 200;
+const LONGEST_RESTART_RETRY_MS = 100;
 /** After a refusal, which will not change soon. */
 const REFUSED_RETRY_MS = 30_000;
 /** RFC 6335: dynamic ports. */
@@ -142,23 +145,28 @@ export class RelayLink {
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
-    let lostAt = this.#clock.now();
+    /** Since when the relay is looked for. */
+    let soughtSince = this.#clock.now();
     this.#resume ??= await this.#stateFile.load();
     while (!signal.aborted) {
       const connection = await this.#connect(signal);
       if (signal.aborted) return;
+      let isRefused = false;
       if ('lost' in connection) {
         const began = this.#clock.now();
         this.#report(await connection.lost, signal);
-        lostAt = this.#clock.now();
         // A relay that accepts and drops at once is not asked more often than one that refuses.
-        if (this.#clock.now() - began > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
+        if (this.#clock.now() - began > LONGEST_RETRY_MS) {
+          retryMs = FIRST_RETRY_MS;
+          soughtSince = this.#clock.now();
+        }
       } else {
+        isRefused = this.bound && connection.away;
         this.#report(connection, signal);
         // Only the network's errors may soon be over.
         if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
       }
-      const sought = this.#leaving && this.#clock.now() - lostAt < RESTART_MS;
+      const sought = (this.#leaving || isRefused) && this.#clock.now() - soughtSince < RESTART_MS;
       await this.#pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
       retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }

@@ -28,6 +28,8 @@ export class RelaySide {
   readonly #link: RelayLink;
   /** The relay itself ended or refused the control connection, and has not been heard since. */
   #away = false;
+  /** What was told last of its loss: attempts in vain that follow are not, if they say the same. */
+  #told = '';
   /** The device has an address by a session. */
   #addressed = false;
 
@@ -99,6 +101,7 @@ export class RelaySide {
     const gateway = driver.policy.active;
     // Without a tunnel, the next one's control connection comes here again.
     if (gateway === undefined || driver.stopped) return;
+    this.#told = '';
     narrator.relaySession(gateway, lease, keys, ms);
     if (this.#addressed) presence.ready(gateway);
   }
@@ -107,7 +110,9 @@ export class RelaySide {
     const { driver, narrator, milestones, paths, persist, failed } = this.#with;
     const gateway = driver.policy.active;
     if (driver.stopped || gateway === undefined) return;
-    narrator.relayLost(gateway, error);
+    const telling = `${gateway} ${error.message}`;
+    if (telling !== this.#told) narrator.relayLost(gateway, error);
+    this.#told = telling;
     // Another gateway cannot help with a refusal.
     if (!milestones.connected && !persist && error.exitStatus !== 5) {
       failed(error);
