@@ -13,7 +13,12 @@ import {
 } from '../src/packet/abi';
 import { aesCbcInstall } from './aescbc';
 import { aesGcmInstall, aesGcmOpen, aesGcmSeal } from './aesgcm';
-import { chacha20Poly1305Install, chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
+import {
+  chacha20Poly1305Finish,
+  chacha20Poly1305Install,
+  chacha20Poly1305Open,
+  chacha20Poly1305Seal,
+} from './chacha20poly1305';
 
 export { AEAD_CONTEXT_SIZE } from '../src/packet/abi';
 
@@ -35,7 +40,8 @@ export function aeadInstall(suite: i32, context: usize, key: usize): i32 {
 }
 
 /**
- * Encrypts `length` bytes at `data` in place and writes the 16-byte tag behind them.
+ * Encrypts `length` bytes at `data` in place. The 16-byte tag behind them may be missing until the next packet is sealed, as it
+ * costs less then, or until aeadFinish.
  *
  * @param suite the one that the context was installed for, not one with AES-CBC
  * @param iv the explicit IV, 8 bytes as in the packet; it is never used twice with a context
@@ -52,6 +58,11 @@ export function aeadSeal(
 ): void {
   if (suite === SUITE_CHACHA20_POLY1305) chacha20Poly1305Seal(context, iv, aad, aadLength, data, length);
   else aesGcmSeal(context, iv, aad, aadLength, data, length);
+}
+
+/** Writes the tag that may be missing in the packet sealed last: to be called behind the last one of a batch. */
+export function aeadFinish(): void {
+  chacha20Poly1305Finish();
 }
 
 /**

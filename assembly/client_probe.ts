@@ -30,6 +30,7 @@ import {
   RELAY_PROBE_BODY,
   TX_MMSG,
 } from '../src/packet/abi';
+import { aeadFinish } from './aead';
 import { addEvent, setMessage, transmitSlot } from './batch';
 import { secondConfirmed, writeRules } from './client_second';
 import { seal } from './client_send';
@@ -114,6 +115,7 @@ function sendProbe(path: u32, id: u32, timeLow: u32, timeHigh: u32, asked: u32):
   const whole = relayHead(relayMode) + length + relayTail(relayMode);
   const outer = wrapForRelay(h, whole, path);
   const sealed = seal(sa, outer, <u32>(h - outer) + whole);
+  aeadFinish();
   if (sealed > 0) setMessage(TX_MMSG, OWN_MESSAGE, OWN_MESSAGE, outer - ESP_HEAD, sealed, 0);
   count(sealed > 0 ? COUNTER_PROBES_SENT : -sealed);
   return sealed > 0 ? OK : ERR_STATE;

@@ -4,7 +4,7 @@ import { addMessage } from './batch';
 import { ESP_HEAD, espSeal } from './esp';
 import { mayLeave } from './selectors';
 
-/** Appends the packet, sealed, to the messages. Returns the reason for a drop, 0 if there is none. */
+/** Appends the packet, sealed as by espSeal, to the messages. Returns the reason for a drop, 0 if there is none. */
 export function send(sa: usize, p: usize, length: u32): u32 {
   const sealed = seal(sa, p, length);
   if (sealed < 0) return -sealed;
@@ -12,7 +12,7 @@ export function send(sa: usize, p: usize, length: u32): u32 {
   return 0;
 }
 
-/** Seals the packet. Returns the length of the datagram at p - ESP_HEAD, or the reason for a drop, negated. */
+/** Seals the packet, as espSeal. Returns the length of the datagram at p - ESP_HEAD, or the reason for a drop, negated. */
 export function seal(sa: usize, p: usize, length: u32): i32 {
   if (!mayLeave(sa, p, length)) return -DROP_TX_DESTINATION;
   const sealed = espSeal(sa, p, length);

@@ -28,6 +28,7 @@ import {
   SWITCH_RESENDING,
   SWITCH_WAITING,
 } from '../src/packet/abi';
+import { aeadFinish } from './aead';
 import { addEvent, clearMessages, messageCount, transmitSlot } from './batch';
 import { send } from './client_send';
 import {
@@ -183,6 +184,7 @@ export function clientResend(): i32 {
     const drop = send(sa, outer, <u32>(h - outer) + length);
     if (drop !== 0) count(drop);
   }
+  aeadFinish();
   if (!ringIsResending(ring)) setSwitchState(SWITCH_NONE);
   return messageCount();
 }

@@ -24,6 +24,7 @@ import {
   RELAY_MODE_NONE,
   TRAFFIC_SENT,
 } from '../src/packet/abi';
+import { aeadFinish } from './aead';
 import { clearMessages, messageCount, next } from './batch';
 import { isChosen, secondCopy, secondFinish, secondIsUsed, secondRewind } from './client_second';
 import { send } from './client_send';
@@ -81,6 +82,7 @@ export function clientTransmit(packets: u32): i32 {
   }
   const messages = messageCount();
   secondFinish();
+  aeadFinish();
   return messages;
 }
 

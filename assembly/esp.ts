@@ -43,7 +43,8 @@ const AAD: usize = memory.data(16, 16);
 const IV_BLOCK: usize = memory.data(16, 16);
 
 /**
- * Seals the inner packet of `length` bytes at `packet`; ESP_HEAD bytes before and 41 behind it are written.
+ * Seals the inner packet of `length` bytes at `packet`; ESP_HEAD bytes before and 41 behind it are written. The ICV may be
+ * missing until the next packet is sealed or aeadFinish is called, which must be before the packet leaves.
  * Returns the length of the ESP packet, which starts at `packet - ESP_HEAD`, or 0 once the association has used
  * up its sequence numbers (RFC 4303 section 3.3.3).
  */

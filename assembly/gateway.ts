@@ -35,6 +35,7 @@ import {
   RESULT_TO_DEVICE,
   SA_SEQUENCE,
 } from '../src/packet/abi';
+import { aeadFinish } from './aead';
 import {
   addEvent,
   addMessage,
@@ -191,6 +192,7 @@ export function gatewayTransmit(packets: u32): i32 {
       if (drop !== 0) count(drop);
     }
   }
+  aeadFinish();
   return messageCount();
 }
 

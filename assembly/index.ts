@@ -1,5 +1,5 @@
 /** The packet core's only export list. */
-export { aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
+export { aeadFinish, aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
 export { batchOffloads, messageSplit } from './batch';
 export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
 export { clientProbe, clientSwitchProbe } from './client_probe';

@@ -36,7 +36,7 @@ import {
   RELAY_SEALED_TAG,
   RELAY_VERSION,
 } from '../src/packet/abi';
-import { chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
+import { chacha20Poly1305Finish, chacha20Poly1305Open, chacha20Poly1305Seal } from './chacha20poly1305';
 import { fold } from './checksum';
 import {
   IPV4_DESTINATION,
@@ -134,6 +134,8 @@ export function relayProtect(
   store<u64>(h, bswap<u64>(sequence), SEQUENCE);
   if (mode === RELAY_MODE_SEALED) {
     chacha20Poly1305Seal(key, h + SEQUENCE, h, RELAY_SEALED_HEADER, p, length);
+    // The whole packet is kept, copied or sealed once more next.
+    chacha20Poly1305Finish();
   } else {
     store<u64>(h, tagOf(h, length, key), TAG);
   }

@@ -82,6 +82,7 @@ export interface CoreExports {
     data: number,
     length: number,
   ): void;
+  aeadFinish(): void;
   aeadOpen(
     suite: number,
     context: number,

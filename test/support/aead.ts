@@ -69,6 +69,7 @@ export class CoreAead {
     const { bytes: memory, exports } = this.core;
     this.#place(nonce, aad, plaintext);
     exports.aeadSeal(this.suite.code, CONTEXT, IV, AAD, aad.length, DATA, plaintext.length);
+    exports.aeadFinish();
     this.#checkGuards(aad, plaintext.length + TAG);
     return memory.slice(DATA, DATA + plaintext.length + TAG);
   }

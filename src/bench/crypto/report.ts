@@ -35,7 +35,7 @@ export function describeCrypto({ results, skipped }: CryptoJson, machine: Machin
     title: 'vpnr bench crypto',
     method: [
       'Every implementation sealed and opened the same 64 packets, with equal results to the byte. Then they took turns on one core; the ' +
-        'median round counts. vpnr works in place as in its data plane, the others return new buffers.',
+        'median round counts. vpnr works in place and finishes a batch together, as in its data plane; the others return new buffers.',
     ],
     machine,
     sections: suites.map(suite =>

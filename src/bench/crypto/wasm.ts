@@ -1,6 +1,6 @@
 /**
- * The packet core, used as the data plane does: packets lie in slots of its memory and are sealed and opened in place. AEADs are
- * measured alone, AES-CBC with the rest of ESP, which the core does together.
+ * The packet core, used as the data plane does: packets lie in slots of its memory and are sealed and opened in place, a batch
+ * at a time. AEADs are measured alone, AES-CBC with the rest of ESP, which the core does together.
  */
 import {
   AEAD_CONTEXT_SIZE,
@@ -100,6 +100,7 @@ export class Wasm {
             const esp = at + ESP;
             exports.aeadSeal(code, CONTEXT, esp + HEADER_BYTES, esp, HEADER_BYTES, at + DATA, size);
           }
+          exports.aeadFinish();
           return;
         }
         for (let at = SLOTS; at < end; at += SLOT_SIZE) {
