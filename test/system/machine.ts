@@ -10,6 +10,7 @@ import {
   commandFailed,
   findProgram,
   runCommand,
+  runCommandSync,
 } from '../../src/lab/command.js';
 import { type Host, type LabProcess, until } from '../../src/lab/index.js';
 
@@ -42,6 +43,9 @@ exec "$@"`;
 const REMOVE_CGROUP = `set -e
 mount -t cgroup2 cgroup2 "$1"
 find "$1/$2" -depth -type d -exec rmdir {} +`;
+
+/** $1: the name of a cgroup, which is printed when it could be made. */
+const PROBE_CGROUP = `mount -t cgroup2 cgroup2 /mnt && mkdir "/mnt/$1" && rmdir "/mnt/$1" && echo "$1"`;
 
 /** $1: the folder, $2: this project, $3: Node.js, $4: systemd. */
 const BOOT = `set -e
@@ -114,7 +118,9 @@ export function machineObstacle(): string | undefined {
   const kernel = readFileSync('/proc/filesystems', 'utf8');
   const lacking = ['overlay', 'cgroup2'].filter(name => !kernel.includes(`\t${name}\n`));
   if (lacking.length > 0) return `not in this kernel: ${lacking.join(', ')}`;
-  return undefined;
+  const probe = `vpnr-probe-${process.pid}`;
+  const made = runCommandSync(['unshare', '--mount', 'sh', '-c', PROBE_CGROUP, 'sh', probe]).includes(probe);
+  return made ? undefined : 'no cgroup can be made';
 }
 
 /** Where scripts/prepare.mjs keeps the package that is not to be installed on this machine. */
