@@ -68,8 +68,8 @@ export interface ClientEvents {
   /** The relay is about to stop. */
   drain(): void;
   /**
-   * Packets of applications move: told at once when they begin to, and then every 50 ms while they do. `sent` and `received`
-   * so far, modulo 2^32; probes, keepalives and the relay's control connection are no traffic.
+   * Packets of applications move: told within a millisecond when they begin to, and then every 50 ms while they do. `sent` and
+   * `received` so far, modulo 2^32; probes, keepalives and the relay's control connection are no traffic.
    */
   traffic(sent: number, received: number): void;
   /**

@@ -99,7 +99,7 @@ export class ClientLoop {
       this.#channel.postTo(EVENT_QUEUE, { type: 'traffic', sent, received });
     });
     for (let wasReady = false; ; ) {
-      this.#poll.wait(this.#waitMs());
+      this.#poll.wait(Math.min(this.#waitMs(), traffic.waitMs));
       this.#core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
       if (this.#sender.blockedOn !== NONE) this.#resume();
