@@ -1,17 +1,10 @@
 // The single executable begins here. As src/cli.ts, but nothing is looked for on disk: the commands and what oclif wants to
 // know of them were collected when it was built.
-import '../../dist/cli/heap.js';
-import '../../dist/cli/user.js';
 import { commands, description, manifest } from 'vpnr:commands';
-import { confine } from '../../dist/cli/confine.js';
-import { answerDirectly } from '../../dist/cli/direct.js';
+import { begin } from '../../dist/cli/begin.js';
 
-const args = process.argv.slice(2);
-
-async function run() {
-  await confine(args);
+async function options() {
   const { Plugin } = await import('@oclif/core');
-  const { runCommandLine } = await import('../../dist/cli/run.js');
   const root = '/';
   const plugin = new Plugin({ isRoot: true, root, pjson: description, ignoreManifest: true });
   await plugin.load();
@@ -27,7 +20,7 @@ async function run() {
     },
   }));
   const plugins = new Map([[plugin.name, plugin]]);
-  await runCommandLine({ root, pjson: description, plugins });
+  return { root, pjson: description, plugins };
 }
 
-if (!answerDirectly(args)) run();
+begin(options);

@@ -1,0 +1,17 @@
+/** Where every form of the program begins. */
+import './heap.js';
+import './user.js';
+import type { Interfaces } from '@oclif/core';
+import { confine } from './confine.js';
+import { answerDirectly } from './direct.js';
+import { reportLostOutput } from './output.js';
+
+/** Carries out the command line. `options`: what oclif is told of the commands; asked only where it is needed. */
+export async function begin(options: () => Promise<Interfaces.Options>): Promise<void> {
+  reportLostOutput();
+  const args = process.argv.slice(2);
+  if (answerDirectly(args)) return;
+  await confine(args);
+  const { runCommandLine } = await import('./run.js');
+  await runCommandLine(await options());
+}
