@@ -40,7 +40,7 @@ const GREETING = 0xffff_ffff;
 const GREETING_MS = 50;
 const HEADER = 16;
 /** After so long without an arrival nothing more comes. */
-const QUIET_MS = 1000;
+const QUIET_MS = 500;
 /** Latencies are counted in classes of this width, up to LATENCY_CLASSES of them. */
 const LATENCY_CLASS_MS = 0.1;
 const LATENCY_CLASSES = 100_000;

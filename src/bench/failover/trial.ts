@@ -88,6 +88,9 @@ class Run {
     const { city, fault, standby } = this.#options;
     const { moves, planned } = planOf(fault);
     const connection = await this.#connect();
+    // They come up while the transfer does.
+    const standbys = standby ? standbysReady(connection) : Promise.resolve();
+    standbys.catch(() => {});
     const samples: { at: number; bytes: number }[] = [];
     const ends = { client: city.client, server: city.server, address: SERVER_ADDRESS };
     const transfer = await this.#within(
@@ -105,6 +108,7 @@ class Run {
     await this.#within(transfer.reached(SETTLED_BYTES, TRANSFER_MS));
     // Only now: what TCP's bursts at its start push out of a gateway's queue is no matter of the fault's.
     const stream = await this.#within(Stream.start(ends));
+    await this.#within(standbys);
     const { up, down } = transfer.arrived;
     await this.#within(transfer.reached(Math.min(up, down) + SETTLED_BYTES, TRANSFER_MS));
     const before = eventsOf(connection).length;
@@ -145,19 +149,16 @@ class Run {
   }
 
   /**
-   * A connection through the preferred gateway, with tunnels to all where the mode has them: what the run before did to the city is
-   * over then. A gateway that was repaired a moment ago may refuse at first, and another be taken: then once more.
+   * A connection through the preferred gateway: what the run before did to it is over then. A gateway that was repaired a moment ago
+   * may refuse at first, and another be taken: then once more.
    */
   async #connect(): Promise<Connection> {
-    const { city, configuration, standby } = this.#options;
+    const { city, configuration } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const connection = city.connect(configuration);
       this.#connection = connection;
       const { gateway } = await this.#within(connection.event('connected', { timeoutMs: READY_MS }));
-      if (gateway === PREFERRED) {
-        if (standby) await this.#within(standbysReady(connection));
-        return connection;
-      }
+      if (gateway === PREFERRED) return connection;
       if (attempt === CONNECT_ATTEMPTS) {
         throw new VpnrError('LAB_FAILED', `${PREFERRED} does not accept the client: it took ${gateway}`);
       }
