@@ -145,14 +145,15 @@ export class RelayLink {
 
   async #keepConnected(signal: AbortSignal): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
-    /** Since when the relay is looked for. */
+    /** Since when the relay is looked for, and whether it may be back any moment: whatever else an attempt runs into meanwhile. */
     let soughtSince = this.#clock.now();
+    let restarts = false;
     this.#resume ??= await this.#stateFile.load();
     while (!signal.aborted) {
       const connection = await this.#connect(signal);
       if (signal.aborted) return;
-      let isRefused = false;
       if ('lost' in connection) {
+        restarts = false;
         const began = this.#clock.now();
         this.#report(await connection.lost, signal);
         // A relay that accepts and drops at once is not asked more often than one that refuses.
@@ -161,12 +162,12 @@ export class RelayLink {
           soughtSince = this.#clock.now();
         }
       } else {
-        isRefused = this.bound && connection.away;
+        restarts ||= this.bound && connection.away;
         this.#report(connection, signal);
         // Only the network's errors may soon be over.
         if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
       }
-      const sought = (this.#leaving || isRefused) && this.#clock.now() - soughtSince < RESTART_MS;
+      const sought = (this.#leaving || restarts) && this.#clock.now() - soughtSince < RESTART_MS;
       await this.#pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
       retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }

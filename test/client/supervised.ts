@@ -59,8 +59,8 @@ export class Scene {
   /** Attempts for one that have neither succeeded nor failed. */
   readonly attempts = new Set<RelayControlOptions>();
   readonly bindings: RelayBinding[] = [];
-  /** Of the relay: it is there, refuses connections (its host is there), or there is nobody. */
-  relay: 'answers' | 'refuses' | 'is silent' = 'answers';
+  /** Of the relay: it is there, refuses connections (its host is there), drops them as it starts, or there is nobody. */
+  relay: 'answers' | 'refuses' | 'drops' | 'is silent' = 'answers';
   goodbyes = 0;
   moves = 0;
   failure: VpnrError | undefined;
@@ -273,6 +273,7 @@ export class Scene {
         if (options.signal?.aborted || !reachable) return;
         if (this.relay === 'answers') resolve(this.#grant(options));
         else if (this.relay === 'refuses') reject(refused());
+        else if (this.relay === 'drops') reject(new VpnrError('RELAY_UNREACHABLE', 'dropped'));
       });
       this.#world.after(options.connectTimeoutMs ?? 0, () =>
         reject(new VpnrError('RELAY_UNREACHABLE', 'timed out')),

@@ -321,6 +321,10 @@ async function restart(announced: boolean): Promise<void> {
     ['lost', 'nobody listens'],
     'each once',
   );
+  // Whoever comes while it starts may be turned away in another manner.
+  scene.relay = 'drops';
+  await scene.carry(120);
+  assert.is(scene.last('relay-lost')?.message, 'dropped');
   scene.relay = 'answers';
   await scene.carry(200);
   assert.is(scene.last('relay-session')?.keys, 'fresh');

@@ -140,7 +140,7 @@ test(
         }
         assert.match(
           await client.run(['journalctl', '-t', 'vpnr-work', '-o', 'cat']),
-          /connected through tokyo/,
+          /^connected through tokyo/m,
         );
 
         await hang(client, 'vpnr-work');
