@@ -234,44 +234,56 @@ export const ESP_SUITES = [
 ] as const satisfies readonly EspSuite[];
 export const espSuite = word(...ESP_SUITES);
 
-const ENCRYPTIONS: readonly IkeEncryption[] = ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'];
+const ENCRYPTIONS: readonly IkeEncryption[] = ESP_SUITES;
+/** With an integrity algorithm, the function's is the same unless given, as in strongSwan's notation. */
+const DEFAULT_PRF: Partial<Record<IkeEncryption, Prf>> = {
+  'aes256-sha256': 'prfsha256',
+  'aes128-sha256': 'prfsha256',
+};
 const PRFS: readonly Prf[] = ['prfsha256', 'prfsha384', 'prfsha512'];
 /** Names of the groups, with those that strongSwan uses. */
-const GROUPS: Record<string, DhGroup> = {
-  x25519: 'x25519',
-  curve25519: 'x25519',
-  ecp256: 'ecp256',
-  modp2048: 'modp2048',
-};
+const GROUPS: ReadonlyMap<string, DhGroup> = new Map([
+  ['x25519', 'x25519'],
+  ['curve25519', 'x25519'],
+  ['ecp256', 'ecp256'],
+  ['modp2048', 'modp2048'],
+]);
 
 /** A proposal in strongSwan's notation: ENCRYPTION-PRF-GROUP. */
 export const ikeProposal = z.string().transform((text, context): IkeProposal => {
-  const [encryption, prf, group, ...rest] = text.split('-');
+  const encryption = ENCRYPTIONS.find(known => text.startsWith(`${known}-`));
+  const words = encryption === undefined ? [] : text.slice(encryption.length + 1).split('-');
+  const [prf, group] = words.length === 1 ? [encryption && DEFAULT_PRF[encryption], ...words] : words;
   const proposal = {
-    encryption: ENCRYPTIONS.find(known => known === encryption),
+    encryption,
     prf: PRFS.find(known => known === prf),
-    group: group === undefined ? undefined : GROUPS[group],
+    group: GROUPS.get(group ?? ''),
   };
   if (
     proposal.encryption === undefined ||
     proposal.prf === undefined ||
     proposal.group === undefined ||
-    rest.length > 0
+    words.length > 2
   ) {
     context.addIssue({
       code: 'custom',
-      message: `expected ENCRYPTION-PRF-GROUP of ${ENCRYPTIONS.join('|')}, ${PRFS.join('|')}, ${Object.keys(GROUPS).join('|')}`,
+      message:
+        `expected ENCRYPTION-PRF-GROUP of ${ENCRYPTIONS.join('|')}, ${PRFS.join('|')}, ${[...GROUPS.keys()].join('|')}; ` +
+        `behind ${Object.keys(DEFAULT_PRF).join('|')} PRF may be left out`,
     });
     return z.NEVER;
   }
   return { encryption: proposal.encryption, prf: proposal.prf, group: proposal.group };
 });
 
-/** What is offered unless configured: every suite, fastest first, each with every group. */
-export const DEFAULT_IKE_PROPOSALS: readonly IkeProposal[] = (
-  ['x25519', 'ecp256', 'modp2048'] as const
-).flatMap(group =>
-  ENCRYPTIONS.flatMap(encryption =>
-    (['prfsha256', 'prfsha384', 'prfsha512'] as const).map(prf => ({ encryption, prf, group })),
-  ),
-);
+/** What is offered unless configured: every AEAD, fastest first, each with every function and group; then AES-CBC. */
+export const DEFAULT_IKE_PROPOSALS: readonly IkeProposal[] = [
+  ...combinations(['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'], PRFS),
+  ...combinations(['aes256-sha256', 'aes128-sha256'], ['prfsha256']),
+];
+
+function combinations(encryptions: readonly IkeEncryption[], prfs: readonly Prf[]): IkeProposal[] {
+  return (['x25519', 'ecp256', 'modp2048'] as const).flatMap(group =>
+    encryptions.flatMap(encryption => prfs.map(prf => ({ encryption, prf, group }))),
+  );
+}

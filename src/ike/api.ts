@@ -7,10 +7,11 @@ import type { Secret } from '../secret.js';
 import type { CookieIssuer } from './cookie.js';
 
 export type DhGroup = 'x25519' | 'ecp256' | 'modp2048';
-export type IkeEncryption = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16';
-export type Prf = 'prfsha256' | 'prfsha384' | 'prfsha512';
 /** The last two are AES-CBC with HMAC-SHA2-256-128. */
 export type EspSuite = 'chacha20poly1305' | 'aes256gcm16' | 'aes128gcm16' | 'aes256-sha256' | 'aes128-sha256';
+/** What protects IKE's own messages: the same as for ESP. */
+export type IkeEncryption = EspSuite;
+export type Prf = 'prfsha256' | 'prfsha384' | 'prfsha512';
 
 /** One IKE proposal, as in `chacha20poly1305-prfsha256-x25519`. */
 export interface IkeProposal {
@@ -53,6 +54,11 @@ export interface InitiatorOptions {
   esp: readonly EspSuite[];
   /** Addresses asked for again after a reconnection, so that a gateway can give the same. */
   wantedAddress?: string;
+  /**
+   * Our address in the tunnel, for a gateway that assigns none: no configuration is requested, and the selectors that the
+   * gateway agrees to must contain it.
+   */
+  innerAddress?: string;
   localSelectors?: readonly TrafficSelector[];
   remoteSelectors?: readonly TrafficSelector[];
   lifetimes: Lifetimes;
@@ -111,7 +117,7 @@ export interface RetransmitTiming {
   tries: number;
 }
 
-/** What the gateway's configuration payload assigned (RFC 7296 section 3.15). */
+/** What the gateway's configuration payload assigned (RFC 7296 section 3.15), or `innerAddress` in its place. */
 export interface AssignedConfiguration {
   addresses: string[];
   /** Addresses of name servers. */
@@ -127,7 +133,7 @@ export interface ChildSa {
   suite: EspSuite;
   inboundSpi: number;
   outboundSpi: number;
-  /** Key and salt as they come from KEYMAT: 36 or 20 bytes. */
+  /** Key and salt, or the keys for encryption and integrity, as they come from KEYMAT: 20 to 64 bytes. */
   inboundKey: Secret;
   outboundKey: Secret;
   localSelectors: TrafficSelector[];

@@ -2,24 +2,21 @@
 
 import { concat } from './bytes.js';
 import { HEADER_SIZE, PayloadType } from './constants.js';
-import type { OpeningKey, SealingKey } from './crypto/aead.js';
 import {
   emitInner,
+  innerRoom,
   parseInner,
   removePadding,
-  SEALED_OVERHEAD,
   sealInner,
   sealMessage,
 } from './crypto/protected.js';
+import type { OpeningKey, SealingKey } from './crypto/sealing.js';
 import { type Header, type Message, parseHeader } from './message.js';
 import { firstPayloadType, walkPayloads } from './payloads/payload.js';
 import { IkeSyntaxError } from './syntax.js';
 
 /** Fragment Number and Total Fragments. */
 const FRAGMENT_FIELDS_SIZE = 4;
-
-/** The smallest datagram in which a fragment carries anything. */
-export const MIN_FRAGMENT_SIZE = SEALED_OVERHEAD + FRAGMENT_FIELDS_SIZE + 1;
 
 /** Fragments in one message that are accepted and sent: 64 KiB in the datagrams of RFC 7383's smallest size. */
 export const MAX_FRAGMENTS = 128;
@@ -33,9 +30,9 @@ export const MAX_REASSEMBLED = 0xffff;
  */
 export function sealFragments(message: Message, key: SealingKey, maxDatagram: number): Uint8Array[] {
   const inner = emitInner(message.payloads);
-  if (SEALED_OVERHEAD + inner.length <= maxDatagram) return [sealMessage(message, key)];
-  if (maxDatagram < MIN_FRAGMENT_SIZE) throw new RangeError(`fragments of ${maxDatagram} bytes`);
-  const chunk = maxDatagram - SEALED_OVERHEAD - FRAGMENT_FIELDS_SIZE;
+  if (inner.length <= innerRoom(key.layout, maxDatagram)) return [sealMessage(message, key)];
+  const chunk = innerRoom(key.layout, maxDatagram, FRAGMENT_FIELDS_SIZE);
+  if (chunk < 1) throw new RangeError(`fragments of ${maxDatagram} bytes`);
   const total = Math.ceil(inner.length / chunk);
   if (total > MAX_FRAGMENTS) throw new RangeError(`a message in ${total} fragments`);
   return Array.from({ length: total }, (_, index) => {

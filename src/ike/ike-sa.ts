@@ -1,8 +1,8 @@
 import type { IkeProposal, RetransmitTiming } from './api.js';
 import { PayloadType } from './constants.js';
-import { OpeningKey, SealingKey } from './crypto/aead.js';
 import { type IkeKeys, wipeIkeKeys } from './crypto/keys.js';
 import { openMessage, sealMessage } from './crypto/protected.js';
+import { OpeningKey, SealingKey } from './crypto/sealing.js';
 import { Exchange } from './exchange.js';
 import { fragmentNumber, Reassembler, sealFragments } from './fragment.js';
 import type { Message, ParsedHeader } from './message.js';

@@ -73,6 +73,48 @@ function ikeTransforms({ encryption, prf, group }: IkeProposal): Transform[] {
   ];
 }
 
+/** A proposal as it is offered, and what an answer to it may stand for. */
+interface Offer<Choice> {
+  transforms: Transform[];
+  choices: readonly Choice[];
+}
+
+/**
+ * All combinations of some ciphers, functions and groups are one proposal (section 3.3), ciphers that need an integrity
+ * algorithm and those that do not apart: IKE_SA_INIT cannot be fragmented and has to fit into a datagram. What is no such product
+ * is offered one by one.
+ */
+function ikeOffers(proposals: readonly IkeProposal[]): Offer<IkeProposal>[] {
+  const isAead = ({ encryption }: IkeProposal) => CIPHERS[encryption].integrity === undefined;
+  const [first] = proposals;
+  const isFirstKind = (one: IkeProposal) => first !== undefined && isAead(one) === isAead(first);
+  const kinds = [proposals.filter(isFirstKind), proposals.filter(one => !isFirstKind(one))];
+  return kinds
+    .flatMap(kind => (isProduct(kind) ? [kind] : kind.map(one => [one])))
+    .map(choices => ({
+      transforms: distinct(choices.flatMap(ikeTransforms)).sort((a, b) => a.type - b.type),
+      choices,
+    }));
+}
+
+/** Whether these are all the combinations of what occurs in them. */
+function isProduct(proposals: readonly IkeProposal[]): boolean {
+  const count = (part: (proposal: IkeProposal) => string) => new Set(proposals.map(part)).size;
+  const combinations = count(one => `${one.encryption}-${one.prf}-${one.group}`);
+  return (
+    combinations > 0 &&
+    combinations === count(one => one.encryption) * count(one => one.prf) * count(one => one.group)
+  );
+}
+
+function distinct(transforms: readonly Transform[]): Transform[] {
+  return transforms.filter((one, index) => transforms.findIndex(other => isSame(one, other)) === index);
+}
+
+function espOffers(proposals: readonly EspProposal[]): Offer<EspProposal>[] {
+  return proposals.map(proposal => ({ transforms: espTransforms(proposal), choices: [proposal] }));
+}
+
 function espTransforms({ suite, group }: EspProposal): Transform[] {
   const dh = group === undefined ? [] : [{ type: TransformType.DH, id: GROUP[group] }];
   return [...cipherTransforms(suite), ...dh, { type: TransformType.ESN, id: EsnId.NO_ESN }];
@@ -81,18 +123,18 @@ function espTransforms({ suite, group }: EspProposal): Transform[] {
 /** The offer of an IKE SA, best first. `spi` only when rekeying: the new SPI of this side. */
 export function offerIke(proposals: readonly IkeProposal[], spi?: bigint): SaPayload {
   const spiBytes = spi === undefined ? new Uint8Array(0) : u64Bytes(spi);
-  return offer(ProtocolId.IKE, spiBytes, proposals.map(ikeTransforms));
+  return offer(ProtocolId.IKE, spiBytes, ikeOffers(proposals));
 }
 
 /** The offer of a Child SA, best first. `spi` is where this side will receive. In IKE_AUTH without groups. */
 export function offerEsp(proposals: readonly EspProposal[], spi: number): SaPayload {
-  return offer(ProtocolId.ESP, espSpiBytes(spi), proposals.map(espTransforms));
+  return offer(ProtocolId.ESP, espSpiBytes(spi), espOffers(proposals));
 }
 
-function offer(protocol: number, spi: Uint8Array, transforms: readonly Transform[][]): SaPayload {
+function offer(protocol: number, spi: Uint8Array, offers: readonly Offer<unknown>[]): SaPayload {
   return {
     type: 'SA',
-    proposals: transforms.map((list, index) => ({ number: index + 1, protocol, spi, transforms: list })),
+    proposals: offers.map(({ transforms }, index) => ({ number: index + 1, protocol, spi, transforms })),
   };
 }
 
@@ -222,8 +264,8 @@ export function checkIkeAnswer(
 ): { proposal: IkeProposal; peerSpi: bigint | undefined } {
   const single = onlyProposal(answer);
   if (!isIke(single, rekey)) notOffered('another protocol or a wrong SPI');
-  const index = chosenIndex(single, offered.map(ikeTransforms));
-  return { proposal: offered[index] as IkeProposal, peerSpi: rekey ? ikeSpi(single) : undefined };
+  const proposal = chosen(single, ikeOffers(offered), ikeTransforms);
+  return { proposal, peerSpi: rekey ? ikeSpi(single) : undefined };
 }
 
 /** An initiator's check of the answer to `offerEsp`, as in `checkIkeAnswer`. */
@@ -233,8 +275,7 @@ export function checkEspAnswer(
 ): { proposal: EspProposal; peerSpi: number } {
   const single = onlyProposal(answer);
   if (!isEsp(single)) notOffered('another protocol or a wrong SPI');
-  const index = chosenIndex(single, offered.map(espTransforms));
-  return { proposal: offered[index] as EspProposal, peerSpi: espSpi(single) };
+  return { proposal: chosen(single, espOffers(offered), espTransforms), peerSpi: espSpi(single) };
 }
 
 function onlyProposal({ proposals }: SaPayload): Proposal {
@@ -243,15 +284,23 @@ function onlyProposal({ proposals }: SaPayload): Proposal {
   return single;
 }
 
-/** The number of the proposal must be the one that was offered, and its transforms the same, in any order. */
-function chosenIndex(single: Proposal, offered: readonly Transform[][]): number {
-  const transforms = offered[single.number - 1];
-  if (transforms === undefined) notOffered(`proposal ${single.number} of ${offered.length}`);
-  const chosen = single.transforms.filter(transform => !isNone(transform));
-  const isChosen =
-    chosen.length === transforms.length && transforms.every(one => chosen.some(other => isSame(one, other)));
-  if (!isChosen) notOffered('transforms that were not offered');
-  return single.number - 1;
+/** The number must be that of a proposal that was offered, and the transforms those of one of its choices, in any order. */
+function chosen<Choice>(
+  single: Proposal,
+  offers: readonly Offer<Choice>[],
+  transformsOf: (choice: Choice) => Transform[],
+): Choice {
+  const offered = offers[single.number - 1];
+  if (offered === undefined) notOffered(`proposal ${single.number} of ${offers.length}`);
+  const answered = single.transforms.filter(transform => !isNone(transform));
+  const choice = offered.choices.find(one => {
+    const transforms = transformsOf(one);
+    return (
+      answered.length === transforms.length &&
+      transforms.every(transform => answered.some(other => isSame(transform, other)))
+    );
+  });
+  return choice ?? notOffered('transforms that were not offered');
 }
 
 function notOffered(what: string): never {

@@ -1,13 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ExchangeType } from '../../src/ike/constants.js';
-import { OpeningKey, SealingKey } from '../../src/ike/crypto/aead.js';
 import { openMessage, sealInner } from '../../src/ike/crypto/protected.js';
+import { OpeningKey, SealingKey } from '../../src/ike/crypto/sealing.js';
 import {
   fragmentNumber,
   MAX_FRAGMENTS,
   MAX_REASSEMBLED,
-  MIN_FRAGMENT_SIZE,
   Reassembler,
   sealFragments,
 } from '../../src/ike/fragment.js';
@@ -15,6 +14,9 @@ import type { Message } from '../../src/ike/message.js';
 import { Secret } from '../../src/secret.js';
 import { Generator } from './generate.js';
 import { hex, syntaxError, toHex } from './support.js';
+
+/** Header, SKF's header and fields, IV, one byte, Pad Length and checksum. */
+const MIN_FRAGMENT_SIZE = 28 + 4 + 4 + 8 + 1 + 1 + 16;
 
 const secret = () => new Secret(new Uint8Array(36).fill(0x42));
 const sealing = () => new SealingKey('chacha20poly1305', secret());

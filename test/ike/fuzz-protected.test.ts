@@ -2,8 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HEADER_SIZE, PayloadType } from '../../src/ike/constants.js';
-import { OpeningKey, SealingKey } from '../../src/ike/crypto/aead.js';
 import { emitInner, openMessage, sealInner, sealMessage } from '../../src/ike/crypto/protected.js';
+import { OpeningKey, SealingKey } from '../../src/ike/crypto/sealing.js';
 import { Reassembler, sealFragments } from '../../src/ike/fragment.js';
 import { emitMessage } from '../../src/ike/message.js';
 import { firstPayloadType } from '../../src/ike/payloads/payload.js';

@@ -1,6 +1,7 @@
 // IKE_SA_INIT and IKE_AUTH between two sessions.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DEFAULT_IKE_PROPOSALS } from '../../src/config/values.js';
 import type {
   DhGroup,
   EspSuite,
@@ -38,7 +39,14 @@ for (const group of ['x25519', 'ecp256', 'modp2048'] satisfies DhGroup[]) {
   });
 }
 
-for (const encryption of ['chacha20poly1305', 'aes256gcm16', 'aes128gcm16'] satisfies IkeEncryption[]) {
+const ENCRYPTIONS: IkeEncryption[] = [
+  'chacha20poly1305',
+  'aes256gcm16',
+  'aes128gcm16',
+  'aes256-sha256',
+  'aes128-sha256',
+];
+for (const encryption of ENCRYPTIONS) {
   for (const prf of ['prfsha256', 'prfsha384', 'prfsha512'] satisfies Prf[]) {
     test(`connects with ${encryption} and ${prf}, for ESP too`, () => {
       const ike = [{ ...X25519, encryption, prf }];
@@ -87,6 +95,17 @@ test('INVALID_KE_PAYLOAD leads to the group that the gateway wants', () => {
   assertSame(client, gateway);
   assert.equal(client.of('established')[0]?.proposal, P256);
   assert.is(inits(client).length, 2);
+});
+
+test('whatever is offered fits into a datagram, as IKE_SA_INIT cannot be fragmented', () => {
+  const { client } = connected(
+    new Simulation(18),
+    { ike: DEFAULT_IKE_PROPOSALS },
+    { ike: [{ ...X25519, encryption: 'aes256-sha256', group: 'modp2048' }] },
+  );
+  assert.is(client.of('established')[0]?.proposal.encryption, 'aes256-sha256');
+  // 1280, the least that IPv6 lets through, less its header, UDP's and the non-ESP marker.
+  assert.ok(Math.max(...inits(client).map(({ length }) => length)) < 1280 - 40 - 8 - 4);
 });
 
 test('a cookie is shown, and kept with another group', () => {
@@ -193,7 +212,8 @@ for (const fragmentSize of [150, 200, 333, 1200]) {
   test(`fragments of ${fragmentSize} bytes, lost and doubled`, () => {
     for (let seed = 0; seed < 10; seed++) {
       const simulation = new Simulation(seed, { loss: 0.05, doubling: 0.3, minDelay: 1, maxDelay: 40 });
-      const { client, gateway } = pair(simulation, { fragmentSize }, { fragmentSize });
+      const ike: IkeProposal[] = [seed % 2 === 0 ? X25519 : { ...X25519, encryption: 'aes128-sha256' }];
+      const { client, gateway } = pair(simulation, { fragmentSize, ike }, { fragmentSize, ike });
       start(simulation, client);
       const both = () => client.session.state === 'established' && gateway.session.state === 'established';
       assert.ok(simulation.run([client, gateway], 40_000, both), `seed ${seed}`);

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DEFAULT_IKE_PROPOSALS } from '../../src/config/values.js';
 import type { IkeProposal } from '../../src/ike/api.js';
 import type { Proposal, SaPayload, Transform } from '../../src/ike/payloads/sa.js';
 import {
@@ -54,6 +55,67 @@ test('an IKE offer has the numbers of the registry', () => {
     },
   ]);
   assert.equal(offerIke([CHACHA], 0x0102030405060708n).proposals[0]?.spi, hex('0102030405060708'));
+});
+
+test('all combinations of algorithms are one proposal, those of AEADs and of others apart', () => {
+  const { proposals } = offerIke(DEFAULT_IKE_PROPOSALS);
+  const groups: Transform[] = [31, 19, 14].map(id => ({ type: 4, id }));
+  assert.equal(proposals, [
+    {
+      number: 1,
+      protocol: 1,
+      spi: hex(''),
+      transforms: [
+        ENCR_CHACHA,
+        ENCR_AES256,
+        ENCR_AES128,
+        ...[5, 6, 7].map(id => ({ type: 2, id })),
+        ...groups,
+      ],
+    },
+    {
+      number: 2,
+      protocol: 1,
+      spi: hex(''),
+      transforms: [
+        { type: 1, id: 12, keyLength: 256 },
+        { type: 1, id: 12, keyLength: 128 },
+        { type: 2, id: 5 },
+        { type: 3, id: 12 },
+        ...groups,
+      ],
+    },
+  ]);
+  for (const wanted of DEFAULT_IKE_PROPOSALS) {
+    const choice = chooseIke(offerIke(DEFAULT_IKE_PROPOSALS), [wanted], false);
+    const { proposal } = checkIkeAnswer(choice?.answer() as SaPayload, DEFAULT_IKE_PROPOSALS, false);
+    assert.equal(proposal, wanted);
+  }
+});
+
+test('of combinations an answer takes one, and nothing that was not among them', () => {
+  const cbc: Transform = { type: 1, id: 12, keyLength: 256 };
+  const [prf, sha256] = [
+    { type: 2, id: 5 },
+    { type: 3, id: 12 },
+  ];
+  const check = (number: number, ...transforms: Transform[]) =>
+    checkIkeAnswer(ike(transforms, { number }), DEFAULT_IKE_PROPOSALS, false);
+  assert.is(check(2, cbc, prf, sha256, X25519).proposal.encryption, 'aes256-sha256');
+  notOffered(() => check(1, cbc, prf, sha256, X25519));
+  notOffered(() => check(2, cbc, prf, X25519));
+  notOffered(() => check(2, cbc, { type: 2, id: 7 }, sha256, X25519));
+  notOffered(() => check(1, ENCR_AES128, ENCR_CHACHA, prf, X25519));
+  notOffered(() => check(1, ENCR_AES128, prf, { type: 2, id: 7 }, X25519));
+  notOffered(() => check(3, ENCR_AES128, prf, X25519));
+  // Not all combinations of what occurs in it: each alone, in its order.
+  const some = [CHACHA, AES, { ...CHACHA, prf: 'prfsha384' as const }];
+  assert.is(offerIke(some).proposals.length, 3);
+  assert.is(offerIke([...some, { ...CHACHA, encryption: 'aes128-sha256' }]).proposals.length, 4);
+  assert.is(
+    offerIke([{ ...CHACHA, encryption: 'aes128-sha256' }, CHACHA]).proposals[0]?.transforms[0]?.id,
+    12,
+  );
 });
 
 test('an ESP offer is for 32-bit sequence numbers on the wire, with and without a group', () => {

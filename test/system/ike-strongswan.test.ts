@@ -166,9 +166,13 @@ function configuration(gateway: Gateway): Block {
 }
 
 function proposals(group: DhGroup): string[] {
-  return ['chacha20poly1305-prfsha256', 'aes256gcm16-prfsha384', 'aes128gcm16-prfsha512'].map(
-    text => `${text}-${STRONGSWAN_GROUP[group]}`,
-  );
+  return [
+    'chacha20poly1305-prfsha256',
+    'aes256gcm16-prfsha384',
+    'aes128gcm16-prfsha512',
+    'aes256-sha256',
+    'aes128-sha256-prfsha384',
+  ].map(text => `${text}-${STRONGSWAN_GROUP[group]}`);
 }
 
 test('connects with every group, cipher, prf and ESP suite, and ESP passes', () =>
@@ -178,6 +182,8 @@ test('connects with every group, cipher, prf and ESP suite, and ESP passes', () 
         ['chacha20poly1305', 'prfsha256'],
         ['aes256gcm16', 'prfsha384'],
         ['aes128gcm16', 'prfsha512'],
+        ['aes256-sha256', 'prfsha256'],
+        ['aes128-sha256', 'prfsha384'],
       ] satisfies [EspSuite, IkeProposal['prf']][]) {
         await bench.charon.load(
           configuration({ ikeProposals: proposals(group), espProposals: [encryption] }),

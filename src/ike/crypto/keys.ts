@@ -2,13 +2,14 @@
 import { Secret } from '../../secret.js';
 import type { EspSuite, IkeEncryption, Prf } from '../api.js';
 import { concat, u64Bytes } from '../bytes.js';
+import { INTEGRITY_KEY_SIZE } from './cbc.js';
 import { computePrf, prfPlus, prfSize } from './prf.js';
 
-/** The keys of one IKE SA. All ciphers here are AEADs: there is no SK_ai and no SK_ar (RFC 5282 section 7). */
+/** The keys of one IKE SA. AEADs have no SK_ai and no SK_ar (RFC 5282 section 7). */
 export interface IkeKeys {
   /** SK_d: for the keys of children and of the next IKE SA. */
   derive: Secret;
-  /** SK_ei and SK_er, each a key and its salt: for what the initiator and the responder send. */
+  /** SK_ei and SK_er, each a key and its salt, or with SK_ai and SK_ar behind them: for what initiator and responder send. */
   initiatorEncryption: Secret;
   responderEncryption: Secret;
   /** SK_pi and SK_pr: for AUTH. */
@@ -36,12 +37,21 @@ export interface IkeKeyInputs extends Nonces {
  * Bytes of key and salt: RFC 7634 section 2, RFC 4106 section 8.1, RFC 5282 section 7.1; or of the keys for encryption and
  * integrity, in this order: RFC 7296 section 2.17, RFC 4868 section 2.1.1.
  */
-const KEY_SIZE: Record<EspSuite | IkeEncryption, number> = {
+const KEY_SIZE: Record<EspSuite, number> = {
   chacha20poly1305: 36,
   aes256gcm16: 36,
   aes128gcm16: 20,
   'aes256-sha256': 64,
   'aes128-sha256': 48,
+};
+
+/** Of that, the bytes for integrity. */
+const INTEGRITY_SIZE: Record<EspSuite, number> = {
+  chacha20poly1305: 0,
+  aes256gcm16: 0,
+  aes128gcm16: 0,
+  'aes256-sha256': INTEGRITY_KEY_SIZE,
+  'aes128-sha256': INTEGRITY_KEY_SIZE,
 };
 
 /** Section 2.14: SKEYSEED = prf(Ni | Nr, g^ir). */
@@ -57,21 +67,26 @@ export function deriveRekeyedIkeKeys(oldPrf: Prf, oldDerive: Secret, inputs: Ike
   return expand(inputs, seed);
 }
 
-/** {SK_d | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr). Wipes the SKEYSEED. */
+/** {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr). Wipes the SKEYSEED. */
 function expand(inputs: IkeKeyInputs, skeyseed: Uint8Array): IkeKeys {
   const { prf, encryption, initiatorNonce, responderNonce, initiatorSpi, responderSpi } = inputs;
   const keySize = prfSize(prf);
-  const encryptionSize = KEY_SIZE[encryption];
+  const integritySize = INTEGRITY_SIZE[encryption];
+  const encryptionSize = KEY_SIZE[encryption] - integritySize;
   const seed = concat(initiatorNonce, responderNonce, u64Bytes(initiatorSpi), u64Bytes(responderSpi));
-  const stream = prfPlus(prf, skeyseed, seed, 3 * keySize + 2 * encryptionSize);
+  const stream = prfPlus(prf, skeyseed, seed, 3 * keySize + 2 * (integritySize + encryptionSize));
   skeyseed.fill(0);
-  const take = taker(stream);
+  const cut = cutter(stream);
+  const derive = cut(keySize);
+  const [initiatorIntegrity, responderIntegrity] = [cut(integritySize), cut(integritySize)];
+  const [initiatorEncryption, responderEncryption] = [cut(encryptionSize), cut(encryptionSize)];
+  const [initiatorAuth, responderAuth] = [cut(keySize), cut(keySize)];
   const keys = {
-    derive: take(keySize),
-    initiatorEncryption: take(encryptionSize),
-    responderEncryption: take(encryptionSize),
-    initiatorAuth: take(keySize),
-    responderAuth: take(keySize),
+    derive: new Secret(derive.slice()),
+    initiatorEncryption: new Secret(concat(initiatorEncryption, initiatorIntegrity)),
+    responderEncryption: new Secret(concat(responderEncryption, responderIntegrity)),
+    initiatorAuth: new Secret(initiatorAuth.slice()),
+    responderAuth: new Secret(responderAuth.slice()),
   };
   stream.fill(0);
   return keys;
@@ -103,17 +118,17 @@ export function deriveChildKeys(inputs: ChildKeyInputs): ChildKeys {
   const seed = concat(sharedSecret?.reveal() ?? new Uint8Array(0), initiatorNonce, responderNonce);
   const keymat = prfPlus(prf, derive.reveal(), seed, 2 * size);
   seed.fill(0);
-  const take = taker(keymat);
-  const keys = { initiator: take(size), responder: take(size) };
+  const cut = cutter(keymat);
+  const keys = { initiator: new Secret(cut(size).slice()), responder: new Secret(cut(size).slice()) };
   keymat.fill(0);
   return keys;
 }
 
-/** Cuts copies off a stream, one after the other. */
-function taker(stream: Uint8Array): (size: number) => Secret {
+/** Cuts pieces off a stream, one after the other. They are no copies. */
+function cutter(stream: Uint8Array): (size: number) => Uint8Array {
   let at = 0;
   return size => {
     at += size;
-    return new Secret(stream.slice(at - size, at));
+    return stream.subarray(at - size, at);
   };
 }

@@ -1,4 +1,4 @@
-// Messages inside an Encrypted payload, RFC 7296 section 3.14 with the AEADs of RFC 5282.
+// Messages inside an Encrypted payload, RFC 7296 section 3.14, for AEADs with RFC 5282.
 //
 // Opening, in this order: find the Encrypted payload by generic headers alone; verify and decrypt; remove the padding;
 // parse what was inside.
@@ -14,13 +14,28 @@ import {
   walkPayloads,
 } from '../payloads/payload.js';
 import { IkeSyntaxError } from '../syntax.js';
-import { AEAD_OVERHEAD, type OpeningKey, type SealingKey } from './aead.js';
+import type { OpeningKey, SealedLayout, SealingKey } from './sealing.js';
 
-/** The Pad Length byte; the AEADs need no padding in front of it. */
 const PAD_LENGTH_SIZE = 1;
 
-/** Bytes that sealing adds to a message's payloads: header, Encrypted payload's header, IV, Pad Length, checksum. */
-export const SEALED_OVERHEAD = HEADER_SIZE + GENERIC_HEADER_SIZE + AEAD_OVERHEAD + PAD_LENGTH_SIZE;
+/** Bytes of payloads that fit into a datagram, sealed, with `fieldsSize` bytes of fields; below 0 when there is no room. */
+export function innerRoom(
+  { ivSize, blockSize, icvSize }: SealedLayout,
+  datagramSize: number,
+  fieldsSize = 0,
+): number {
+  const room = datagramSize - HEADER_SIZE - GENERIC_HEADER_SIZE - fieldsSize - ivSize - icvSize;
+  return room - (room % blockSize) - PAD_LENGTH_SIZE;
+}
+
+/** The content with its padding (of zeros) and Pad Length: whole blocks. */
+function padded(inner: Uint8Array, blockSize: number): Uint8Array {
+  const size = Math.ceil((inner.length + PAD_LENGTH_SIZE) / blockSize) * blockSize;
+  const plaintext = new Uint8Array(size);
+  plaintext.set(inner);
+  plaintext[size - 1] = size - inner.length - PAD_LENGTH_SIZE;
+  return plaintext;
+}
 
 /** The datagram that carries the message with all of its payloads encrypted. */
 export function sealMessage(message: Message, key: SealingKey): Uint8Array {
@@ -43,7 +58,8 @@ export function emitInner(payloads: readonly Payload[]): Uint8Array {
 
 /**
  * A datagram with one sealed payload of type SK or SKF. `fields` stand between its generic header and the IV: the
- * fragment numbers of an SKF. All in front of the IV is authenticated (RFC 5282 section 5.1, RFC 7383 section 2.5).
+ * fragment numbers of an SKF. All in front of the IV is authenticated (RFC 7296 section 3.14, RFC 5282 section 5.1, RFC 7383
+ * section 2.5).
  */
 export function sealInner(
   header: Header,
@@ -53,13 +69,13 @@ export function sealInner(
   inner: Uint8Array,
   key: SealingKey,
 ): Uint8Array {
-  const payloadSize = GENERIC_HEADER_SIZE + fields.length + inner.length + PAD_LENGTH_SIZE + AEAD_OVERHEAD;
+  const { ivSize, blockSize, icvSize } = key.layout;
+  const plaintext = padded(inner, blockSize);
+  const payloadSize = GENERIC_HEADER_SIZE + fields.length + ivSize + plaintext.length + icvSize;
   if (payloadSize > 0xffff) throw new RangeError(`an Encrypted payload of ${payloadSize} bytes`);
   const writer = new Writer(HEADER_SIZE + payloadSize);
   emitHeader(writer, header, type, HEADER_SIZE + payloadSize);
   writer.u8(firstInner).u8(0).u16(payloadSize).bytes(fields);
-  const plaintext = new Uint8Array(inner.length + PAD_LENGTH_SIZE);
-  plaintext.set(inner);
   return writer.bytes(key.seal(writer.finish(), plaintext)).finish();
 }
 

@@ -15,9 +15,16 @@ import { hex } from '../support.js';
 
 const HASH: Record<Prf, string> = { prfsha256: 'sha256', prfsha384: 'sha384', prfsha512: 'sha512' };
 const SIZE: Record<Prf, number> = { prfsha256: 32, prfsha384: 48, prfsha512: 64 };
-const KEY_SIZE: Record<IkeEncryption, number> = { chacha20poly1305: 36, aes256gcm16: 36, aes128gcm16: 20 };
+/** Of each direction: bytes for encryption, with the salt, and for integrity. */
+const KEY_SIZES: Record<IkeEncryption, [encryption: number, integrity: number]> = {
+  chacha20poly1305: [36, 0],
+  aes256gcm16: [36, 0],
+  aes128gcm16: [20, 0],
+  'aes256-sha256': [32, 32],
+  'aes128-sha256': [16, 32],
+};
 const PRFS = Object.keys(HASH) as Prf[];
-const CIPHERS = Object.keys(KEY_SIZE) as IkeEncryption[];
+const CIPHERS = Object.keys(KEY_SIZES) as IkeEncryption[];
 
 const NI = new Uint8Array(32).fill(0x11);
 const NR = new Uint8Array(24).fill(0x22);
@@ -37,15 +44,18 @@ function inputs(prf: Prf, encryption: IkeEncryption): IkeKeyInputs {
   };
 }
 
-function joined(keys: IkeKeys): Uint8Array {
+/** In the order of section 2.14; behind a key for encryption stands the one for integrity. */
+function joined(keys: IkeKeys, encryption: IkeEncryption): Uint8Array {
+  const [size] = KEY_SIZES[encryption];
+  const both = [keys.initiatorEncryption.reveal(), keys.responderEncryption.reveal()];
   const order = [
-    keys.derive,
-    keys.initiatorEncryption,
-    keys.responderEncryption,
-    keys.initiatorAuth,
-    keys.responderAuth,
+    keys.derive.reveal(),
+    ...both.map(key => key.subarray(size)),
+    ...both.map(key => key.subarray(0, size)),
+    keys.initiatorAuth.reveal(),
+    keys.responderAuth.reveal(),
   ];
-  return new Uint8Array(Buffer.concat(order.map(key => key.reveal())));
+  return new Uint8Array(Buffer.concat(order));
 }
 
 function seed(): Buffer {
@@ -64,15 +74,16 @@ function expand(hash: string, key: Uint8Array, data: Uint8Array, size: number): 
 
 for (const prf of PRFS) {
   for (const encryption of CIPHERS) {
-    const size = 3 * SIZE[prf] + 2 * KEY_SIZE[encryption];
+    const keySize = KEY_SIZES[encryption][0] + KEY_SIZES[encryption][1];
+    const size = 3 * SIZE[prf] + 2 * keySize;
 
     // SKEYSEED is HKDF-Extract and prf+ is HKDF-Expand.
     test(`IKE SA, ${prf} and ${encryption}: as HKDF gives them, in the order of section 2.14`, () => {
       const keys = deriveIkeKeys(inputs(prf, encryption));
       const salt = Buffer.concat([NI, NR]);
-      assert.equal(joined(keys), new Uint8Array(hkdfSync(HASH[prf], SHARED, salt, seed(), size)));
+      assert.equal(joined(keys, encryption), new Uint8Array(hkdfSync(HASH[prf], SHARED, salt, seed(), size)));
       assert.is(keys.derive.length, SIZE[prf]);
-      assert.is(keys.initiatorEncryption.length, KEY_SIZE[encryption]);
+      assert.is(keys.initiatorEncryption.length, keySize);
       assert.is(keys.responderAuth.length, SIZE[prf]);
     });
 
@@ -80,7 +91,7 @@ for (const prf of PRFS) {
       const old = new Uint8Array(48).fill(0x44);
       const keys = deriveRekeyedIkeKeys('prfsha384', new Secret(old.slice()), inputs(prf, encryption));
       const skeyseed = createHmac('sha384', old).update(SHARED).update(NI).update(NR).digest();
-      assert.equal(joined(keys), expand(HASH[prf], skeyseed, seed(), size));
+      assert.equal(joined(keys, encryption), expand(HASH[prf], skeyseed, seed(), size));
     });
 
     test(`Child SA, ${prf} and ${encryption}: the initiator's key is the first, section 2.17`, () => {
@@ -94,7 +105,7 @@ for (const prf of PRFS) {
       };
       const plain = deriveChildKeys(base);
       const keymat = Buffer.concat([plain.initiator.reveal(), plain.responder.reveal()]);
-      const bytes = 2 * KEY_SIZE[encryption];
+      const bytes = 2 * keySize;
       assert.equal(new Uint8Array(keymat), expand(HASH[prf], derive, Buffer.concat([NI, NR]), bytes));
       const forward = deriveChildKeys({ ...base, sharedSecret: new Secret(SHARED.slice()) });
       const forwardKeymat = Buffer.concat([forward.initiator.reveal(), forward.responder.reveal()]);
@@ -108,7 +119,7 @@ test('wiping leaves zeros in all keys, and printing shows none', () => {
   const keys = deriveIkeKeys(inputs('prfsha256', 'chacha20poly1305'));
   assert.is(JSON.stringify(keys).includes('[secret]'), true);
   wipeIkeKeys(keys);
-  assert.ok(joined(keys).every(byte => byte === 0));
+  assert.ok(joined(keys, 'chacha20poly1305').every(byte => byte === 0));
 });
 
 test.run();

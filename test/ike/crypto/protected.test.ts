@@ -2,14 +2,17 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Writer } from '../../../src/ike/bytes.js';
 import { ExchangeType, NotifyType } from '../../../src/ike/constants.js';
-import { AEAD_OVERHEAD, OpeningKey, SealingKey } from '../../../src/ike/crypto/aead.js';
-import { openMessage, SEALED_OVERHEAD, sealMessage } from '../../../src/ike/crypto/protected.js';
+import { innerRoom, openMessage, sealMessage } from '../../../src/ike/crypto/protected.js';
+import { OpeningKey, SealingKey } from '../../../src/ike/crypto/sealing.js';
 import { sealFragments } from '../../../src/ike/fragment.js';
 import { emitHeader, emitMessage, type Message } from '../../../src/ike/message.js';
 import { notification } from '../../../src/ike/payloads/notify.js';
 import { Secret } from '../../../src/secret.js';
 import { fixLength, join } from '../generate.js';
 import { hex, syntaxError } from '../support.js';
+
+/** IV and checksum. */
+const AEAD_OVERHEAD = 8 + 16;
 
 // RFC 7634 appendix B: an INFORMATIONAL request of the original responder, with SET_WINDOW_SIZE 10.
 const KEY = '808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3';
@@ -42,6 +45,8 @@ const SUITES = [
   ['chacha20poly1305', 36],
   ['aes256gcm16', 36],
   ['aes128gcm16', 20],
+  ['aes256-sha256', 64],
+  ['aes128-sha256', 48],
 ] as const;
 
 const secret = (size: number) => new Secret(new Uint8Array(size).fill(0x42));
@@ -67,9 +72,21 @@ for (const [encryption, size] of SUITES) {
       if (length >= 32) new DataView(cut.buffer).setUint16(30, length - 28);
       assert.not(syntaxError(() => openMessage(cut, opening)).authenticated);
     }
-    const longer = fixLength(join(datagram, Uint8Array.of(0)));
-    new DataView(longer.buffer).setUint16(30, longer.length - 28);
-    assert.is(syntaxError(() => openMessage(longer, opening)).reason, 'integrity');
+    for (const more of [1, 16]) {
+      const longer = fixLength(join(datagram, new Uint8Array(more)));
+      new DataView(longer.buffer).setUint16(30, longer.length - 28);
+      assert.not(syntaxError(() => openMessage(longer, opening)).authenticated);
+    }
+  });
+
+  test(`${encryption}: what there is room for fits, and no more would`, () => {
+    const key = new SealingKey(encryption, secret(size));
+    for (let limit = 100; limit < 140; limit++) {
+      const room = innerRoom(key.layout, limit);
+      const sealed = (bytes: number) =>
+        sealMessage({ ...MESSAGE, payloads: [{ type: 'V', data: new Uint8Array(bytes - 4) }] }, key).length;
+      assert.ok(sealed(room) <= limit && sealed(room + 1) > limit, `${limit}`);
+    }
   });
 }
 
@@ -82,7 +99,7 @@ test('the key of the other direction does not open', () => {
 test('a message without payloads: the liveness check', () => {
   const empty: Message = { ...MESSAGE, payloads: [] };
   const datagram = sealMessage(empty, new SealingKey('chacha20poly1305', secret(36)));
-  assert.is(datagram.length, SEALED_OVERHEAD);
+  assert.is(datagram.length, 28 + 4 + AEAD_OVERHEAD + 1);
   assert.equal(openMessage(datagram, new OpeningKey('chacha20poly1305', secret(36))), empty);
 });
 
