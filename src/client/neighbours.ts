@@ -14,13 +14,16 @@ export async function refuseSharedIdentity({ name, identity, gateways }: ClientC
     if (other === name) continue;
     // Whoever does not answer has ended, or is none of ours.
     const status = await ask<ConnectionStatus>(other, { command: 'status' }).catch(() => undefined);
-    if (status?.role !== 'client' || status.identity !== identity) continue;
-    const addresses = new Set(status.gateways.map(({ address }) => address));
-    const shared = gateways.find(({ address }) => addresses.has(formatHostPort(address)));
+    if (status?.role !== 'client') continue;
+    const place = (address: string, own: string) => `${own} at ${address}`;
+    const taken = new Set(status.gateways.map(entry => place(entry.address, entry.identity)));
+    const shared = gateways.find(({ address, client_identity: own = identity }) =>
+      taken.has(place(formatHostPort(address), own)),
+    );
     if (shared === undefined) continue;
     throw new VpnrError(
       'ALREADY_RUNNING',
-      `"${other}" uses the gateway ${shared.name} (${formatHostPort(shared.address)}) as ${identity} already, and a gateway keeps one tunnel for each client`,
+      `"${other}" uses the gateway ${shared.name} (${formatHostPort(shared.address)}) as ${shared.client_identity ?? identity} already, and a gateway keeps one tunnel for each client`,
       {
         remedy: `give this connection an identity and a key of its own at that gateway, or other gateways; or add its routes to those of "${other}"`,
       },

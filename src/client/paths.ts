@@ -152,7 +152,7 @@ export class GatewayPaths {
         {
           path: gateway,
           gateway: path.entry,
-          identity: config.identity,
+          identity: path.entry.client_identity ?? config.identity,
           psk,
           lifetimes: config.lifetimes,
           wantedAddress: path.virtualAddress,

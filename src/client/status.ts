@@ -15,6 +15,8 @@ export interface GatewayStatus {
   name: string;
   /** As configured. */
   address: string;
+  /** What we are to it. */
+  identity: string;
   state: GatewayState;
   virtualAddress: string | null;
   roundTripMs: number | null;
@@ -28,7 +30,7 @@ export interface GatewayStatus {
 export interface ConnectionStatus {
   role: 'client';
   name: string;
-  /** By which gateways and relay know it. */
+  /** By which the relay knows it, and gateways that know it by no other. */
   identity: string;
   pid: number;
   state: 'connecting' | 'connected' | 'switching' | 'waiting' | 'disconnecting';
@@ -84,7 +86,7 @@ export function describeConnection(described: Described): ConnectionStatus {
     uptimeMs: milestones.uptimeMs,
     switches: milestones.switches,
     failover: config.failover.mode,
-    gateways: config.gateways.map((_, gateway) => describeGateway(gateway, paths, policy)),
+    gateways: config.gateways.map((_, gateway) => describeGateway(gateway, config.identity, paths, policy)),
     relay,
     killSwitch: config.tunnel.kill_switch,
     capabilities: heldCapabilities(),
@@ -100,11 +102,17 @@ function stateOf({ stopped, waiting, policy, milestones }: Described): Connectio
   return milestones.connected ? 'switching' : 'connecting';
 }
 
-function describeGateway(gateway: number, paths: GatewayPaths, policy: Failover): GatewayStatus {
+function describeGateway(
+  gateway: number,
+  identity: string,
+  paths: GatewayPaths,
+  policy: Failover,
+): GatewayStatus {
   const { entry, tunnel, failures, lastError } = paths.describe(gateway);
   return {
     name: entry.name,
     address: formatHostPort(entry.address),
+    identity: entry.client_identity ?? identity,
     state: policy.stateOf(gateway),
     virtualAddress: tunnel?.virtualAddress ?? null,
     roundTripMs: rounded(policy.smoothedRoundTripMs(gateway)),

@@ -12,6 +12,7 @@ import type {
   RetransmitTiming,
 } from '../ike/api.js';
 import { createInitiator } from '../ike/initiator.js';
+import { cidrSelector } from '../ike/selectors.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
 import { Alarm } from './alarm.js';
@@ -48,6 +49,7 @@ export class Tunnel {
   readonly path: number;
   readonly endpoint: Endpoint;
   readonly #gateway: string;
+  readonly #innerAddress: string | undefined;
   readonly #plane: ClientDataPlane;
   readonly #events: TunnelEvents;
   readonly #session: IkeSession;
@@ -62,6 +64,7 @@ export class Tunnel {
     this.path = options.path;
     this.endpoint = endpoint;
     this.#gateway = options.gateway.name;
+    this.#innerAddress = options.gateway.inner_address;
     this.#plane = plane;
     this.#events = events;
     const { local } = plane.openPath(options.path, endpoint);
@@ -74,6 +77,7 @@ export class Tunnel {
         ike: options.gateway.ike,
         esp: options.gateway.esp,
         ...(options.wantedAddress === undefined ? {} : { wantedAddress: options.wantedAddress }),
+        ...(this.#innerAddress === undefined ? {} : { innerAddress: this.#innerAddress }),
         lifetimes: { ikeMs: options.lifetimes.ike, childMs: options.lifetimes.child },
         local,
         remote: endpoint,
@@ -88,7 +92,7 @@ export class Tunnel {
     this.#alarm = new Alarm(() => this.#handle(this.#session.tick(monotonicMs())));
   }
 
-  /** The address that the gateway assigned, once it is up. */
+  /** The address that the gateway assigned, or that is configured in place of that, once it is up. */
   get virtualAddress(): string | undefined {
     return this.#configuration?.addresses[0];
   }
@@ -195,10 +199,15 @@ export class Tunnel {
     }
   }
 
-  /** What the gateway has agreed to may be more than the packet core takes: then this tunnel is of no use. */
+  /**
+   * What the gateway has agreed to may be more than the packet core takes: then this tunnel is of no use. One that assigns no
+   * address mostly agrees to all of them; nothing is let in but what is for ours.
+   */
   #install(child: ChildSa, receiveOnly: boolean | undefined): void {
+    const inner = this.#innerAddress;
+    const own = inner === undefined ? {} : { localSelectors: [cidrSelector(inner)] };
     try {
-      this.#plane.installChild(this.path, child, receiveOnly);
+      this.#plane.installChild(this.path, { ...child, ...own }, receiveOnly);
     } catch (error) {
       this.#plane.releaseSpi(child.inboundSpi);
       const { code, message } = toVpnrError(error);

@@ -34,7 +34,11 @@ const gateway = section({
   name,
   address: hostPort(IKE_PORT),
   identity: z.string().min(1),
+  /** What we are to this one, if not `identity` of the connection. */
+  client_identity: z.string().min(1).optional(),
   auth: section({ psk: secretSource }),
+  /** For gateways that assign no address: the one that they expect us to have in the tunnel. */
+  inner_address: ipv4Host.optional(),
   ike: z
     .array(ikeProposal)
     .min(1)
@@ -151,6 +155,17 @@ const client = section({
 });
 
 export const clientSchema = client
+  .refine(
+    ({ gateways, relay, failover: { mode } }) => {
+      const inner = gateways.flatMap(gateway => gateway.inner_address ?? []);
+      return relay === undefined || mode === 'cold' || new Set(inner).size === inner.length;
+    },
+    {
+      path: ['gateways'],
+      error:
+        'two gateways have the same inner_address: the relay tells paths apart by it, so each needs one of its own (but in mode cold)',
+    },
+  )
   .refine(
     ({ relay, failover: { mode } }) =>
       (mode !== 'replay' && mode !== 'duplicate') || (relay !== undefined && relay.mode !== 'ipip'),

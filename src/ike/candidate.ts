@@ -1,5 +1,5 @@
 import { VpnrError } from '../errors.js';
-import type { IkeProposal, InitiatorOptions, TrafficSelector } from './api.js';
+import type { AssignedConfiguration, IkeProposal, InitiatorOptions, TrafficSelector } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
 import { makeChild, readChildAnswer } from './child.js';
 import { configurationRequest, readConfiguration } from './configuration.js';
@@ -18,7 +18,7 @@ import { identityPayload, identityText, isIdentity } from './payloads/id.js';
 import { notification } from './payloads/notify.js';
 import { findNotify, findPayload, type Payload } from './payloads/payload.js';
 import { checkIkeAnswer, groupId, offerEsp } from './proposal.js';
-import { anySelector } from './selectors.js';
+import { anySelector, cidrSelector, isSubset } from './selectors.js';
 import { IkeSyntaxError } from './syntax.js';
 
 /** An IKE_SA_INIT request as it was sent. */
@@ -180,9 +180,8 @@ export class Candidate {
 
   /** Section 1.2: IDi, IDr, AUTH, CP, SA, TSi, TSr; notifications. */
   #authRequest(): Payload[] {
-    const { identity, peerIdentity, psk, wantedAddress, esp } = this.#options;
+    const { identity, peerIdentity, psk, esp } = this.#options;
     const id = identityPayload('IDi', identity);
-    const families = [...new Set(this.#localSelectors.map(({ family }) => family))];
     return [
       id,
       notification(NotifyType.INITIAL_CONTACT),
@@ -195,7 +194,7 @@ export class Candidate {
         authKey: this.#sa.keys.initiatorAuth,
         id,
       }),
-      configurationRequest({ families, addresses: wantedAddress === undefined ? [] : [wantedAddress] }),
+      ...this.#configurationRequest(),
       offerEsp(
         esp.map(suite => ({ suite })),
         this.#inboundSpi,
@@ -204,6 +203,16 @@ export class Candidate {
       { type: 'TSr', selectors: [...this.#remoteSelectors] },
       ...(this.#options.mobike === false ? [] : [notification(NotifyType.MOBIKE_SUPPORTED)]),
       DRAIN_VENDOR_ID,
+    ];
+  }
+
+  /** None for a gateway that assigns nothing. */
+  #configurationRequest(): Payload[] {
+    const { wantedAddress, innerAddress } = this.#options;
+    if (innerAddress !== undefined) return [];
+    const families = [...new Set(this.#localSelectors.map(({ family }) => family))];
+    return [
+      configurationRequest({ families, addresses: wantedAddress === undefined ? [] : [wantedAddress] }),
     ];
   }
 
@@ -265,15 +274,8 @@ export class Candidate {
           : failureOf(error.notify, 'gateway');
       return this.#abort(failure);
     }
-    const reply = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REPLY);
-    const configuration = readConfiguration(
-      reply?.type === 'CP' ? reply : { type: 'CP', cfgType: CfgType.REPLY, attributes: [] },
-    );
-    if (configuration.addresses.length === 0) {
-      const message = 'the gateway assigned no address: it needs a pool of virtual addresses for this client';
-      return this.#abort({ code: 'NO_ADDRESS_ASSIGNED', message });
-    }
     const { suite, outboundSpi, localSelectors, remoteSelectors } = answer;
+    const configuration = this.#configuration(payloads, localSelectors);
     const child = makeChild(this.#sa, {
       isInitiator: true,
       initiatorNonce: this.#request.nonce,
@@ -298,6 +300,27 @@ export class Candidate {
       drain: understandsDrain(payloads),
       response: [],
     };
+  }
+
+  /** Throws NO_ADDRESS_ASSIGNED, or TS_UNACCEPTABLE when the gateway does not carry the address that we have. */
+  #configuration(
+    payloads: readonly Payload[],
+    localSelectors: readonly TrafficSelector[],
+  ): AssignedConfiguration {
+    const { innerAddress } = this.#options;
+    if (innerAddress !== undefined) {
+      if (!isSubset([cidrSelector(innerAddress)], localSelectors))
+        throw new VpnrError('TS_UNACCEPTABLE', `the gateway's selectors leave ${innerAddress} out`);
+      return { addresses: [innerAddress], dns: [], domains: [], subnets: [] };
+    }
+    const reply = payloads.find(payload => payload.type === 'CP' && payload.cfgType === CfgType.REPLY);
+    const configuration = readConfiguration(
+      reply?.type === 'CP' ? reply : { type: 'CP', cfgType: CfgType.REPLY, attributes: [] },
+    );
+    if (configuration.addresses.length > 0) return configuration;
+    const message =
+      'the gateway assigned no address: it needs a pool of virtual addresses, or this client an inner address';
+    throw new VpnrError('NO_ADDRESS_ASSIGNED', message);
   }
 
   /** The gateway holds the IKE SA for established, but it is of no use: deletes it. */

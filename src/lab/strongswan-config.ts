@@ -32,6 +32,8 @@ export interface GatewayOptions extends GatewayIdentity {
   replayWindow?: number;
   /** False: without MOBIKE. */
   mobike?: boolean;
+  /** False: it joins networks and assigns no addresses; clients are expected to have one of `pool`. */
+  assigns?: boolean;
 }
 
 export const IKE_PROPOSALS = ['chacha20poly1305-prfsha256-curve25519', 'aes256gcm16-prfsha256-curve25519'];
@@ -40,11 +42,12 @@ export const ESP_PROPOSALS = ['chacha20poly1305', 'aes256gcm16'];
 /** Between the beginning of a rekey and the end of what it replaces. */
 const REKEY_MARGIN_SECONDS = 60;
 
-/** A gateway for road warriors: pre-shared keys, an address from a pool, ESP in UDP always. */
+/** A gateway for road warriors: pre-shared keys, an address from a pool unless told otherwise, ESP in UDP always. */
 export function gatewayConfiguration(options: GatewayOptions): Block {
-  const { identity, clients, rekey = {} } = options;
+  const { identity, clients, rekey = {}, assigns = true } = options;
   const child: Block = {
     local_ts: (options.networks ?? ['0.0.0.0/0']).join(','),
+    ...(assigns ? {} : { remote_ts: options.pool }),
     esp_proposals: (options.espProposals ?? ESP_PROPOSALS).join(','),
     ...(rekey.childSeconds === undefined
       ? {}
@@ -57,7 +60,7 @@ export function gatewayConfiguration(options: GatewayOptions): Block {
     encap: 'yes',
     fragmentation: 'yes',
     ...(options.mobike === false ? { mobike: 'no' } : {}),
-    pools: 'clients',
+    ...(assigns ? { pools: 'clients' } : {}),
     // A client that comes back after its own failure is not held up by the association it has lost.
     unique: 'replace',
     ...(rekey.ikeSeconds === undefined

@@ -10,6 +10,7 @@ const gateway = (name: string, more: Partial<GatewayStatus> = {}): GatewayStatus
   name,
   address: '198.51.100.10:4500',
   state: 'standby',
+  identity: 'client1',
   virtualAddress: '10.61.0.2',
   roundTripMs: 13.2,
   loss: 0,

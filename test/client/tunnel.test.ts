@@ -6,9 +6,11 @@ import { clientSchema } from '../../src/config/client.js';
 import type { ClientDataPlane } from '../../src/dataplane/api.js';
 import { ChildTable } from '../../src/dataplane/children.js';
 import { VpnrError } from '../../src/errors.js';
-import type { ChildSa, Endpoint, IkeSession } from '../../src/ike/api.js';
+import type { ChildSa, Endpoint, IkeSession, TrafficSelector } from '../../src/ike/api.js';
 import { createResponder } from '../../src/ike/responder.js';
+import { cidrSelector } from '../../src/ike/selectors.js';
 import { Secret } from '../../src/secret.js';
+import { createService } from '../ike/service-gateway.js';
 
 const config = clientSchema.parse({
   name: 'work',
@@ -32,14 +34,19 @@ class Scene {
 
   readonly #networks: string[];
   readonly #mobike: boolean;
+  readonly #inner: string | undefined;
+  /** What is ours, of the children that were installed. */
+  readonly ours: TrafficSelector[][] = [];
   /** Ports that the path has been moved to. */
   readonly moves: number[] = [];
   #refuses = false;
   #responder: IkeSession | undefined;
 
-  constructor(networks: string[], { mobike = true } = {}) {
+  /** `inner`: the gateway assigns no address, and this is ours. */
+  constructor(networks: string[], { mobike = true, inner }: { mobike?: boolean; inner?: string } = {}) {
     this.#networks = networks;
     this.#mobike = mobike;
+    this.#inner = inner;
     const plane: Partial<ClientDataPlane> = {
       openPath: path => {
         this.open.add(path);
@@ -62,7 +69,10 @@ class Scene {
         this.children.releaseSpi(spi);
       },
       sendIke: (_, datagram) => void this.#toGateway.push(datagram),
-      installChild: (path: number, child: ChildSa) => this.children.install(path, child, false),
+      installChild: (path: number, child: ChildSa) => {
+        this.ours.push(child.localSelectors);
+        this.children.install(path, child, false);
+      },
       removeChild: spi => {
         this.spis.delete(spi);
         this.children.remove(spi);
@@ -72,7 +82,7 @@ class Scene {
     this.tunnel = new Tunnel(
       {
         path: 0,
-        gateway,
+        gateway: { ...gateway, inner_address: inner },
         identity: config.identity,
         psk: Secret.fromText('a key'),
         lifetimes: config.lifetimes,
@@ -105,22 +115,7 @@ class Scene {
 
   /** Delivers everything. */
   settle(): void {
-    this.#responder ??= createResponder(
-      {
-        identity: 'tokyo',
-        psk: () => Secret.fromText('a key'),
-        assign: () => ({ addresses: ['10.61.0.2'], dns: [], domains: [], subnets: [] }),
-        release: () => {},
-        networks: this.#networks,
-        ike: gateway.ike,
-        esp: gateway.esp,
-        mobike: this.#mobike,
-        lifetimes: { ikeMs: 1e6, childMs: 1e6 },
-        local: REMOTE,
-        remote: LOCAL,
-      },
-      { random: size => randomBytes(size), allocateSpi: () => randomInt(256, 2 ** 32), releaseSpi: () => {} },
-    );
+    this.#responder ??= this.#makeResponder();
     for (;;) {
       const out = this.#toGateway.shift();
       if (out !== undefined) {
@@ -134,7 +129,40 @@ class Scene {
       this.tunnel.receive(back);
     }
   }
+
+  #makeResponder(): IkeSession {
+    const options = {
+      identity: 'tokyo',
+      psk: () => Secret.fromText('a key'),
+      assign: () => ({ addresses: ['10.61.0.2'], dns: [], domains: [], subnets: [] }),
+      release: () => {},
+      networks: this.#networks,
+      ike: gateway.ike,
+      esp: gateway.esp,
+      mobike: this.#mobike,
+      lifetimes: { ikeMs: 1e6, childMs: 1e6 },
+      local: REMOTE,
+      remote: LOCAL,
+    };
+    const env = {
+      random: (size: number) => randomBytes(size),
+      allocateSpi: () => randomInt(256, 2 ** 32),
+      releaseSpi: () => {},
+    };
+    if (this.#inner === undefined) return createResponder(options, env);
+    return createService({ ...options, behindClient: ['0.0.0.0/0'] }, env).session;
+  }
 }
+
+test('a tunnel to a gateway that assigns no address lets in what is for the inner address only', () => {
+  const it = new Scene(['0.0.0.0/0'], { inner: '10.9.0.2' });
+  it.connect();
+  assert.equal(it.events, ['up 10.9.0.2']);
+  assert.is(it.tunnel.virtualAddress, '10.9.0.2');
+  assert.equal(it.ours, [[cidrSelector('10.9.0.2')]]);
+  it.tunnel.close();
+  assert.is(it.spis.size, 0);
+});
 
 test('a tunnel comes up, and gives everything back when it is closed', () => {
   const it = new Scene(['10.20.0.0/16', '10.30.0.0/16']);

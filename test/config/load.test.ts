@@ -172,6 +172,61 @@ test('files: a missing one, and secrets that others can read', () => {
   }
 });
 
+test('a gateway that assigns no address: each path has an inner address of its own', () => {
+  const inner = (tokyo: string, osaka: string) =>
+    CLIENT.replace(
+      'identity: tokyo.example.net',
+      `identity: 198.51.100.10\n    client_identity: 192.0.2.77\n    inner_address: ${tokyo}`,
+    ).replace('identity: osaka.example.net', `identity: osaka.example.net\n    inner_address: ${osaka}`);
+  const config = parseConfig(
+    inner('10.9.0.2', '10.9.1.2/32').replace('mode: cold', 'mode: replay'),
+    'client.yaml',
+    clientSchema,
+  );
+  assert.equal(
+    config.gateways.map(gateway => gateway.inner_address),
+    ['10.9.0.2', '10.9.1.2'],
+  );
+  assert.equal(
+    config.gateways.map(gateway => gateway.client_identity),
+    ['192.0.2.77', undefined],
+  );
+  assert.match(
+    invalid(inner('10.9.0.0/24', '10.9.1.2')).message,
+    'gateways[0].inner_address: expected an IPv4 address',
+  );
+  const same = inner('10.9.0.2', '10.9.0.2');
+  assert.match(
+    invalid(same.replace('mode: cold', 'mode: standby')).message,
+    'gateways: two gateways have the same inner_address',
+  );
+  // One tunnel at a time: the network behind leads the answers to the one that is up.
+  assert.ok(parseConfig(same, 'client.yaml', clientSchema));
+});
+
+test("proposals for IKE, in strongSwan's notation", () => {
+  const ike = (text: string) => CLIENT.replace('aes256gcm16-prfsha384-curve25519', text);
+  const parse = (text: string) => parseConfig(ike(text), 'client.yaml', clientSchema).gateways[1]?.ike[0];
+  const [cbc, gcm] = [
+    { encryption: 'aes256-sha256', prf: 'prfsha256', group: 'modp2048' },
+    { encryption: 'aes128gcm16', prf: 'prfsha512', group: 'ecp256' },
+  ];
+  assert.equal(parse('aes256-sha256-modp2048'), cbc);
+  assert.equal(parse('aes256-sha256-prfsha256-modp2048'), cbc);
+  assert.equal(parse('aes128gcm16-prfsha512-ecp256'), gcm);
+  for (const text of [
+    'aes128gcm16-ecp256',
+    'aes256-modp2048',
+    'aes256-sha256',
+    'aes256-sha256-sha256-modp2048',
+    'aes256-sha256-prfsha256-modp2048-x25519',
+    'aes256-sha1-modp2048',
+    'aes128gcm16-prfsha256-constructor',
+    'x25519',
+  ])
+    assert.match(invalid(ike(text)).message, 'gateways[1].ike[0]: expected ENCRYPTION-PRF-GROUP', text);
+});
+
 test('failover: the mode follows from the relay, and what cannot be is refused', () => {
   const failover = (text: string, relayMode = 'clear') =>
     CLIENT.replace('  mode: clear', `  mode: ${relayMode}`).replace(

@@ -20,6 +20,7 @@ const gateway = (name: string, more: Partial<GatewayStatus>): GatewayStatus => (
   name,
   address: '198.51.100.10:4500',
   state: 'down',
+  identity: 'client1',
   virtualAddress: null,
   roundTripMs: null,
   loss: null,
