@@ -1,10 +1,13 @@
 /** What a document for operators says to do: its blocks of code, and the comments above them that say where. */
 
-export type Step =
+/** `section`: the heading that it stands below. */
+export type Step = { section: string } & Content;
+
+type Content =
   | { kind: 'file'; name: string; host: string; text: string }
   | { kind: 'copy'; name: string; from: string; target: string; host: string }
   /** `needs`: what must run in the host before. */
-  | { kind: 'commands'; host: string; lines: string[]; needs: 'strongswan' | undefined }
+  | { kind: 'commands'; host: string; lines: string[]; needs: 'strongSwan' | 'systemd' | undefined }
   /** What the commands before have said, but for the numbers. */
   | { kind: 'output'; lines: string[] }
   /** A block without a comment. */
@@ -12,7 +15,8 @@ export type Step =
 
 const COPY = /^<!-- copy (\S+) of (\S+) to (\S+) on (\S+) -->$/;
 const FILE = /^<!-- file (\S+) on (\S+) -->$/;
-const COMMANDS = /^<!-- on (\S+)( with strongSwan)? -->$/;
+const COMMANDS = /^<!-- on (\S+)(?: with (strongSwan|systemd))? -->$/;
+const HEADING = /^#+ (.*)$/;
 const OUTPUT = '<!-- output -->';
 const FENCE = /^```(\w*)$/;
 
@@ -20,11 +24,13 @@ const FENCE = /^```(\w*)$/;
 export function stepsOf(document: string): Step[] {
   const lines = document.split('\n');
   const steps: Step[] = [];
+  let section = '';
   for (let at = 0; at < lines.length; at += 1) {
+    section = HEADING.exec(lines[at] ?? '')?.[1] ?? section;
     const comment = lines[at]?.startsWith('<!--') ? (lines[at] ?? '') : undefined;
     const [, name, from = '', target = '', to = ''] = (comment && COPY.exec(comment)) || [];
     if (name !== undefined) {
-      steps.push({ kind: 'copy', name, from, target, host: to });
+      steps.push({ section, kind: 'copy', name, from, target, host: to });
       continue;
     }
     if (comment !== undefined) at += 1;
@@ -35,13 +41,13 @@ export function stepsOf(document: string): Step[] {
     }
     const end = lines.indexOf('```', at + 1);
     if (end < 0) throw new Error(`a block without an end, line ${at + 1}`);
-    steps.push(step(comment, language, lines.slice(at + 1, end)));
+    steps.push({ section, ...contentOf(comment, language, lines.slice(at + 1, end)) });
     at = end;
   }
   return steps;
 }
 
-function step(comment: string | undefined, language: string, lines: string[]): Step {
+function contentOf(comment: string | undefined, language: string, lines: string[]): Content {
   if (comment === undefined) return { kind: 'unmarked', language, text: lines.join('\n') };
   if (comment === OUTPUT) return { kind: 'output', lines };
   const [, name, host] = FILE.exec(comment) ?? [];
@@ -49,7 +55,7 @@ function step(comment: string | undefined, language: string, lines: string[]): S
     return { kind: 'file', name, host, text: `${lines.join('\n')}\n` };
   const [, where, needs] = COMMANDS.exec(comment) ?? [];
   if (where === undefined) throw new Error(`a comment that says nothing to the test: ${comment}`);
-  return { kind: 'commands', host: where, lines, needs: needs === undefined ? undefined : 'strongswan' };
+  return { kind: 'commands', host: where, lines, needs: needs as 'strongSwan' | 'systemd' | undefined };
 }
 
 /** Commands written as `code` in the text itself; a table of commands has their syntax in place of them. */
