@@ -27,6 +27,7 @@ import {
   BIG_TX_SLOTS,
   COUNTERS,
   COUNTERS_MAX,
+  DEVICE_IOV,
   DROP_RX_DEVICE_WRITE,
   DROP_TX_SEND,
   MAX_PACKET,
@@ -87,7 +88,7 @@ export class BatchIo {
     this.core = core;
     this.base = addressOf(buffer);
     this.#lengths = new Uint32Array(buffer, TX_LENGTHS, BATCH);
-    this.#toDevice = new Uint32Array(buffer, TO_DEVICE, BATCH * 2);
+    this.#toDevice = new Uint32Array(buffer, TO_DEVICE, (DEVICE_IOV - TO_DEVICE) / 4);
     this.#toDeviceCount = new Uint32Array(buffer, RESULT_TO_DEVICE, 1);
     this.#toControlCount = new Uint32Array(buffer, RESULT_TO_CONTROL, 1);
     this.#counters = new Uint32Array(buffer, COUNTERS, COUNTERS_MAX * 2);

@@ -4,7 +4,17 @@ import * as assert from 'uvu/assert';
 import { BatchIo, BatchSender, NONE } from '../../src/dataplane/batch.js';
 import { check, close, errnoName, NativeMemory, O_NONBLOCK, read } from '../../src/io/libc.js';
 import { setOption } from '../../src/io/udp.js';
-import { BATCH, COUNTERS, DROP_RX_AUTH, MMSG_SIZE, TX_IOV, TX_MMSG, TX_SLOTS } from '../../src/packet/abi.js';
+import {
+  BATCH,
+  COUNTERS,
+  DROP_RX_AUTH,
+  MMSG_SIZE,
+  RESULT_TO_DEVICE,
+  TO_DEVICE,
+  TX_IOV,
+  TX_MMSG,
+  TX_SLOTS,
+} from '../../src/packet/abi.js';
 import { PacketCore } from '../../src/packet/core.js';
 
 const AF_UNIX = 1;
@@ -12,6 +22,7 @@ const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const socketpair = koffi.load(null).func('int socketpair(int, int, int, uintptr_t)');
+const pipe2 = koffi.load(null).func('int pipe2(uintptr_t, int)');
 
 /** Two connected sockets; the send buffer of the first is soon full. */
 function shortQueue(): [number, number] {
@@ -63,6 +74,28 @@ test('a batch goes on where the full send buffer stopped it', () => {
     Array.from({ length: BATCH }, (_, i) => i),
   );
   assert.is(io.core.counters()['tx-send'], 0);
+  close(from);
+  close(to);
+});
+
+test('more packets than a batch has messages are written: a message that was received together holds many', () => {
+  const io = new BatchIo(new PacketCore());
+  const { view, bytes } = io.core;
+  const packets = 10 * BATCH;
+  for (let i = 0; i < packets; i++) {
+    bytes[TX_SLOTS + i] = i;
+    view.setUint32(TO_DEVICE + i * 8, TX_SLOTS + i, true);
+    view.setUint32(TO_DEVICE + i * 8 + 4, 1, true);
+  }
+  view.setUint32(RESULT_TO_DEVICE, packets, true);
+  const pipe = new NativeMemory(8);
+  check(pipe2(pipe.address, O_NONBLOCK), 'pipe2');
+  const [to, from] = [pipe.view.getInt32(0, true), pipe.view.getInt32(4, true)];
+  io.writeDevice(from);
+  assert.equal(
+    receiveAll(to),
+    Array.from({ length: packets }, (_, i) => i & 255),
+  );
   close(from);
   close(to);
 });
