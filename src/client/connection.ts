@@ -105,6 +105,8 @@ async function setUp(
   const journal = Journal.open(config.name, runtimeFolder());
   cleanUp.add(() => journal.close());
   await refuseSharedIdentity(config);
+  // A predecessor's kill switch stays while there is none of our own, also when nothing comes of this connection.
+  state.stays = state.on && journal.entries.some(({ undo }) => undo.kind === 'table');
   const changes = new NetworkChanges(journal, config.tunnel.device);
   cleanUp.add(() => undoAll(changes, state.stays));
   // What a predecessor left that ended without clean-up; but not its kill switch, which is taken over.

@@ -1,5 +1,5 @@
 // The kill switch: nothing leaves beside the tunnel, whatever happens to gateways and to vpnr itself.
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type City, GATEWAYS, SERVER_ADDRESS, until } from '../../src/lab/index.js';
@@ -29,6 +29,14 @@ const ruleset = (city: City) => city.client.run(['nft', 'list', 'ruleset']);
 const reaches = async (city: City, address: string) =>
   (await city.client.try(['ping', '-c', '2', '-i', '0.2', '-W', '2', address])).status === 0;
 
+/** Begins a command that is to have an `ip` which changes nothing. */
+function withoutIp(city: City): string[] {
+  const folder = join(city.lab.folder, 'broken');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'ip'), '#!/bin/sh\necho no >&2\nexit 1\n', { mode: 0o755 });
+  return ['env', `PATH=${folder}:${process.env.PATH}`];
+}
+
 test('with the kill switch nothing leaves beside the tunnel, until disconnect', () =>
   withCity({}, async city => {
     await city.startRelay();
@@ -52,6 +60,18 @@ test('with the kill switch nothing leaves beside the tunnel, until disconnect', 
     assert.match(shown, /^ {2}rights {4}dac_read_search, net_bind_service, net_admin, net_raw$/m);
     await first.process.kill();
     assert.match((await city.vpnr('status')).stdout, /^work: not running, kill switch on until /m);
+    const inVain = await city.client.try([
+      ...withoutIp(city),
+      ...PROGRAM,
+      'connect',
+      '-c',
+      join(city.client.folder, 'client.yaml'),
+    ]);
+    assert.is(inVain.status, 4, inVain.stderr);
+    assert.not.ok(
+      await reaches(city, SERVER_ADDRESS),
+      'a start that fails before it has a switch of its own',
+    );
     assert.is((await city.vpnr('disconnect', 'work', '--left-over')).status, 0);
     assert.not.ok(await reaches(city, SERVER_ADDRESS));
     await city.gateways.osaka.kill();
