@@ -59,6 +59,10 @@ export interface GatewayPlan {
   name: string;
   address: string;
   identity: string;
+  /** What the client is to this one, if something else than to the others. */
+  clientIdentity?: string | undefined;
+  /** Of the client, where the gateway assigns none. */
+  innerAddress?: string | undefined;
   /** Proposals; all that vpnr has when there are none. */
   ike?: readonly string[];
   esp?: readonly string[];
@@ -85,8 +89,11 @@ ${gateways.map(describeGateway).join('')}${relay === undefined ? '' : describeRe
   return configuration;
 }
 
-function describeGateway({ name, address, identity, ike = [], esp = [] }: GatewayPlan): string {
-  const lists = [
+function describeGateway({ name, address, identity, ike = [], esp = [], ...rest }: GatewayPlan): string {
+  const { clientIdentity, innerAddress } = rest;
+  const more = [
+    ...(clientIdentity === undefined ? [] : [`    client_identity: ${quoted(clientIdentity)}\n`]),
+    ...(innerAddress === undefined ? [] : [`    inner_address: ${quoted(innerAddress)}\n`]),
     ...(ike.length > 0 ? [`    ike: ${quoted(ike)}\n`] : []),
     ...(esp.length > 0 ? [`    esp: ${quoted(esp)}\n`] : []),
   ];
@@ -94,7 +101,7 @@ function describeGateway({ name, address, identity, ike = [], esp = [] }: Gatewa
     address: ${quoted(address)}
     identity: ${quoted(identity)}
     auth: { psk: { file: ${quoted(`${name}.psk`)} } }
-${lists.join('')}`;
+${more.join('')}`;
 }
 
 function describeRelay({ address, fingerprint }: RelayInvitation): string {

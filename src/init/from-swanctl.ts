@@ -1,5 +1,5 @@
 /** A client's configuration made of a strongSwan client's: connections with pre-shared keys become gateways, in their order. */
-import { espSuite, ikeProposal, name as nameSchema, network } from '../config/values.js';
+import { espSuite, ikeProposal, ipv4Host, name as nameSchema, network } from '../config/values.js';
 import { VpnrError } from '../errors.js';
 import { CLIENT_FILE, clientConfiguration, type GatewayPlan } from './client-files.js';
 import type { NewFile } from './files.js';
@@ -34,13 +34,10 @@ export function convertSwanctl(text: string, file: string, connection: string): 
       remedy: 'vpnr needs IKEv2 connections with "auth = psk" on both sides',
     });
   }
-  const same = plans.filter(({ plan, local }) => {
-    if (local !== identity)
-      notes.push(`connection ${plan.name}: left out, as its local id is ${local}, not ${identity}`);
-    return local === identity;
-  });
-  const routes = [...new Set(same.flatMap(entry => entry.routes))];
-  const gateways = same.map(({ plan }) => plan);
+  const routes = [...new Set(plans.flatMap(entry => entry.routes))];
+  const gateways = plans.map(({ plan, local }) =>
+    local === identity ? plan : { ...plan, clientIdentity: local },
+  );
   return {
     notes,
     files: [
@@ -49,7 +46,7 @@ export function convertSwanctl(text: string, file: string, connection: string): 
         content: clientConfiguration({ name: connection, identity, gateways, routes }),
         isSecret: false,
       },
-      ...same.map(({ plan, psk }) => ({
+      ...plans.map(({ plan, psk }) => ({
         name: `${plan.name}.psk`,
         content: Buffer.concat([psk, Buffer.from('\n')]),
         isSecret: true,
@@ -85,6 +82,9 @@ function convert(key: string, section: Section, secrets: readonly Section[], not
     .filter(text => network.safeParse(text).success);
   if (children.some(child => child.settings.get('remote_ts')?.includes('[')))
     note('selectors with protocol or port were left out');
+  const innerAddress = section.settings.has('vips') ? undefined : singleAddress(children);
+  if (!section.settings.has('vips') && innerAddress === undefined)
+    note('it asks for no virtual address (vips): give its gateway an inner_address, unless it assigns one');
   const ike = proposals(section.settings.get('proposals'), text => ikeProposal.safeParse(text).success, note);
   const esp = proposals(
     children.map(child => child.settings.get('esp_proposals') ?? '').join(','),
@@ -95,10 +95,18 @@ function convert(key: string, section: Section, secrets: readonly Section[], not
     name,
     address: port === undefined || port === '500' ? address : `${address}:${port}`,
     identity,
+    innerAddress,
     ike,
     esp,
   };
   return { plan, psk, local: own, routes };
+}
+
+/** The only address on the client's side of the tunnel, where there is only one. */
+function singleAddress(children: readonly Section[]): string | undefined {
+  const [own, ...others] = new Set(children.flatMap(child => listOf(child.settings.get('local_ts'))));
+  const single = ipv4Host.safeParse(own);
+  return others.length === 0 && single.success ? single.data : undefined;
 }
 
 /** `local`, `local-1`, ...: with several rounds of authentication the first counts, and a second one is told by its `auth`. */

@@ -79,6 +79,41 @@ test("a strongSwan client's connections become gateways, with their secrets", ()
   assert.not.ok(notes.join().includes('secret of'));
 });
 
+test('a connection without a virtual address has an inner address, if there is only one that it can be', () => {
+  const site = (own: string) =>
+    CLIENT.replace('    vips = 0.0.0.0\n', '').replace(
+      '{ net { remote_ts = 10.20',
+      `{ net { ${own}\n remote_ts = 10.20`,
+    );
+  const convert = (own: string) => {
+    const { files, notes } = convertSwanctl(site(own), 'swanctl.conf', 'work');
+    const { gateways } = parseConfig(String(files[0]?.content), 'client.yaml', clientSchema);
+    return {
+      inner: gateways[0]?.inner_address,
+      note: notes.some(note => /tokyo: it asks for no/.test(note)),
+    };
+  };
+  assert.equal(convert('local_ts = 10.64.0.2/32'), { inner: '10.64.0.2', note: false });
+  assert.equal(convert('local_ts = 10.64.0.2'), { inner: '10.64.0.2', note: false });
+  for (const own of ['', 'local_ts = 10.64.0.0/24', 'local_ts = 10.64.0.2, 10.64.0.3', 'local_ts = dynamic'])
+    assert.equal(convert(own), { inner: undefined, note: true }, own);
+});
+
+test('what the client is to each gateway is taken over', () => {
+  const [first = '', ...rest] = CLIENT.split('id = client1');
+  const { files } = convertSwanctl(
+    `${first}id = client1${rest.join('id = 192.0.2.2')}`,
+    'swanctl.conf',
+    'work',
+  );
+  const config = parseConfig(String(files[0]?.content), 'client.yaml', clientSchema);
+  assert.is(config.identity, 'client1');
+  assert.equal(
+    config.gateways.map(gateway => gateway.client_identity),
+    [undefined, '192.0.2.2'],
+  );
+});
+
 test('secrets in hexadecimal, sections that come again, and the most fitting secret', () => {
   const text = CLIENT.replace('0sc2VjcmV0IG9mIHRva3lv', '0x73656372:6574');
   assert.is(contentOf(text, 'tokyo.psk'), 'secret\n');
