@@ -6,10 +6,12 @@ import { toVpnrError } from '../errors.js';
 import type { NetworkChanges } from '../io/changes.js';
 import { type NameServers, RESOLV_CONF, systemNameServers } from '../io/name-servers.js';
 import { isResolvConfOf, putBackResolvConf, resolvConfBefore } from '../io/resolv-conf.js';
-import { parsePrefix } from '../prefix.js';
+import { contains, parseAddress, parsePrefix } from '../prefix.js';
 
 /** Of a question to a name server outside. */
 const QUERY = { timeout: 1000, tries: 2 };
+/** A route for everything, or for a half of it, names no network. */
+const DEFAULT_LENGTH = 1;
 
 export class NameService {
   readonly #config: ClientConfig;
@@ -41,11 +43,19 @@ export class NameService {
     });
   }
 
-  /** The servers of before: those that can be asked outside the tunnel. */
+  /** The servers of before: those that can be asked outside the tunnel. They may come from anybody who answers for DHCP. */
   outside(): string[] {
     const { name } = this.#config;
     const servers = systemNameServers(isResolvConfOf(name) ? resolvConfBefore(name) : RESOLV_CONF);
-    return servers.filter(server => !this.#inside?.servers.includes(server));
+    return servers.filter(server => !this.#inside?.servers.includes(server) && !this.#isWithin(server));
+  }
+
+  /** Whether it lies in a network that the configuration leads through the tunnel: no name server outside takes its traffic out. */
+  #isWithin(server: string): boolean {
+    return this.#config.tunnel.routes.some(route => {
+      const prefix = parsePrefix(route);
+      return prefix.length > DEFAULT_LENGTH && contains(prefix, parseAddress(server));
+    });
   }
 
   /** An address of the host, from the servers of before while the system asks others. Throws what the search says. */

@@ -6,7 +6,9 @@ import { City, Connection, GATEWAYS, until, VpnrGateway } from '../../src/lab/in
 import { PROGRAM, reporting, systemTests } from './support.js';
 
 const test = systemTests();
-const BEFORE = 'nameserver 192.0.2.53\noptions timeout:1\n';
+/** Which DHCP, say, has put into the tunnel's network. */
+const FALSE_SERVER = '10.20.0.77';
+const BEFORE = `nameserver 192.0.2.53\nnameserver ${FALSE_SERVER}\noptions timeout:1\n`;
 const DNS: Record<string, { servers: string[]; search: string[] }> = {
   'tokyo.example.net': { servers: ['10.20.0.53'], search: ['corp.example.com'] },
   'osaka.example.net': { servers: ['10.20.0.54', '2001:db8::54'], search: [] },
@@ -55,6 +57,13 @@ test('the system asks the name servers of the gateway in use, and those of befor
     const first = connect();
     await first.event('connected');
     await written(/^# vpnr .*\nsearch corp\.example\.com\nnameserver 10\.20\.0\.53\noptions timeout:1\n$/);
+    const wayTo = (address: string) => city.client.run(['ip', 'route', 'get', address]);
+    assert.not.match(await wayTo('192.0.2.53'), /dev vpnr0/);
+    assert.match(
+      await wayTo(FALSE_SERVER),
+      /dev vpnr0/,
+      'no name server takes the traffic of a host outside',
+    );
     await first.event('tunnel-up', { gateway: 'osaka' });
     await city.gateways.tokyo.kill();
     await first.event('switched', { gateway: 'osaka' });
