@@ -104,7 +104,7 @@ export class Executor {
     milestones.activated(paths.nameOf(gateway), cause);
     if (relay !== undefined) relay.pathChanged();
     else void presence.move(gateway);
-    if (milestones.connected) presence.useNameServers(gateway);
+    if (milestones.connected) void presence.useNameServers(gateway);
   }
 
   #wait(waitMs: number): void {

@@ -29,10 +29,13 @@ export class NameService {
     putBackResolvConf(config.name);
   }
 
-  /** Has the system ask the servers that are configured, or that the gateway assigned; none: those of before. */
-  use(assigned: NameServers): void {
+  /**
+   * Has the system ask the servers that are configured, or that the gateway assigned; none: those of before. Resolves when it
+   * does, or a notice has told why not.
+   */
+  use(assigned: NameServers): Promise<void> {
     const { dns } = this.#config.tunnel;
-    if (dns === 'off') return;
+    if (dns === 'off') return Promise.resolve();
     const wanted = dns === 'auto' ? assigned : dns;
     this.#last = this.#last.then(async () => {
       try {
@@ -41,6 +44,7 @@ export class NameService {
         this.#notice(`the name servers cannot be set: ${toVpnrError(error).message}`);
       }
     });
+    return this.#last;
   }
 
   /** The servers of before: those that can be asked outside the tunnel. They may come from anybody who answers for DHCP. */

@@ -35,7 +35,7 @@ export class Presence {
     const address = paths.virtualAddressOf(gateway);
     if (address === undefined || !(await this.takeAddress(address))) return;
     if (driver.stopped || driver.policy.active !== gateway) return;
-    this.ready(gateway);
+    await this.ready(gateway);
     this.proven(gateway, clock.now());
   }
 
@@ -50,11 +50,15 @@ export class Presence {
     }
   }
 
-  /** Packets flow through this gateway. */
-  ready(gateway: number): void {
-    const { paths, milestones, device } = this.#options;
+  /** Packets flow through this gateway. Who waits for that the first time is told once names can be looked up, too. */
+  async ready(gateway: number): Promise<void> {
+    const { paths, milestones, device, driver } = this.#options;
+    const named = this.useNameServers(gateway);
+    if (milestones.connected) return;
+    await named;
+    // Another gateway that has become active meanwhile is made ready by itself.
+    if (driver.stopped || driver.policy.active !== gateway) return;
     milestones.ready(paths.nameOf(gateway), device);
-    this.useNameServers(gateway);
   }
 
   /** The path of this gateway answered what was sent at `sentAt`. */
@@ -66,8 +70,9 @@ export class Presence {
     if (ms !== undefined) operator.switched(name, ms);
   }
 
-  useNameServers(gateway: number): void {
+  /** Resolves when the system asks this gateway's name servers, or it was told why it does not. */
+  useNameServers(gateway: number): Promise<void> {
     const { paths, nameService } = this.#options;
-    nameService.use(paths.nameServersOf(gateway));
+    return nameService.use(paths.nameServersOf(gateway));
   }
 }

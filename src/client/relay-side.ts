@@ -103,7 +103,7 @@ export class RelaySide {
     if (gateway === undefined || driver.stopped) return;
     this.#told = '';
     narrator.relaySession(gateway, lease, keys, ms);
-    if (this.#addressed) presence.ready(gateway);
+    if (this.#addressed) void presence.ready(gateway);
   }
 
   #lost(error: VpnrError, away: boolean): void {

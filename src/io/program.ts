@@ -27,19 +27,24 @@ export interface ProgramResult {
 }
 
 /**
- * Runs a program to its end, with `input` on its standard input, its texts in English. Throws MISSING_PROGRAM, with the
- * Debian package that has it, or SYSTEM_CALL.
+ * Runs a program to its end, with `input` on its standard input, its texts in English; one that takes longer than `timeoutMs` is
+ * ended. Throws MISSING_PROGRAM, with the Debian package that has it, or SYSTEM_CALL.
  */
 export function runProgram(
   program: string,
   args: readonly string[],
-  options: { input?: string; package: string },
+  options: { input?: string; package: string; timeoutMs?: number },
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       program,
       args,
-      { encoding: 'utf8', maxBuffer: MAX_OUTPUT, env: { ...process.env, LC_ALL: 'C' } },
+      {
+        encoding: 'utf8',
+        maxBuffer: MAX_OUTPUT,
+        timeout: options.timeoutMs ?? 0,
+        env: { ...process.env, LC_ALL: 'C' },
+      },
       (error, stdout, stderr) => {
         if (error === null) resolve({ code: 0, stdout, stderr });
         else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
@@ -52,12 +57,17 @@ export function runProgram(
   });
 }
 
-function cannotRun(program: string, debianPackage: string, error: Error & { code?: unknown }): VpnrError {
+function cannotRun(
+  program: string,
+  debianPackage: string,
+  error: Error & { code?: unknown; killed?: boolean },
+): VpnrError {
   if (error.code === 'ENOENT') {
     return new VpnrError('MISSING_PROGRAM', `the program \`${program}\` is not installed`, {
       remedy: `apt-get install ${debianPackage}`,
       cause: error,
     });
   }
-  return new VpnrError('SYSTEM_CALL', `\`${program}\` could not be run: ${error.message}`, { cause: error });
+  const what = error.killed ? 'did not end in time' : `could not be run: ${error.message}`;
+  return new VpnrError('SYSTEM_CALL', `\`${program}\` ${what}`, { cause: error });
 }

@@ -3,6 +3,9 @@ import { VpnrError } from '../errors.js';
 import type { NameServers } from './name-servers.js';
 import { runProgram } from './program.js';
 
+/** One that hangs is not to keep the connection from being told, nor from its other changes. */
+const PATIENCE_MS = 5000;
+
 /**
  * `isDefault`: these are asked for all names. Otherwise for those below the search domains only, and nobody else is asked for
  * them.
@@ -25,7 +28,8 @@ export function forgetInResolved(device: string): Promise<void> {
 }
 
 async function resolvectl(...args: string[]): Promise<void> {
-  const { code, stderr } = await runProgram('resolvectl', args, { package: 'systemd-resolved' });
+  const options = { package: 'systemd-resolved', timeoutMs: PATIENCE_MS };
+  const { code, stderr } = await runProgram('resolvectl', args, options);
   if (code !== 0)
     throw new VpnrError('SYSTEM_CALL', `\`resolvectl ${args.join(' ')}\` failed: ${stderr.trim()}`);
 }

@@ -35,6 +35,8 @@ export interface SceneOptions {
   failover?: Record<string, unknown>;
   /** How long the system takes to give the device an address, or why it does not. */
   setAddress?: (address: string) => Promise<void>;
+  /** How long the system takes until it asks other name servers. */
+  nameServers?: () => Promise<void>;
 }
 
 interface OpenedTunnel {
@@ -74,7 +76,7 @@ export class Scene {
   #sessions = 0;
 
   constructor(options: SceneOptions = {}) {
-    const { gateways = 2, relay = true, persist = false, failover, setAddress } = options;
+    const { gateways = 2, relay = true, persist = false, failover, setAddress, nameServers } = options;
     this.sites = Array.from({ length: gateways }, () => ({ ike: 'answers', path: true, mobike: true }));
     const config = clientSchema.parse({
       name: 'work',
@@ -101,7 +103,12 @@ export class Scene {
       changes: { keepOutside: async () => {} },
       watch: { watch: async () => {}, forget: () => {} },
       killSwitch: undefined,
-      nameService: { use: assigned => void this.nameServers.push(assigned) },
+      nameService: {
+        use: async assigned => {
+          await nameServers?.();
+          this.nameServers.push(assigned);
+        },
+      },
       persist,
       emit: event => void this.events.push(event),
       clock: this.clock,

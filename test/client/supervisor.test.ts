@@ -103,6 +103,46 @@ test('stops while the system gives the device its address', async () => {
   }
 });
 
+test('says that it is connected once names can be looked up; then nothing waits for that any more', async () => {
+  for (const relay of [true, false]) {
+    let set = () => {};
+    const scene = new Scene({ relay, nameServers: () => new Promise(resolve => (set = resolve)) });
+    scene.supervisor.start();
+    await scene.carry(START_MS);
+    assert.equal(scene.told('connected'), []);
+    assert.is(scene.supervisor.status().state, 'connecting');
+    set();
+    await settled();
+    assert.is(scene.told('connected').length, 1);
+    const switched = scene.supervisor.switchTo('osaka');
+    await scene.carry(START_MS);
+    assert.is((await switched).gateway, 'osaka');
+    await stopped(scene);
+  }
+});
+
+test('moves, or stops, while the system is told of name servers', async () => {
+  const setting: (() => void)[] = [];
+  const make = async () => {
+    const scene = new Scene({ nameServers: () => new Promise(resolve => setting.push(resolve)) });
+    scene.supervisor.start();
+    await scene.carry(200);
+    assert.is(setting.length, 1);
+    return scene;
+  };
+  const moved = await make();
+  fails(0)(moved);
+  await moved.carry(START_MS);
+  setting.splice(0).forEach(set => void set());
+  await settled();
+  assert.equal(
+    moved.told('connected').map(({ gateway }) => gateway),
+    ['osaka'],
+  );
+  await stopped(moved);
+  await stoppedDuring(() => setting.splice(0).forEach(set => void set()), make);
+});
+
 // --- Gateways that cannot be connected
 
 test('a gateway that refuses authentication is left for the next one', async () => {
