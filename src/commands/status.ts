@@ -6,12 +6,12 @@ import { namesOrAll } from '../cli/names.js';
 import { type AnyStatus, describeStatus } from '../cli/render.js';
 import { formatDuration, stamp } from '../cli/text.js';
 import type { Look } from '../cli/watch/history.js';
-import { drawLine, drawScreen, painter } from '../cli/watch/screen.js';
+import { drawLine, drawScreen, type Picture, painter } from '../cli/watch/screen.js';
 import { Terminal } from '../cli/watch/terminal.js';
 import { watch } from '../cli/watch/watch.js';
 import { leftKillSwitches } from '../client/left-over.js';
 import { ask } from '../control/client.js';
-import { VpnrError } from '../errors.js';
+import { toVpnrError, VpnrError } from '../errors.js';
 import { coloursAllowed } from '../report/paint.js';
 
 export default class Status extends VpnrCommand {
@@ -19,8 +19,9 @@ export default class Status extends VpnrCommand {
 
   static override description =
     'With --json, an object for the one that is named or the only one, else a list. With --watch, again and again until ' +
-    'Ctrl-C: a live screen on a terminal, elsewhere a line each time; with --json one object each time, with "time" and ' +
-    '"running", a list of what is running, each also with "rates".';
+    'Ctrl-C: a live screen on a terminal, elsewhere a line each time; with --json one object each time, with "time", ' +
+    '"running", a list of what is running, each also with "rates", and "killSwitches", the names of connections that do not run ' +
+    'and whose kill switch is on.';
 
   static override examples = [
     '<%= config.bin %> status',
@@ -39,9 +40,9 @@ export default class Status extends VpnrCommand {
 
   async run(): Promise<AnyStatus | AnyStatus[] | undefined> {
     const { args, flags } = await this.parse(Status);
-    const statuses = args.name === undefined ? await allStatuses() : [await statusOf(args.name)];
+    const statuses = args.name === undefined ? await allStatuses() : [await statusOfNamed(args.name)];
     const [only, ...others] = statuses;
-    if (only === undefined) throw nothingRuns();
+    if (only === undefined) throw notRunning('nothing is running', leftKillSwitches());
     if (flags.watch) {
       await this.#watch(args.name, flags.interval ?? 1000);
       return undefined;
@@ -55,16 +56,17 @@ export default class Status extends VpnrCommand {
     return untilUnread(async signal => {
       const live = !this.jsonEnabled() && process.stdout.isTTY && process.env.TERM !== 'dumb';
       const write = (line: string) => writeLine(line, signal);
+      const blocked = () => leftKillSwitches().filter(left => name === undefined || left === name);
       if (!live) {
-        await watch({ name, intervalMs, show: looks => this.#print(looks, write) }, signal);
+        await watch({ name, intervalMs, show: looks => this.#print(looks, blocked(), write) }, signal);
         return;
       }
       const paint = painter(coloursAllowed());
       const title = `vpnr status, every ${formatDuration(intervalMs)}; Ctrl-C ends`;
-      let shown: readonly Look[] = [];
-      const terminal = new Terminal(process.stdout, size => drawScreen(shown, title, size, paint));
+      let shown: Picture = { looks: [], warnings: [], title };
+      const terminal = new Terminal(process.stdout, size => drawScreen(shown, size, paint));
       const show = (looks: readonly Look[]) => {
-        shown = looks;
+        shown = { looks, warnings: blocked().map(describeLeftKillSwitch), title };
         terminal.draw();
       };
       try {
@@ -75,25 +77,29 @@ export default class Status extends VpnrCommand {
     });
   }
 
-  async #print(looks: readonly Look[], write: (line: string) => Promise<void>): Promise<void> {
+  async #print(
+    looks: readonly Look[],
+    killSwitches: readonly string[],
+    write: (line: string) => Promise<void>,
+  ): Promise<void> {
     const now = new Date();
     if (this.jsonEnabled()) {
       const running = looks.map(({ status, rates }) => ({
         ...status,
         rates: { sentBitsPerSecond: rates.sent ?? null, receivedBitsPerSecond: rates.received ?? null },
       }));
-      await write(JSON.stringify({ time: now.toISOString(), running }));
+      await write(JSON.stringify({ time: now.toISOString(), running, killSwitches }));
       return;
     }
     const lines = looks.length === 0 ? ['nothing is running'] : looks.map(drawLine);
-    await write(lines.map(line => `${stamp(now)}  ${line}`).join('\n'));
+    await write([...lines, ...killSwitches.map(describeLeftKillSwitch)].map(line => `${stamp(now)}  ${line}`).join('\n'));
   }
 }
 
-function nothingRuns(): VpnrError {
-  const [name] = leftKillSwitches();
-  if (name === undefined) return new VpnrError('NOT_RUNNING', 'nothing is running');
-  return new VpnrError('NOT_RUNNING', `nothing is running, but the kill switch of ${name} is on`, {
+/** `blocked`: those whose kill switch is on although they do not run. */
+function notRunning(what: string, [name]: readonly string[]): VpnrError {
+  if (name === undefined) return new VpnrError('NOT_RUNNING', what);
+  return new VpnrError('NOT_RUNNING', `${what}, but the kill switch of ${name} is on`, {
     remedy: `connect again, or turn it off: vpnr disconnect ${name}`,
   });
 }
@@ -106,6 +112,18 @@ async function statusOf(name: string): Promise<AnyStatus> {
   const status = await ask<AnyStatus>(name, { command: 'status' });
   if (status === undefined) throw new VpnrError('NOT_RUNNING', `${name} gave no status`);
   return status;
+}
+
+async function statusOfNamed(name: string): Promise<AnyStatus> {
+  try {
+    return await statusOf(name);
+  } catch (error) {
+    if (toVpnrError(error).code !== 'NOT_RUNNING') throw error;
+    throw notRunning(
+      `${name} is not running`,
+      leftKillSwitches().filter(left => left === name),
+    );
+  }
 }
 
 /** Sockets that dead processes left are passed over. */

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { History, type Look } from '../../src/cli/watch/history.js';
-import { drawLine, drawScreen, painter } from '../../src/cli/watch/screen.js';
+import { drawLine, drawScreen, type Picture, painter } from '../../src/cli/watch/screen.js';
 import type { ConnectionStatus, GatewayStatus } from '../../src/client/status.js';
 import { loggedEvent } from '../../src/control/event-log.js';
 
@@ -63,6 +63,9 @@ function looks(): Look[] {
   return [history.look(status(125_000), events, 1000)];
 }
 
+const LEFT = 'home: not running, kill switch on until "vpnr connect" or "vpnr disconnect home"';
+const picture = (): Picture => ({ looks: looks(), warnings: [LEFT], title: 'vpnr status' });
+
 test('rates follow from two looks, and begin anew with another process', () => {
   const history = new History();
   assert.equal(history.look(status(0), [], 0).rates, { sent: undefined, received: undefined });
@@ -83,10 +86,10 @@ test('a screen has its size, and says the same without colours', () => {
     [40, 10],
     [10, 3],
   ] as const) {
-    const plain = drawScreen(looks(), 'vpnr status', { columns, rows }, painter(false));
+    const plain = drawScreen(picture(), { columns, rows }, painter(false));
     assert.ok(plain.length <= rows, `${plain.length} lines`);
     for (const line of plain) assert.ok(line.length <= columns, line);
-    const coloured = drawScreen(looks(), 'vpnr status', { columns, rows }, painter(true));
+    const coloured = drawScreen(picture(), { columns, rows }, painter(true));
     assert.equal(
       coloured.map(line => stripVTControlCharacters(line)),
       plain,
@@ -95,8 +98,9 @@ test('a screen has its size, and says the same without colours', () => {
 });
 
 test('80 columns show paths, throughput and events', () => {
-  const text = drawScreen(looks(), 'vpnr status', { columns: 80, rows: 24 }, painter(false)).join('\n');
+  const text = drawScreen(picture(), { columns: 80, rows: 24 }, painter(false)).join('\n');
   for (const part of [
+    /^home: not running, kill switch on until .*"vpnr disconnect home"\n\nwork:/,
     /^work: connected through tokyo, kill switch on +up 1 min 1 s$/m,
     /^● tokyo +active +13\.20 ms +0 % +█/m,
     /^○ osaka +standby +26\.40 ms +25 % +█/m,
@@ -119,11 +123,18 @@ test('without a screen one line says it', () => {
 });
 
 test('nothing that runs is a screen too', () => {
-  assert.equal(drawScreen([], 'title', { columns: 80, rows: 24 }, painter(false)), [
+  assert.equal(drawScreen({ looks: [], warnings: [], title: 'title' }, { columns: 80, rows: 24 }, painter(false)), [
     'nothing is running',
     '',
     'title',
   ]);
+  const [warning, , ...rest] = drawScreen(
+    { looks: [], warnings: [LEFT], title: 'title' },
+    { columns: 80, rows: 24 },
+    painter(false),
+  );
+  assert.is(warning, LEFT);
+  assert.equal(rest, ['nothing is running', '', 'title']);
 });
 
 test.run();

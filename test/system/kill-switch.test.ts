@@ -58,7 +58,17 @@ test('with the kill switch nothing leaves beside the tunnel, until disconnect', 
     const shown = await city.client.run([...PROGRAM, 'status', 'work']);
     assert.match(shown, /^ {2}failover {2}replay, kill switch on$/m);
     assert.match(shown, /^ {2}rights {4}dac_read_search, net_bind_service, net_admin, net_raw$/m);
+    const watched = city.client.spawn([...PROGRAM, 'status', '--watch', '--interval', '100ms'], {
+      name: 'watch',
+    });
+    await watched.line(/ {2}work: connected /);
     await first.process.kill();
+    await watched.line(/ {2}work: not running, kill switch on until /);
+    assert.is((await watched.stop('SIGINT')).status, 0);
+    assert.match(
+      (await city.vpnr('status', 'work')).stderr,
+      /^error NOT_RUNNING: work is not running, but the kill switch of work is on\n/,
+    );
     assert.match((await city.vpnr('status')).stdout, /^work: not running, kill switch on until /m);
     const inVain = await city.client.try([
       ...withoutIp(city),

@@ -8,6 +8,14 @@ import { describeEntry } from '../render-log.js';
 import { count, formatBytes, formatDuration, formatRate } from '../text.js';
 import type { Look } from './history.js';
 
+export interface Picture {
+  looks: readonly Look[];
+  /** What must be known of connections that do not run. */
+  warnings: readonly string[];
+  /** The last line. */
+  title: string;
+}
+
 export interface ScreenSize {
   columns: number;
   rows: number;
@@ -39,11 +47,17 @@ const COLOURS: Partial<Record<GatewayState, Colour>> = {
   failed: 'bad',
 };
 
-/** The screen: never more lines than `rows`, none wider than `columns`. `title` is its last line. */
-export function drawScreen(looks: readonly Look[], title: string, size: ScreenSize, paint: Paint): string[] {
+/** The screen: never more lines than `rows`, none wider than `columns`. */
+export function drawScreen(
+  { looks, warnings, title }: Picture,
+  size: ScreenSize,
+  paint: Paint,
+): string[] {
+  const warned = warnings.map(warning => paint(fit(warning, size.columns), 'bad'));
+  if (warned.length > 0) warned.push('');
   const bodies = looks.map(look => drawBody(look, size.columns, paint));
   // What is left after all bodies, with a blank line around the events of each, goes to events.
-  const used = bodies.reduce((sum, body) => sum + body.length + 2, 0) + 1;
+  const used = bodies.reduce((sum, body) => sum + body.length + 2, 0) + warned.length + 1;
   const each = Math.max(EVENTS_LEAST, Math.floor((size.rows - used) / Math.max(1, looks.length)));
   const lines = looks.flatMap((look, index) => [
     ...(bodies[index] ?? []),
@@ -52,7 +66,7 @@ export function drawScreen(looks: readonly Look[], title: string, size: ScreenSi
     '',
   ]);
   if (lines.length === 0) lines.push('nothing is running', '');
-  return [...lines.slice(0, size.rows - 1), paint(fit(title, size.columns), 'faint')];
+  return [...[...warned, ...lines].slice(0, size.rows - 1), paint(fit(title, size.columns), 'faint')];
 }
 
 /** One look as one line, for where there is no screen. */
