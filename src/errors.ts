@@ -70,9 +70,15 @@ export class VpnrError extends Error {
   }
 }
 
-/** Any thrown thing as a `VpnrError`; what is not one already becomes INTERNAL. */
+/** errno(3): of a disk that is full, or of a user's share of it. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT'];
+
+/** Any thrown thing as a `VpnrError`; what is not one already becomes SYSTEM_CALL where a disk is full, else INTERNAL. */
 export function toVpnrError(error: unknown): VpnrError {
   if (error instanceof VpnrError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? '')) {
+    return new VpnrError('SYSTEM_CALL', message, { remedy: 'make room on that disk', cause: error });
+  }
   return new VpnrError('INTERNAL', message, { cause: error });
 }

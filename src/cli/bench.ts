@@ -35,7 +35,7 @@ export abstract class BenchCommand extends VpnrCommand {
     run: (context: BenchContext) => Promise<Outcome<Json>>,
   ): Promise<Json | undefined> {
     const { report } = flags;
-    if (report !== undefined) mustBeWritable(report);
+    if (report !== undefined) await mustBeWritable(report);
     const outcome = await this.watch(flags, run);
     if (outcome === undefined) return undefined;
     const { benchmark, json } = outcome;

@@ -46,6 +46,7 @@ export default class Demo extends VpnrCommand {
 
   async run(): Promise<DemoResult | undefined> {
     const { flags } = await this.parse(Demo);
+    if (flags.report !== undefined) await mustBeWritable(flags.report);
     if (needsUserNamespace()) {
       refuse(userNamespaceObstacle());
       process.exitCode = await runInUserNamespace([...ownProgram(), ...process.argv.slice(2)]);
@@ -69,7 +70,6 @@ export default class Demo extends VpnrCommand {
     signal: AbortSignal,
   ): Promise<DemoResult> {
     const { fault, gateways: kind, report } = flags;
-    if (report !== undefined) mustBeWritable(report);
     const view = this.#view(`vpnr demo: ${kind} gateways, fault ${fault}`);
     const options = { fault, kind, program: ownProgram(), describe: describeEvent, show: view.show };
     const { result, recording } = await runDemo(options, signal).finally(view.end);

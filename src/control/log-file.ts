@@ -74,8 +74,15 @@ export class LogFile {
   }
 
   #rotate(): void {
-    renameSync(this.#path, `${this.#path}.1`);
-    const next = openLog(this.#path);
+    const previous = `${this.#path}.1`;
+    renameSync(this.#path, previous);
+    let next: number;
+    try {
+      next = openLog(this.#path);
+    } catch (error) {
+      renameSync(previous, this.#path);
+      throw error;
+    }
     closeSync(this.#fd);
     this.#fd = next;
     this.#size = 0;

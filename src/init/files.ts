@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { VpnrError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
+import { type StagedFile, stageFile } from '../io/atomic-file.js';
 
 export interface NewFile {
   name: string;
@@ -33,17 +33,23 @@ export async function writeFiles(files: readonly NewFile[], { folder, force }: W
       remedy: 'name another folder with --dir, or replace them with --force',
     });
   }
+  const staged: { path: string; file: StagedFile }[] = [];
   const written: string[] = [];
   try {
     await makeFolder(resolve(folder));
     if (!statSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
     for (const { name, content, isSecret } of files) {
       const path = join(folder, name);
+      staged.push({ path, file: await stageFile(path, content, isSecret ? PRIVATE : PUBLIC) });
+    }
+    // All of them have their room: none is replaced before.
+    for (const { path, file } of staged) {
       const isNew = !existsSync(path);
-      await writeFileAtomic(path, content, isSecret ? PRIVATE : PUBLIC);
+      await file.commit();
       if (isNew) written.push(path);
     }
   } catch (error) {
+    await Promise.all(staged.map(({ file }) => file.discard()));
     await Promise.all(written.map(path => unlink(path).catch(() => {})));
     const { code, message } = error as NodeJS.ErrnoException;
     const rights = code === 'EACCES' || code === 'EPERM';

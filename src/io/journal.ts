@@ -27,7 +27,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { VpnrError } from '../errors.js';
+import { toVpnrError, VpnrError } from '../errors.js';
 import { tryLock } from './lock.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process.js';
 import type { UndoStep } from './undo.js';
@@ -92,13 +92,18 @@ export class Journal {
   /**
    * Takes the journal over. What a dead predecessor left to undo is in `entries` then: undo it first. Steps
    * from before a reboot, or of another network namespace, are dropped: what they name is gone, or elsewhere.
-   * Throws ALREADY_RUNNING while its owner lives, CONFIG_INVALID for a name that cannot be a file's.
+   * Throws ALREADY_RUNNING while its owner lives, CONFIG_INVALID for a name that cannot be a file's, SYSTEM_CALL without room.
    */
   static open(name: string, directory = RUN_DIRECTORY): Journal {
     const path = pathOf(name, directory);
     const journal = new Journal(path, openLocked(name, path));
-    journal.#takeOver(ownIdentity());
-    return journal;
+    try {
+      journal.#takeOver(ownIdentity());
+      return journal;
+    } catch (error) {
+      journal.close();
+      throw error;
+    }
   }
 
   /** The process that holds the journal now; undefined when there is none. */
@@ -135,7 +140,7 @@ export class Journal {
     return [...this.#entries.values()];
   }
 
-  /** Writes a step down, to the disk, before its change is made. */
+  /** Writes a step down, to the disk, before its change is made. Throws SYSTEM_CALL when there is no room for it. */
   record(undo: UndoStep): JournalEntry {
     const [entry] = this.recordAll([undo]);
     return entry as JournalEntry;
@@ -150,8 +155,13 @@ export class Journal {
 
   /** The changes of these steps have been taken back, or were never made. */
   settle(entries: readonly JournalEntry[]): void {
-    this.#append(entries.map(({ id }) => ({ done: id })));
     for (const { id } of entries) this.#entries.delete(id);
+    try {
+      this.#append(entries.map(({ id }) => ({ done: id })));
+    } catch (error) {
+      // Without room it stays unsaid: after a crash these steps would be taken once more, to no effect.
+      if (toVpnrError(error).code !== 'SYSTEM_CALL') throw error;
+    }
   }
 
   /** Lets go of the journal. The file goes too, unless steps are left for the next start. */
@@ -174,11 +184,23 @@ export class Journal {
     this.#append([{ owner: self }], '\n');
   }
 
+  /** All of the lines or nothing: a part of one would spoil what comes behind it. */
   #append(lines: readonly object[], before = ''): void {
     if (!this.#open) throw new VpnrError('INTERNAL', 'the journal is closed');
     if (lines.length === 0) return;
-    writeSync(this.#fd, before + lines.map(line => `${JSON.stringify(line)}\n`).join(''));
-    fsyncSync(this.#fd);
+    const bytes = Buffer.from(before + lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+    const { size } = fstatSync(this.#fd);
+    try {
+      if (writeSync(this.#fd, bytes) < bytes.length) throw new Error('ENOSPC: no space left on device');
+      fsyncSync(this.#fd);
+    } catch (error) {
+      ftruncateSync(this.#fd, size);
+      const { message } = error as Error;
+      throw new VpnrError('SYSTEM_CALL', `the journal ${this.#path} cannot be written: ${message}`, {
+        remedy: 'make room there: it is what a crash would be cleaned up by',
+        cause: error,
+      });
+    }
   }
 }
 

@@ -5,15 +5,19 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  closeSync,
   copyFileSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
+  openSync,
   readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { VpnrError } from '../errors.js';
 import { type NameServers, RESOLV_CONF } from './name-servers.js';
@@ -38,12 +42,18 @@ export function setResolvConf(owner: string, servers: NameServers, path = RESOLV
   const isOurs = isResolvConfOf(owner, path);
   if (!isOurs && isThere(before)) return false;
   return reporting(path, () => {
-    if (!isOurs) keep(path, before);
-    const text = withHead(owner, contentOf(servers, read(before)));
     const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
-    writeFileSync(temporary, text, { mode: 0o644, flag: 'wx' });
-    replace(temporary, path);
-    return true;
+    try {
+      if (!isOurs) keep(path, before);
+      const text = withHead(owner, contentOf(servers, read(before)));
+      writeFileSync(temporary, text, { mode: 0o644, flag: 'wx' });
+      replace(temporary, path);
+      return true;
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      if (!isOurs) rmSync(before, { force: true });
+      throw error;
+    }
   });
 }
 
@@ -92,9 +102,25 @@ function replace(from: string, path: string): void {
     renameSync(from, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EBUSY' || code === 'EXDEV') writeFileSync(path, readFileSync(from));
+    if (code === 'EBUSY' || code === 'EXDEV') writeOver(path, readFileSync(from));
     rmSync(from, { force: true });
     if (code !== 'EBUSY' && code !== 'EXDEV') throw error;
+  }
+}
+
+/** Without room for it, the file stays as it was: it keeps its own until the new content is there. */
+function writeOver(path: string, content: Uint8Array): void {
+  const before = readFileSync(path);
+  const fd = openSync(path, 'r+');
+  try {
+    writeFileSync(fd, content);
+    ftruncateSync(fd, content.length);
+  } catch (error) {
+    writeSync(fd, before, 0, before.length, 0);
+    ftruncateSync(fd, before.length);
+    throw error;
+  } finally {
+    closeSync(fd);
   }
 }
 

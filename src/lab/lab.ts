@@ -2,7 +2,7 @@
  * The laboratory: hosts and networks on one machine. A host is a network namespace; a network is a bridge in a
  * namespace of its own, the core. Nothing outside of the laboratory's namespaces is changed or talked to.
  */
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { VpnrError } from '../errors.js';
@@ -66,14 +66,15 @@ export class Lab {
   #lines: Lines | undefined;
 
   private constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), 'vpnr-lab-'));
+    this.folder = makeFolder();
     this.prefix = `vpnr-${basename(this.folder).slice('vpnr-lab-'.length)}-`;
-    writeRecord({
-      prefix: this.prefix,
-      folder: this.folder,
-      pid: process.pid,
-      started: startTime(process.pid) ?? '',
-    });
+    try {
+      const started = startTime(process.pid) ?? '';
+      writeRecord({ prefix: this.prefix, folder: this.folder, pid: process.pid, started });
+    } catch (error) {
+      rmSync(this.folder, { recursive: true });
+      throw error;
+    }
     open.add(this);
     watchForTheEnd();
   }
@@ -175,6 +176,17 @@ interface Attachment {
   port: string;
   addresses: readonly string[];
   line: LinePlan | undefined;
+}
+
+function makeFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'vpnr-lab-'));
+  } catch (error) {
+    throw new VpnrError('LAB_FAILED', `no laboratory: ${(error as Error).message}`, {
+      remedy: 'name a folder with room, that you may write to, in $TMPDIR',
+      cause: error,
+    });
+  }
 }
 
 function attachmentsOf(plan: LabPlan): Attachment[] {

@@ -33,7 +33,13 @@ const recordFile = (prefix: string) => join(RECORDS, `${prefix}json`);
 
 export function writeRecord(record: LabRecord): void {
   mkdirSync(RECORDS, { recursive: true, mode: 0o700 });
-  writeFileSync(recordFile(record.prefix), JSON.stringify(record), { mode: 0o600 });
+  const file = recordFile(record.prefix);
+  try {
+    writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw error;
+  }
 }
 
 /** Ends all processes in the laboratory's namespaces, and removes the namespaces, the folder and the record. */

@@ -95,7 +95,7 @@ export class StateStore {
     } catch (error) {
       const { message } = error as Error;
       throw new VpnrError('SYSTEM_CALL', `the relay's state cannot be written: ${message}`, {
-        remedy: 'make the directory of "state" writable, with room on its disk',
+        remedy: 'make room there, or name a folder elsewhere as "state"',
         cause: error,
       });
     }

@@ -1,17 +1,44 @@
-import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { VpnrError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
+import { randomBytes } from 'node:crypto';
+import { accessSync, closeSync, existsSync, openSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type ErrorCode, VpnrError } from '../errors.js';
+import { stageFile, writeFileAtomic } from '../io/atomic-file.js';
 
-/** Throws USAGE when a report cannot be written to this file: before what it reports is done, not after it. */
-export function mustBeWritable(file: string): void {
-  const isNew = !existsSync(file);
+/** What a report takes, or a little more. */
+const REPORT_BYTES = 128 * 1024;
+
+/**
+ * Makes sure that a report can be written to this file: before what it reports is done, not after it. Throws USAGE, NOT_ROOT or
+ * SYSTEM_CALL.
+ */
+export async function mustBeWritable(file: string): Promise<void> {
   try {
-    closeSync(openSync(file, 'a'));
-    if (isNew) rmSync(file);
+    accessSync(dirname(file));
+    if (existsSync(file)) closeSync(openSync(file, 'a'));
+    if (isOther(file)) return;
+    // Noise, for a disk that compresses.
+    const trial = await stageFile(file, randomBytes(REPORT_BYTES));
+    await trial.discard();
   } catch (error) {
-    throw new VpnrError('USAGE', `the report cannot be written: ${(error as Error).message}`, {
-      remedy: 'name a file in a folder that exists and that you may write to',
+    const { code, remedy } = refusalOf(error as NodeJS.ErrnoException);
+    throw new VpnrError(code, `the report cannot be written: ${(error as Error).message}`, {
+      remedy,
+      cause: error,
     });
+  }
+}
+
+function refusalOf({ code }: NodeJS.ErrnoException): { code: ErrorCode; remedy: string } {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return { code: 'NOT_ROOT', remedy: 'name a file in a folder that you may write to, or run it as root' };
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EROFS':
+      return { code: 'SYSTEM_CALL', remedy: 'make room there, or name a file elsewhere' };
+    default:
+      return { code: 'USAGE', remedy: 'name a file in a folder that exists' };
   }
 }
 
@@ -21,7 +48,7 @@ export function mustBeWritable(file: string): void {
  */
 export async function writeReport(file: string, page: string): Promise<void> {
   try {
-    if (existsSync(file) && !statSync(file).isFile()) writeFileSync(file, page);
+    if (isOther(file)) writeFileSync(file, page);
     else await writeFileAtomic(file, page, 0o644);
   } catch (error) {
     throw new VpnrError('SYSTEM_CALL', `the report was not written: ${(error as Error).message}`, {
@@ -29,4 +56,9 @@ export async function writeReport(file: string, page: string): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** Whether there is something of this name that is no file. */
+function isOther(file: string): boolean {
+  return existsSync(file) && !statSync(file).isFile();
 }

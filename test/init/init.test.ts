@@ -113,6 +113,10 @@ test(
     await writeFiles([{ name: 'file', content: '', isSecret: false }], { folder: other, force: false });
     await rejects(writeFiles(broken, { folder: other, force: false }), 'SYSTEM_CALL');
     assert.equal(readdirSync(other), ['file']);
+    const replacing = [{ name: 'file', content: 'new', isSecret: false }, ...broken];
+    await rejects(writeFiles(replacing, { folder: other, force: true }), 'SYSTEM_CALL');
+    assert.equal(readdirSync(other), ['file']);
+    assert.is(readFileSync(join(other, 'file'), 'utf8'), '');
     writeFileSync(join(folder, 'plain'), '');
     await rejects(writeFiles(files, { folder: join(folder, 'plain'), force: false }), 'SYSTEM_CALL');
     assert.not.ok(existsSync(join(folder, 'plain', 'relay.yaml')));

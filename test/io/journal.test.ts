@@ -16,6 +16,7 @@ import * as assert from 'uvu/assert';
 import { Journal } from '../../src/io/journal.js';
 import { isAlive, ownIdentity } from '../../src/io/process.js';
 import type { UndoStep } from '../../src/io/undo.js';
+import { onSmallDisk, smallDiskObstacle } from '../support/small-disk.js';
 
 const step = (n: number): UndoStep => ({ kind: 'route', destination: `10.0.${n}.0/24`, device: 'vpnr0' });
 
@@ -151,6 +152,28 @@ withDirectory('a journal cut short or damaged gives the steps that can be read',
   const journal = Journal.open('work', directory);
   assert.equal(journal.entries, []);
   journal.close();
+});
+
+test('without room a step is refused, and what is taken back is settled', () => {
+  const obstacle = smallDiskObstacle();
+  if (obstacle !== undefined) return console.log(`# skipped 1: ${obstacle}`);
+  const said = onSmallDisk(
+    1,
+    { '{ Journal }': '../../src/io/journal.js', '{ existsSync, readFileSync }': 'node:fs' },
+    `
+    const journal = Journal.open('work', DISK);
+    const step = ${JSON.stringify(step(1))};
+    const recorded = [];
+    let error;
+    while (error === undefined) try { recorded.push(journal.record(step)); } catch (thrown) { error = thrown; }
+    const lines = readFileSync(DISK + '/work.journal', 'utf8').trim().split('\\n').map(line => JSON.parse(line));
+    const whole = lines.filter(line => 'undo' in line).length === recorded.length;
+    journal.settle(recorded);
+    const left = journal.entries.length;
+    journal.close();
+    console.log(error.code, recorded.length > 30, whole, left, existsSync(DISK + '/work.journal'));`,
+  );
+  assert.is(said, 'SYSTEM_CALL true true 0 false\n');
 });
 
 withDirectory('names that could leave the directory are refused', directory => {

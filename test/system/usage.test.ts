@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { makeCertificate } from '../../src/init/certificate.js';
 import { callsIn, commands, complaint } from './command-lines.js';
 import { PROGRAM } from './support.js';
 
@@ -141,22 +142,49 @@ connections { tokyo { version = 2, remote_addrs = 198.51.100.10, vips = 0.0.0.0
 secrets { ike-1 { secret = a-secret-that-is-long-enough } }
 `;
 
+const SERVERS: Record<string, string> = {
+  gateway: `
+listen: 127.0.0.1:4500
+identity: tokyo
+pool: 10.61.0.0/24
+networks: [10.20.0.0/16]
+clients: [{ identity: client1, psk: { env: SECRET } }]
+`,
+  relay: `
+listen: 127.0.0.1:7511
+pool: 10.31.0.0/24
+certificate: relay.crt
+key: relay.key
+clients: [{ name: client1, token: { env: SECRET } }]
+state: disk/relay-state
+`,
+};
+
 /** What writes files, and the pages that there is room for: too few. */
-const WRITERS: [args: string, pages: number][] = [
+const WRITERS: [args: string, pages: number, environment?: Record<string, string>][] = [
   ['init relay --address 10.20.0.100 --network 10.30.0.0/16', 2],
   ['init gateway --address 198.51.100.10 --identity tokyo --network 10.20.0.0/16', 2],
   ['init client --from FOLDER/swanctl.conf', 1],
   ['service install -c FOLDER/client.yaml --directory DISK', 0],
   ['bench crypto --quick --suite chacha20poly1305 --report report.html', 1],
+  ['demo --report report.html', 1],
+  ['demo --fault kill', 0, { TMPDIR: '.' }],
+  ['connect -c FOLDER/client.yaml', 0, { VPNR_RUNTIME_DIR: '.' }],
+  ['gateway -c FOLDER/gateway.yaml', 0, { VPNR_RUNTIME_DIR: '.' }],
+  ['relay -c FOLDER/relay.yaml', 0],
 ];
 
-for (const [args, pages] of WRITERS) {
+for (const [args, pages, environment] of WRITERS) {
   test(
-    `a disk that is full: ${args.split(' --')[0]} leaves nothing behind`,
+    `a disk that is full: ${args} leaves nothing behind`,
     inFolder(folder => {
       if (!isRoot) return console.log('# skipped 1: only root can mount');
       writeFileSync(join(folder, 'client.yaml'), CLIENT);
       writeFileSync(join(folder, 'swanctl.conf'), SWANCTL.replaceAll(', ', '\n'), { mode: 0o600 });
+      for (const [name, text] of Object.entries(SERVERS)) writeFileSync(join(folder, `${name}.yaml`), text);
+      const { certificate, key } = makeCertificate('127.0.0.1');
+      writeFileSync(join(folder, 'relay.crt'), certificate);
+      writeFileSync(join(folder, 'relay.key'), key, { mode: 0o600 });
       const disk = join(folder, 'disk');
       mkdirSync(disk);
       const words = args
@@ -164,12 +192,22 @@ for (const [args, pages] of WRITERS) {
         .map(word => word.replace('FOLDER', folder).replace('DISK', join(disk, 'units')));
       const { stderr, status } = spawnSync(
         'unshare',
-        ['-m', 'sh', '-c', FULL_DISK, 'sh', `${pages}`, disk, ...PROGRAM, ...words],
-        { encoding: 'utf8', timeout: TIMEOUT_MS, env: { ...process.env, TERM: 'dumb' } },
+        ['-mn', 'sh', '-c', FULL_DISK, 'sh', `${pages}`, disk, ...PROGRAM, ...words],
+        {
+          encoding: 'utf8',
+          timeout: TIMEOUT_MS,
+          env: {
+            ...process.env,
+            TERM: 'dumb',
+            VPNR_RUNTIME_DIR: join(folder, 'run'),
+            SECRET: 'a-secret-that-is-long-enough',
+            ...environment,
+          },
+        },
       );
       assert.is(status, 4, stderr);
       // One line, its remedy, and in the list behind no file; before it, a benchmark's progress.
-      assert.match(stderr, /^error SYSTEM_CALL: [^\n]*ENOSPC[^\n]*\n {2}make room there[^\n]*\n(units\n)?$/m);
+      assert.match(stderr, /^error SYSTEM_CALL: .*ENOSPC.*\n {2}make (.* )?room .*\n(units\n|relay-state\n)?$/m);
     }),
   );
 }
@@ -199,20 +237,12 @@ test('output that goes to a full disk is told of, once', () => {
   }
 });
 
-const GATEWAY = `
-listen: 127.0.0.1:4500
-identity: tokyo
-pool: 10.61.0.0/24
-networks: [10.20.0.0/16]
-clients: [{ identity: client1, psk: { env: SECRET } }]
-`;
-
 test(
   'a socket that nobody serves is taken over; where somebody does, nobody else may',
   inFolder(folder => {
     if (!isRoot) return console.log('# skipped 1: only root can have a network of its own');
     const file = join(folder, 'gateway.yaml');
-    writeFileSync(file, GATEWAY);
+    writeFileSync(file, SERVERS.gateway ?? '');
     const socket = join(folder, 'gateway.sock');
     const leave = `require('node:net').createServer().listen('${socket}', () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync(process.execPath, ['-e', leave]);
