@@ -27,6 +27,9 @@ const LABORATORY = {
   // What boots the machines that tests run units on.
   systemd: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'],
   dbus: ['/usr/bin/dbus-daemon'],
+  // The shells, beside bash, that there are completions for.
+  zsh: ['/usr/bin/zsh', '/bin/zsh'],
+  fish: ['/usr/bin/fish'],
   // To run the executable of arm64 elsewhere: the emulator, and the libraries of Node.
   'qemu-user-static': ['/usr/bin/qemu-aarch64-static'],
   'libc6-arm64-cross': ['/usr/aarch64-linux-gnu/lib/libc.so.6'],

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 interface Command {
-  flags: Record<string, { char?: string; type: string; options?: string[] }>;
+  flags: Record<string, { char?: string; type: string; options?: string[]; hidden?: boolean }>;
   summary: string;
   examples?: string[];
 }
