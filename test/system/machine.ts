@@ -17,7 +17,7 @@ import { type Host, type LabProcess, until } from '../../src/lab/index.js';
 const SYSTEMD = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'].find(path => existsSync(path));
 const BOOT_MS = 20_000;
 /** Where a machine finds this project, and the program that runs it: its /tmp and /home are not those of this one. */
-const PROJECT = '/opt/vpnr';
+export const PROJECT = '/opt/vpnr';
 const NODE = '/opt/node';
 const ENVIRONMENT = [
   'env',

@@ -4,9 +4,12 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { parse } from 'yaml';
 import type { DemoResult } from '../../src/demo/result.js';
 import { type CommandOptions, findProgram, runCommand } from '../../src/lab/command.js';
-import { labObstacle } from '../../src/lab/index.js';
+import { labObstacle, until } from '../../src/lab/index.js';
+import { machineObstacle, PROJECT } from './machine.js';
+import { configure, property, reachesServer, verifyUnit, withMachines } from './machines.js';
 import { figures, systemTests } from './support.js';
 
 const test = systemTests({ obstacle: undefined });
@@ -168,6 +171,59 @@ test(
     });
   },
   process.arch === 'x64' ? undefined : 'not an x64 machine',
+);
+
+test(
+  "x64: the Debian package's units run connection, relay and gateway under systemd, and go with it",
+  () => {
+    builtBefore();
+    const [name = ''] = readdirSync('portable').filter(file => file.endsWith('.deb'));
+    return withMachines(
+      {},
+      city => [city.client, city.gateways.tokyo.host, city.relay],
+      async (city, machines) => {
+        const [client, tokyo, relay] = machines;
+        assert.ok(client && tokyo && relay);
+        const before = await city.client.network();
+        await city.gateways.tokyo.stop();
+        const install = ['dpkg', '--install', '--no-triggers', `${PROJECT}/portable/${name}`];
+        await Promise.all(machines.map(machine => machine.run(install)));
+        const gateway = readFileSync(join(tokyo.host.folder, 'gateway.yaml'), 'utf8');
+        configure(tokyo, 'tokyo', parse(gateway));
+        configure(relay, 'servers', city.relayConfiguration());
+        configure(client, 'work', city.clientConfiguration());
+        const units = [
+          [tokyo, 'vpnr-gateway@tokyo'],
+          [relay, 'vpnr-relay@servers'],
+          [client, 'vpnr@work'],
+        ] as const;
+        for (const [machine, unit] of units) {
+          await verifyUnit(machine, unit);
+          await machine.run(['systemctl', 'enable', '--now', unit]);
+          const [running] = JSON.parse(`[${await machine.run(['vpnr', 'status', '--json'])}]`);
+          assert.is(String(running.pid), await property(machine, unit, 'MainPID'));
+        }
+        await reachesServer(city);
+        await client.run(['systemctl', 'kill', '--signal=KILL', 'vpnr@work']);
+        await until('systemd starts it again', RUN_MS, async () => {
+          const restarts = await property(client, 'vpnr@work', 'NRestarts');
+          const state = await property(client, 'vpnr@work', 'ActiveState');
+          return (restarts === '1' && state === 'active') || undefined;
+        });
+        await reachesServer(city);
+        for (const [machine, unit] of units) {
+          await machine.run(['systemctl', 'disable', '--now', unit]);
+          assert.is(await property(machine, unit, 'Result'), 'success');
+          await machine.run(['dpkg', '--remove', '--no-triggers', 'vpnr']);
+          assert.is((await machine.try(['systemctl', 'cat', unit])).status, 1);
+        }
+        assert.equal(await city.client.network(), before);
+      },
+    );
+  },
+  process.arch !== 'x64'
+    ? 'not an x64 machine'
+    : (labObstacle(['openssl', 'ping', 'dpkg']) ?? machineObstacle()),
 );
 
 test('the npm package works where it is installed', () =>

@@ -1,13 +1,14 @@
 // A real systemd runs the units that `vpnr service install` writes, and a real systemd-resolved is told of name servers.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { parse, stringify } from 'yaml';
 import type { Configuration } from '../../src/lab/city.js';
-import { City, GATEWAYS, type Host, SERVER_ADDRESS, until, VpnrGateway } from '../../src/lab/index.js';
-import { MACHINE_PROGRAM, Machine, machineObstacle, resolvedObstacle } from './machine.js';
-import { figures, PROGRAM, reporting, systemTests } from './support.js';
+import { type Host, SERVER_ADDRESS, until } from '../../src/lab/index.js';
+import { MACHINE_PROGRAM, type Machine, machineObstacle, resolvedObstacle } from './machine.js';
+import { configure, property, reachesServer, verifyUnit, withMachines } from './machines.js';
+import { figures, systemTests } from './support.js';
 
 const test = systemTests();
 const NAME_SERVER = fileURLToPath(new URL('./name-server.js', import.meta.url));
@@ -15,47 +16,9 @@ const NAME_SERVER = fileURLToPath(new URL('./name-server.js', import.meta.url));
 const CAPABILITIES = '0000000000003404';
 const RESTART_MS = 20_000;
 
-type VpnrCity = City<'tokyo' | 'osaka', VpnrGateway>;
-
-async function withMachines(
-  settings: Record<string, Record<string, unknown>>,
-  hosts: (city: VpnrCity) => Host[],
-  body: (city: VpnrCity, machines: Machine[]) => Promise<void>,
-): Promise<void> {
-  const city = await City.build({
-    program: PROGRAM,
-    sites: GATEWAYS,
-    makeGateway: (host, identity) =>
-      new VpnrGateway(host, {
-        ...identity,
-        program: PROGRAM,
-        address: identity.identity === GATEWAYS.tokyo.identity ? GATEWAYS.tokyo.outer : GATEWAYS.osaka.outer,
-        networks: ['0.0.0.0/0'],
-        settings: settings[identity.identity] ?? {},
-      }),
-  });
-  await reporting(city.lab, async () => {
-    const machines = await Promise.all(hosts(city).map(host => Machine.boot(host)));
-    try {
-      await body(city, machines);
-    } catch (error) {
-      for (const machine of machines) console.log(await machine.journal());
-      throw error;
-    } finally {
-      await Promise.all(machines.map(machine => machine.close()));
-    }
-  });
-}
-
 /** Puts a configuration, with the secrets that stand beside it, to /etc/vpnr and has it installed as a service. */
 async function install(machine: Machine, role: string, configuration: Configuration): Promise<void> {
-  const { folder } = machine.host;
-  mkdirSync(machine.path('/etc/vpnr'), { recursive: true, mode: 0o700 });
-  for (const file of readdirSync(folder).filter(name => /\.(psk|token|crt|key)$/.test(name))) {
-    copyFileSync(join(folder, file), machine.path(`/etc/vpnr/${file}`));
-  }
-  const file = `/etc/vpnr/${role}.yaml`;
-  writeFileSync(machine.path(file), stringify(configuration), { mode: 0o600 });
+  const file = configure(machine, role, configuration);
   await machine.run([...MACHINE_PROGRAM, 'service', 'install', '--role', role, '-c', file]);
 }
 
@@ -66,12 +29,6 @@ async function shortenWatchdog(machine: Machine, unit: string): Promise<void> {
   writeFileSync(join(folder, 'watchdog.conf'), '[Service]\nWatchdogSec=2s\nRestartSec=100ms\n');
   await machine.run(['systemctl', 'daemon-reload']);
 }
-
-async function property(machine: Machine, unit: string, name: string): Promise<string> {
-  return (await machine.run(['systemctl', 'show', unit, '--property', name, '--value'])).trim();
-}
-
-const reachesServer = (city: VpnrCity) => city.client.run(['ping', '-c', '1', '-W', '2', SERVER_ADDRESS]);
 
 /** Stops the main process as a hang would, and waits until systemd has started another one. */
 async function hang(machine: Machine, unit: string): Promise<void> {
@@ -133,6 +90,7 @@ test(
           assert.equal(threads('CapBnd'), [CAPABILITIES], unit);
           assert.equal(threads('Seccomp'), ['2'], unit);
           assert.match(await machine.run(['cat', `/proc/${pid}/limits`]), /^Max core file size +0 +0 /m);
+          await verifyUnit(machine, unit);
           const security = await machine.run(['systemd-analyze', 'security', '--no-pager', unit]);
           const exposure = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(security)?.[1]);
           assert.ok(exposure < 4, `${unit}: exposure ${exposure}`);
