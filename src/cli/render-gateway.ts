@@ -1,7 +1,14 @@
 /** A gateway's events and status as text for people. */
 import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { ClientStatus, GatewayEvent } from '../gateway/server-api.js';
-import { count, describeOffloads, describeRights, describeTraffic, formatDuration } from './text.js';
+import {
+  count,
+  describeOffloads,
+  describeReloaded,
+  describeRights,
+  describeTraffic,
+  formatDuration,
+} from './text.js';
 
 export function describeGatewayEvent(event: GatewayEvent): string {
   switch (event.type) {
@@ -19,6 +26,8 @@ export function describeGatewayEvent(event: GatewayEvent): string {
       return event.required
         ? `${event.halfOpen} half-open connections: initiators have to show cookies now`
         : 'initiators need no cookies any more';
+    case 'reloaded':
+      return `the list of clients was read anew; ${describeReloaded(event)}`;
     case 'notice':
       return event.message;
     case 'failed':

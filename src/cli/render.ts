@@ -6,7 +6,14 @@ import type { GatewayServiceStatus } from '../gateway/run.js';
 import type { RelayServiceStatus } from '../relay/run.js';
 import type { RelayEvent } from '../relay/server-api.js';
 import { describeGateway } from './render-gateway.js';
-import { count, describeOffloads, describeRights, describeTraffic, formatDuration } from './text.js';
+import {
+  count,
+  describeOffloads,
+  describeReloaded,
+  describeRights,
+  describeTraffic,
+  formatDuration,
+} from './text.js';
 
 export type AnyStatus = ConnectionStatus | RelayServiceStatus | GatewayServiceStatus;
 
@@ -97,6 +104,8 @@ export function describeRelayEvent(event: RelayEvent): string {
       return `about to stop; ${count(event.told, 'client knows', 'clients know')} of it, and nobody new is taken`;
     case 'client-refused':
       return `${event.client} from ${event.from} was refused: ${event.error.code}: ${event.error.message}`;
+    case 'reloaded':
+      return `the list of clients was read anew; ${describeReloaded(event)}`;
     case 'notice':
       return event.message;
     case 'failed':

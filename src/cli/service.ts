@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import { loggedEvent, type Role, type ToldEvent } from '../control/event-log.js';
 import { workersAnswer } from '../dataplane/host.js';
+import { hangUpEnds, onHangUp } from '../service/hang-up.js';
 import { untilStopped, VpnrCommand } from './base.js';
 import { describeEntry, describeLogged } from './render-log.js';
 import { ServiceManager } from './service-manager.js';
@@ -15,6 +16,8 @@ export abstract class ServiceCommand extends VpnrCommand {
     run: (signal: AbortSignal, emit: (event: Event) => void) => Promise<void>,
   ): Promise<void> {
     const manager = ServiceManager.fromEnvironment(process.env, workersAnswer);
+    // A server that starts is just reading its configuration.
+    const starting = onHangUp(role, () => {});
     try {
       await untilStopped(signal => {
         signal.addEventListener('abort', () => manager?.stopping());
@@ -22,8 +25,9 @@ export abstract class ServiceCommand extends VpnrCommand {
           this.showEvent(role, event);
           manager?.take(loggedEvent(role, event));
         });
-      });
+      }, hangUpEnds(role));
     } finally {
+      starting();
       manager?.close();
     }
   }

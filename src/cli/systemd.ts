@@ -16,6 +16,7 @@ const SYSTEMD = '/run/systemd/system';
 /** What the unit is to do. Throws what is wrong with the configuration. `config`: an absolute path. */
 export function inspectService(role: ServiceRole, config: string, name: string | undefined): UnitPlan {
   const command = [...ownProgram(), role, '--config', config];
+  const reload = [...ownProgram(), 'reload', '--config', config];
   const afterwards = (name: string) => [...ownProgram(), 'disconnect', name, '--left-over'];
   switch (role) {
     case 'connect': {
@@ -29,12 +30,12 @@ export function inspectService(role: ServiceRole, config: string, name: string |
       refuseName(name);
       // The folder that its state folder is made in, at the first start.
       const writes = relay.state === undefined ? [] : [dirname(resolve(folder, relay.state))];
-      return { role, name: relay.name, command, afterwards: afterwards(relay.name), writes };
+      return { role, name: relay.name, command, reload, afterwards: afterwards(relay.name), writes };
     }
     case 'gateway': {
       refuseName(name);
       const own = loadGatewayConfig(config).config.name;
-      return { role, name: own, command, afterwards: afterwards(own), writes: [] };
+      return { role, name: own, command, reload, afterwards: afterwards(own), writes: [] };
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Offloads } from '../dataplane/offloads.js';
 import type { VpnrError } from '../errors.js';
 import type { Traffic } from '../packet/traffic.js';
+import type { Reloaded } from '../service/reload.js';
 
 const MOST_NAMED = 8;
 
@@ -38,6 +39,17 @@ export function describeTraffic({ counters, drops }: Traffic): string[] {
     `  received  ${count(of('rx-packets'), 'packet', 'packets')}, ${formatBytes(of('rx-bytes'))}`,
     ...Object.entries(drops).map(([reason, value]) => `  dropped   ${value} ${reason}`),
   ];
+}
+
+/** What came of reading a server's configuration anew. */
+export function describeReloaded({ added, removed, changed, restart }: Reloaded): string {
+  const parts = Object.entries({
+    new: added,
+    gone: removed,
+    'with another secret': changed,
+    'not before a restart': restart,
+  }).flatMap(([what, names]) => (names.length === 0 ? [] : [`${what}: ${names.join(', ')}`]));
+  return parts.join('; ') || 'nothing has changed';
 }
 
 export function formatDuration(ms: number): string {

@@ -49,6 +49,12 @@ export function roleOf(file: string): Role {
   return has('networks') || has('listen') ? 'gateway' : 'client';
 }
 
+/** The name that is configured in the file. Throws as the reading of its role's does. */
+export function nameIn(file: string): string {
+  const read = { client: loadClientConfig, relay: loadRelayConfig, gateway: loadGatewayConfig };
+  return read[roleOf(file)](file).config.name;
+}
+
 function load<Schema extends z.ZodType>(file: string, schema: Schema): Loaded<z.output<Schema>> {
   return { file, folder: dirname(resolve(file)), config: parseConfig(read(file), file, schema) };
 }

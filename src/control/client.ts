@@ -12,6 +12,7 @@ const TIMEOUT_MS: Record<ControlRequest['command'], number> = {
   disconnect: 30_000,
   switch: 30_000,
   drain: 60_000,
+  reload: 10_000,
 };
 
 /** Names of what may be running here: one for each socket found. */

@@ -8,7 +8,9 @@ export type ControlRequest =
   /** A client: carry the traffic through this gateway from now on. Answered when it does. */
   | { command: 'switch'; gateway: string }
   /** A gateway: send the clients elsewhere, answered when they have left. A relay: tell them that it is about to stop. */
-  | { command: 'drain' };
+  | { command: 'drain' }
+  /** A gateway or a relay: read the list of clients in the configuration anew. */
+  | { command: 'reload' };
 
 /**
  * The only one that is answered by more than one line: the last `lines` events, each on a line behind the answer, and with

@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { Announced, Drained } from '../service/drained.js';
+import type { Reloaded } from '../service/reload.js';
 import type { EventLog } from './event-log.js';
 import { ensureFolder, runtimeFolder, socketPath } from './folders.js';
 import { Follower } from './follower.js';
@@ -15,6 +16,9 @@ const REQUEST_TIMEOUT_MS = 5000;
 /** At the end, those who follow have this long to read what is left. */
 const FAREWELL_MS = 500;
 
+const NOT_RELOADED = 'a connection reads its configuration when it starts';
+const RESTART = '"vpnr disconnect" it and connect it again, or restart its service';
+
 export interface ControlHandlers<Status> {
   status(): Status;
   events: EventLog;
@@ -23,6 +27,8 @@ export interface ControlHandlers<Status> {
   switchTo?(gateway: string): Promise<{ gateway: string; ms: number }>;
   /** Only servers have clients. */
   drain?(): Promise<Drained | Announced>;
+  /** Reads the configuration anew. Only servers do. */
+  reload?(): Promise<Reloaded>;
 }
 
 export class ControlServer<Status> {
@@ -151,6 +157,9 @@ export class ControlServer<Status> {
         if (handlers.drain === undefined)
           throw new VpnrError('USAGE', 'only a gateway or a relay has clients');
         return handlers.drain();
+      case 'reload':
+        if (handlers.reload === undefined) throw new VpnrError('USAGE', NOT_RELOADED, { remedy: RESTART });
+        return handlers.reload();
       case undefined:
         throw new VpnrError('USAGE', 'unknown command');
     }
@@ -168,7 +177,8 @@ function refuse(socket: Socket, { code, message, remedy }: VpnrError): void {
 function parseRequest(line: string): ControlRequest | LogRequest | undefined {
   try {
     const { command, gateway, lines, follow } = JSON.parse(line) as Record<string, unknown>;
-    if (command === 'status' || command === 'disconnect' || command === 'drain') return { command };
+    if (command === 'status' || command === 'disconnect' || command === 'drain' || command === 'reload')
+      return { command };
     if (command === 'logs') {
       const valid = Number.isInteger(lines) && (lines as number) >= 0 && typeof follow === 'boolean';
       return valid ? { command, lines: lines as number, follow } : undefined;

@@ -4,6 +4,7 @@ import { CookieIssuer } from '../ike/cookie.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import type { Secret } from '../secret.js';
 import { FailureLimiter, type FailureLimits } from '../service/failures.js';
+import type { Roster } from '../service/roster.js';
 import { ClientAddresses } from './addresses.js';
 import type { GatewayEvent, GatewayServerOptions } from './server-api.js';
 import type { ClientSession } from './session.js';
@@ -15,7 +16,7 @@ type Refusal = Extract<GatewayEvent, { type: 'client-refused' }>;
 export class Admission {
   readonly cookies: CookieIssuer;
   readonly #options: GatewayServerOptions;
-  readonly #keys: ReadonlyMap<string, Secret>;
+  readonly #keys: Roster;
   readonly #failures: FailureLimiter;
   readonly #addresses: ClientAddresses;
   #cookiesAt: number;
@@ -26,7 +27,7 @@ export class Admission {
   constructor(options: GatewayServerOptions, limits: FailureLimits) {
     this.#options = options;
     this.cookies = new CookieIssuer(options.random);
-    this.#keys = new Map(options.clients.map(({ identity, psk }) => [identity, psk]));
+    this.#keys = options.clients;
     this.#failures = new FailureLimiter(limits);
     this.#addresses = new ClientAddresses(options.pool);
     this.#cookiesAt = options.now();

@@ -1,9 +1,9 @@
 /** A gateway as a configuration describes it. */
+import { resolve } from 'node:path';
 import type { GatewayConfig } from '../config/gateway.js';
-import type { Loaded } from '../config/load.js';
+import { type Loaded, loadGatewayConfig } from '../config/load.js';
 import { readSecret } from '../config/secrets.js';
 import { DEFAULT_IKE_PROPOSALS, ESP_SUITES } from '../config/values.js';
-import type { CleanUp } from '../control/clean-up.js';
 import { EventLog } from '../control/event-log.js';
 import { runtimeFolder } from '../control/folders.js';
 import { heldCapabilities } from '../io/capabilities.js';
@@ -12,7 +12,8 @@ import { formatEndpoint } from '../io/sockaddr.js';
 import { gatewayFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
-import type { Secret } from '../secret.js';
+import { otherChanges, type Reloaded, reloadTelling } from '../service/reload.js';
+import { Roster } from '../service/roster.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { GatewayEvent, GatewayStatus } from './server-api.js';
 import { GatewayService } from './service.js';
@@ -60,7 +61,8 @@ async function setUp(
   const { config } = loaded;
   const { name, device, identity, pool, networks, lifetimes } = config;
   const began = monotonicMs();
-  const clients = readKeys(loaded, life.cleanUp);
+  const clients = readKeys(loaded);
+  life.cleanUp.add(() => clients.wipe());
   const listen = { address: config.listen.host, port: config.listen.port };
   const service = await GatewayService.start({
     name,
@@ -102,21 +104,24 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
-  const configured = clients.map(client => client.identity);
   await serveMetrics(config.metrics, events, life.cleanUp, tally =>
-    gatewayFamilies(status(), configured, tally),
+    gatewayFamilies(status(), clients.names, tally),
   );
-  await answerControl(name, life, { status, events, drain: () => service.drain() });
+  const reload = async (): Promise<Reloaded> => {
+    const next = loadGatewayConfig(resolve(loaded.file));
+    const change = clients.replace(readKeys(next));
+    service.clientsChanged(change);
+    return { ...change, restart: otherChanges(config, next.config) };
+  };
+  const handlers = { status, events, drain: () => service.drain(), reload: () => reloadTelling(reload, tell) };
+  await answerControl('gateway', name, life, handlers);
 }
 
-/** The clients' keys; those that were read are wiped at the end, also when one of them cannot be read. */
-function readKeys(
-  { config, folder }: Loaded<GatewayConfig>,
-  cleanUp: CleanUp,
-): { identity: string; psk: Secret }[] {
-  return config.clients.map(({ identity, psk: source }) => {
-    const psk = readSecret(source, folder, `the pre-shared key of client ${identity}`);
-    cleanUp.add(() => psk.wipe());
-    return { identity, psk };
-  });
+function readKeys({ config, folder }: Loaded<GatewayConfig>): Roster {
+  return Roster.read(
+    config.clients.map(({ identity, psk }) => [
+      identity,
+      () => readSecret(psk, folder, `the pre-shared key of client ${identity}`),
+    ]),
+  );
 }

@@ -4,15 +4,16 @@ import type { GatewayDataPlane } from '../dataplane/api.js';
 import type { Offloads } from '../dataplane/offloads.js';
 import type { ErrorCode, VpnrError } from '../errors.js';
 import type { Endpoint, EspSuite, IkeProposal, Lifetimes } from '../ike/api.js';
-import type { Secret } from '../secret.js';
 import type { FailureLimits } from '../service/failures.js';
 import type { AddressPool } from '../service/pool.js';
+import type { ReloadEvent } from '../service/reload.js';
+import type { Roster } from '../service/roster.js';
 import type { HalfOpenLimits } from './half-open.js';
 
 export interface GatewayServerOptions {
   identity: string;
-  /** Identities and their pre-shared keys, which stay the caller's. */
-  clients: readonly { identity: string; psk: Secret }[];
+  /** Identities and their pre-shared keys; stays the caller's. */
+  clients: Roster;
   pool: AddressPool;
   /** What clients may reach, in CIDR notation. */
   networks: readonly string[];
@@ -42,6 +43,8 @@ export type LeaveReason =
   | 'replaced'
   /** The gateway ended it. */
   | 'stopped'
+  /** It is no client any more, or has another key now. */
+  | 'removed'
   | 'failed';
 
 export type GatewayEvent =
@@ -54,7 +57,7 @@ export type GatewayEvent =
   | { type: 'client-refused'; client: string; from: string; code: ErrorCode; message: string }
   /** Initiators have to show cookies now, because so many IKE SAs are half-open; or they have not to any more. */
   | { type: 'cookies'; required: boolean; halfOpen: number }
-  | { type: 'notice'; message: string }
+  | ReloadEvent
   | { type: 'failed'; error: VpnrError };
 
 export interface ClientStatus {

@@ -6,7 +6,7 @@
  * ends; with INITIAL_CONTACT without a word, for then the client has no such session any more.
  */
 import { toVpnrError } from '../errors.js';
-import type { Endpoint, IkeOutput } from '../ike/api.js';
+import type { Endpoint, IkeOutput, SessionLimits } from '../ike/api.js';
 import { ExchangeType } from '../ike/constants.js';
 import { type ParsedHeader, parseHeader } from '../ike/message.js';
 import { createResponder } from '../ike/responder.js';
@@ -15,6 +15,7 @@ import { formatEndpoint } from '../io/sockaddr.js';
 import { SA_MAX, SELECTORS_MAX } from '../packet/abi.js';
 import type { Drained } from '../service/drained.js';
 import { DEFAULT_FAILURE_LIMITS } from '../service/failures.js';
+import type { RosterChange } from '../service/roster.js';
 import { Admission } from './admission.js';
 import { Departure } from './departure.js';
 import { DEFAULT_HALF_OPEN_LIMITS, HalfOpenTable } from './half-open.js';
@@ -41,7 +42,8 @@ export class GatewayServer {
   readonly #answers = new Pace(OUTSIDERS_PER_SECOND);
   readonly #tellings = new Pace(OUTSIDERS_PER_SECOND);
   readonly #refused = { halfOpen: 0, messages: 0 };
-  readonly #childrenMax: number;
+  /** Of every session, which look at them again each time. */
+  readonly #limits: SessionLimits;
   #sweptAt: number;
   #sweeping = false;
   #isUnderPressure = false;
@@ -53,8 +55,7 @@ export class GatewayServer {
     this.#options = options;
     this.#admission = new Admission(options, limits);
     this.#halfOpen = new HalfOpenTable(limits);
-    // One more is there while we rekey, and one in all while a client replaces its session: none can be missing.
-    this.#childrenMax = Math.min(CHILDREN_MAX, Math.floor((SA_MAX - 1) / options.clients.length) - 1);
+    this.#limits = { children: childrenOf(options.clients.size), selectors: SELECTORS_MAX };
     this.#sweptAt = options.now();
   }
 
@@ -129,6 +130,17 @@ export class GatewayServer {
     return this.#departure.done;
   }
 
+  /** Ends the sessions of those who are clients no more, or have to prove who they are by another key. */
+  clientsChanged({ removed, changed }: RosterChange): void {
+    this.#limits.children = childrenOf(this.#options.clients.size);
+    const end = (client: string, why: string) => {
+      const session = this.#clients.get(client);
+      if (session !== undefined) this.#end(session, 'removed', why, false);
+    };
+    for (const client of removed) end(client, 'it is no client any more');
+    for (const client of changed) end(client, 'its pre-shared key is another one now');
+  }
+
   /** Deletes every tunnel: the clients learn of it at once. */
   stop(): void {
     for (const session of [...this.#clients.values()]) {
@@ -191,7 +203,7 @@ export class GatewayServer {
           issuer: this.#admission.cookies,
           required: () => this.#halfOpen.needsCookie(from.address),
         },
-        limits: { children: this.#childrenMax, selectors: SELECTORS_MAX },
+        limits: this.#limits,
       },
       { random, allocateSpi: () => plane.allocateSpi(), releaseSpi: spi => plane.releaseSpi(spi) },
     );
@@ -350,4 +362,12 @@ export class GatewayServer {
   #notice(message: string): void {
     this.#tell({ type: 'notice', message });
   }
+}
+
+/**
+ * How many children each of so many clients may have. One more is there while we rekey, and one in all while a client replaces
+ * its session: none can be missing.
+ */
+function childrenOf(clients: number): number {
+  return Math.min(CHILDREN_MAX, Math.floor((SA_MAX - 1) / clients) - 1);
 }

@@ -9,10 +9,10 @@ import { offloadsWanted } from '../io/offloads.js';
 import { openTun, type TunDevice } from '../io/tun.js';
 import { innerMtu, maxSegment } from '../packet/mtu.js';
 import { parseAddress } from '../prefix.js';
-import type { Secret } from '../secret.js';
 import type { Drained } from '../service/drained.js';
 import { ServerHost } from '../service/host.js';
 import { AddressPool, parsePool } from '../service/pool.js';
+import type { Roster, RosterChange } from '../service/roster.js';
 import { GatewayServer } from './server.js';
 import type { GatewayEvent, GatewayStatus } from './server-api.js';
 
@@ -33,7 +33,8 @@ export interface GatewayServiceOptions {
   networks: readonly string[];
   /** Name servers that they are told of, and the domains that these know. */
   dns?: { servers: readonly string[]; search: readonly string[] };
-  clients: readonly { identity: string; psk: Secret }[];
+  /** Identities and their pre-shared keys; stays the caller's. */
+  clients: Roster;
   ike: readonly IkeProposal[];
   esp: readonly EspSuite[];
   lifetimes: Lifetimes;
@@ -107,6 +108,10 @@ export class GatewayService {
 
   drain(): Promise<Drained> {
     return this.#server.drain();
+  }
+
+  clientsChanged(change: RosterChange): void {
+    this.#server.clientsChanged(change);
   }
 
   /** Ends every tunnel and puts the machine's network back. Returns what could not be put back. */

@@ -91,7 +91,8 @@ export interface ResponderOptions {
   timing?: Partial<RetransmitTiming>;
   /** False: this end does not speak of MOBIKE (RFC 4555). */
   mobike?: boolean;
-  limits?: Partial<SessionLimits>;
+  /** This very object is kept: what is changed in it counts at once. */
+  limits?: SessionLimits;
   /** Answers IKE_SA_INIT with a cookie, and keeps no state, while `required` says so (RFC 7296 section 2.6). */
   cookies?: { issuer: CookieIssuer; required(): boolean };
 }

@@ -177,6 +177,6 @@ export function makeContext(
 ): Context {
   const timing: RetransmitTiming = { ...DEFAULT_TIMING, ...options.timing };
   const { ike, esp, lifetimes, fragmentSize = DEFAULT_FRAGMENT_SIZE } = options;
-  const limits = { ...DEFAULT_LIMITS, ...('limits' in options ? options.limits : {}) };
+  const limits = ('limits' in options && options.limits) || DEFAULT_LIMITS;
   return new Context({ ike, esp, lifetimes, timing, limits, fragmentSize, peer }, env, options);
 }

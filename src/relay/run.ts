@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Loaded } from '../config/load.js';
+import { type Loaded, loadRelayConfig } from '../config/load.js';
 import type { RelayConfig } from '../config/relay.js';
 import { readPrivateFile, readSecret } from '../config/secrets.js';
 import { EventLog } from '../control/event-log.js';
@@ -14,6 +14,8 @@ import { relayFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import { Secret } from '../secret.js';
+import { otherChanges, type Reloaded, reloadTelling } from '../service/reload.js';
+import { Roster } from '../service/roster.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 import { RelayService } from './service.js';
@@ -64,13 +66,8 @@ async function setUp(
   const certificate = readCertificate(resolve(folder, config.certificate));
   const key = new Secret(readPrivateFile(resolve(folder, config.key), "the relay's key"));
   cleanUp.add(() => key.wipe());
-  const clients = config.clients.map(client => ({
-    name: client.name,
-    token: readSecret(client.token, folder, `the token of client ${client.name}`),
-  }));
-  cleanUp.add(() => {
-    for (const { token } of clients) token.wipe();
-  });
+  const clients = readTokens(loaded);
+  cleanUp.add(() => clients.wipe());
 
   const service = await RelayService.start({
     name,
@@ -114,11 +111,26 @@ async function setUp(
       traffic: trafficOf(counters),
     };
   };
-  const configured = clients.map(client => client.name);
   await serveMetrics(config.metrics, events, life.cleanUp, tally =>
-    relayFamilies(status(), configured, tally),
+    relayFamilies(status(), clients.names, tally),
   );
-  await answerControl(name, life, { status, events, drain: () => service.drain() });
+  const reload = async (): Promise<Reloaded> => {
+    const next = loadRelayConfig(resolve(loaded.file));
+    const change = clients.replace(readTokens(next));
+    await service.clientsChanged(change);
+    return { ...change, restart: otherChanges(config, next.config) };
+  };
+  const handlers = { status, events, drain: () => service.drain(), reload: () => reloadTelling(reload, tell) };
+  await answerControl('relay', name, life, handlers);
+}
+
+function readTokens({ config, folder }: Loaded<RelayConfig>): Roster {
+  return Roster.read(
+    config.clients.map(({ name, token }) => [
+      name,
+      () => readSecret(token, folder, `the token of client ${name}`),
+    ]),
+  );
 }
 
 /** The text of a PEM file that begins with a certificate. Throws CERTIFICATE_INVALID. */

@@ -5,6 +5,8 @@ import type { Offloads } from '../dataplane/offloads.js';
 import type { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
+import type { ReloadEvent } from '../service/reload.js';
+import type { Roster } from '../service/roster.js';
 import type { AdmissionLimits } from './admission.js';
 import type { ConnectionTiming } from './connection.js';
 import type { SessionLimits } from './sessions.js';
@@ -17,7 +19,8 @@ export interface RelayServerOptions {
   certificate: string;
   /** PEM. */
   key: Secret;
-  clients: readonly { name: string; token: Secret }[];
+  /** With their tokens; stays the caller's. */
+  clients: Roster;
   stateDirectory: string;
   /** Allows `ipip`, which nothing protects (configuration: `trust_network`). */
   ipip: boolean;
@@ -62,7 +65,7 @@ export type RelayEvent =
   /** The relay is about to stop; so many clients were told. */
   | { type: 'draining'; told: number }
   | { type: 'client-refused'; client: string; from: string; error: VpnrError }
-  | { type: 'notice'; message: string }
+  | ReloadEvent
   | { type: 'failed'; error: VpnrError };
 
 export interface RelayStatus {

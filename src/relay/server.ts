@@ -6,17 +6,17 @@
  * a new secret lost on the way would cost it its lease. The secret is sent inside TLS only, and is worth nothing
  * without the client's token.
  */
-import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
-import { Secret } from '../secret.js';
+import type { Secret } from '../secret.js';
 import type { Announced } from '../service/drained.js';
-import { FailureLimiter } from '../service/failures.js';
 import { AddressPool, parsePool } from '../service/pool.js';
+import type { Roster, RosterChange } from '../service/roster.js';
 import { type Admitted, ConnectionGate, DEFAULT_LIMITS } from './admission.js';
+import { Authentication } from './authentication.js';
 import { ControlConnection } from './connection.js';
-import { equalSecrets, exportTrafficKeys, tokenProof } from './keys.js';
+import { exportTrafficKeys } from './keys.js';
 import { RelayListener } from './listener.js';
 import { type Hello, PROTOCOL_VERSION } from './protocol.js';
 import type { Clock, RelayServerOptions, RelayStatus, RelayTiming } from './server-api.js';
@@ -42,14 +42,12 @@ export class RelayServer {
   readonly #options: RelayServerOptions;
   readonly #timing: RelayTiming;
   readonly #clock: Clock;
-  readonly #clients: Map<string, Secret>;
-  /** Stands in for the token of a client that does not exist, so that it is refused like a wrong token. */
-  readonly #noToken = new Secret(randomBytes(32));
+  readonly #clients: Roster;
+  readonly #authentication: Authentication;
   readonly #lifetimeMs: number;
   readonly #sessions: SessionTable;
   readonly #store: StateStore;
   readonly #gate: ConnectionGate;
-  readonly #failures: FailureLimiter;
   readonly #listener: RelayListener;
   /** The connection of each session that has one. */
   readonly #connections = new Map<Session, ControlConnection>();
@@ -70,13 +68,13 @@ export class RelayServer {
     this.#options = options;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#clock = options.clock ?? SYSTEM_CLOCK;
-    this.#clients = tokensByName(options.clients);
+    this.#clients = options.clients;
+    this.#authentication = new Authentication(options.clients, limits);
     this.#lifetimeMs = limits.lifetimeMs;
     const leases = new AddressPool(parsePool(options.pool), [options.listen.address]);
     this.#sessions = new SessionTable(leases, limits, session => this.#sessionEnded(session));
     this.#store = new StateStore(options.stateDirectory);
     this.#gate = new ConnectionGate(limits);
-    this.#failures = new FailureLimiter(limits);
     this.#listener = new RelayListener({
       certificate: options.certificate,
       key: options.key,
@@ -127,6 +125,20 @@ export class RelayServer {
     const told = [...this.#sessions].filter(({ installed }) => installed !== undefined).length;
     this.#options.onEvent({ type: 'draining', told });
     return { told };
+  }
+
+  /** Ends the sessions of those who are clients no more. Whose token is another one has to show that to go on with its own. */
+  async clientsChanged({ removed, changed }: RosterChange): Promise<void> {
+    for (const session of [...this.#sessions]) {
+      const isClient = !removed.includes(session.client);
+      if (isClient && !changed.includes(session.client)) continue;
+      const connection = this.#connections.get(session);
+      connection?.send({ type: 'bye' });
+      connection?.close();
+      if (isClient) this.#uninstall(session);
+      else this.#sessions.remove(session);
+    }
+    await this.#save();
   }
 
   /** Finds out which sessions are in use, and ends those that have not been for too long. */
@@ -233,8 +245,8 @@ export class RelayServer {
   /** The session, welcomed; undefined when the client was refused. */
   async #hello(connection: ControlConnection, hello: Hello): Promise<Session | undefined> {
     try {
-      this.#authenticate(connection, hello);
-      return await this.#openSession(connection, hello);
+      const token = this.#authentication.check(connection, hello, this.#clock.now());
+      return await this.#openSession(connection, hello, token);
     } catch (thrown) {
       const error = toVpnrError(thrown);
       this.#options.onEvent({ type: 'client-refused', client: hello.name, from: connection.address, error });
@@ -243,26 +255,10 @@ export class RelayServer {
     }
   }
 
-  #authenticate({ socket, address }: ControlConnection, { name, proof }: Hello): void {
-    const now = this.#clock.now();
-    const token = this.#clients.get(name);
-    const client = token && name;
-    if (this.#failures.blocked(address, client, now)) {
-      throw new VpnrError(
-        'RELAY_TOKEN_REFUSED',
-        'too many wrong tokens came from this address; try again later',
-      );
-    }
-    const expected = tokenProof(socket, token ?? this.#noToken, name);
-    if (!equalSecrets(Buffer.from(proof, 'hex'), expected) || token === undefined) {
-      this.#failures.failed(address, client, now);
-      throw new VpnrError('RELAY_TOKEN_REFUSED', 'the relay does not know this client with this token');
-    }
-  }
-
   async #openSession(
     connection: ControlConnection,
     { name, mode, resume }: Hello,
+    token: Secret,
   ): Promise<Session | undefined> {
     if (mode === 'ipip' && !this.#options.ipip) {
       throw new VpnrError(
@@ -281,6 +277,7 @@ export class RelayServer {
     // A lease that the client knows must not be given to another after a crash, so it is on the disk first.
     if (resumed === undefined) await this.#save();
     if (!connection.open || this.#sessions.byIndex(session.index) !== session) return undefined;
+    if (this.#clients.get(name) !== token) return undefined;
 
     const { installed } = session;
     const kept = installed !== undefined && installed.mode === mode && installed.keys === resume?.keys;
@@ -370,14 +367,4 @@ export class RelayServer {
   #notice(message: string): void {
     this.#options.onEvent({ type: 'notice', message });
   }
-}
-
-function tokensByName(clients: RelayServerOptions['clients']): Map<string, Secret> {
-  const tokens = new Map<string, Secret>();
-  for (const { name, token } of clients) {
-    if (tokens.has(name)) throw new VpnrError('CONFIG_INVALID', `two clients have the name "${name}"`);
-    if (token.length === 0) throw new VpnrError('CONFIG_INVALID', `the token of client "${name}" is empty`);
-    tokens.set(name, token);
-  }
-  return tokens;
 }

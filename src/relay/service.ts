@@ -9,6 +9,7 @@ import { innerMtu, maxSegment } from '../packet/mtu.js';
 import type { Secret } from '../secret.js';
 import type { Announced } from '../service/drained.js';
 import { ServerHost } from '../service/host.js';
+import type { Roster, RosterChange } from '../service/roster.js';
 import { RelayServer } from './server.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 
@@ -27,7 +28,8 @@ export interface RelayServiceOptions {
   /** Both PEM. */
   certificate: string;
   key: Secret;
-  clients: readonly { name: string; token: Secret }[];
+  /** With their tokens; stays the caller's. */
+  clients: Roster;
   stateDirectory: string;
   ipip: boolean;
   replay?: ReplayBounds;
@@ -89,6 +91,10 @@ export class RelayService {
 
   drain(): Promise<Announced> {
     return this.#server.drain();
+  }
+
+  clientsChanged(change: RosterChange): Promise<void> {
+    return this.#server.clientsChanged(change);
   }
 
   /** Ends everything and puts the machine's network back. Returns what could not be put back. */

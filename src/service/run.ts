@@ -1,8 +1,10 @@
 /** A server from start to end: what it takes from the system it gives back, on every way out. */
 import { aborted } from '../control/aborted.js';
 import { CleanUp } from '../control/clean-up.js';
+import type { Role } from '../control/event-log.js';
 import { type ControlHandlers, ControlServer } from '../control/server.js';
 import type { VpnrError } from '../errors.js';
+import { onHangUp } from './hang-up.js';
 
 export interface ServerLife {
   /** Takes down what was built up. */
@@ -37,12 +39,18 @@ export async function runServer(
   }
 }
 
-/** Answers the operator's commands for the server called `name`. */
+type ServerHandlers<Status> = Omit<ControlHandlers<Status>, 'disconnect'> &
+  Required<Pick<ControlHandlers<Status>, 'reload'>>;
+
+/** Answers the operator's commands for the server called `name`; SIGHUP is the one to reload. */
 export async function answerControl<Status>(
+  role: Role,
   name: string,
   { cleanUp, stop }: ServerLife,
-  handlers: Omit<ControlHandlers<Status>, 'disconnect'>,
+  handlers: ServerHandlers<Status>,
 ): Promise<void> {
+  // What is wrong is told as an event.
+  cleanUp.add(onHangUp(role, () => void handlers.reload().catch(() => {})));
   const control = await ControlServer.listen<Status>(name, {
     ...handlers,
     disconnect: () => stop('vpnr disconnect'),

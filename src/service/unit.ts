@@ -12,6 +12,8 @@ export interface UnitPlan {
   name: string;
   /** The command line, each word for itself. */
   command: readonly string[];
+  /** The command line that has it read its configuration anew, if it can. */
+  reload?: readonly string[];
   /** The command line that puts back what it leaves when it is killed. */
   afterwards: readonly string[];
   /** Folders, beside the state folder, that it writes to. */
@@ -37,18 +39,21 @@ export function unitName(name: string): string {
   return `vpnr-${name}.service`;
 }
 
-export function unitText({ role, name, command, afterwards, writes }: UnitPlan): string {
-  const [start, putBack] = [command, afterwards].map(words => words.map(quote).join(' ')) as [string, string];
+export function unitText({ role, name, command, reload, afterwards, writes }: UnitPlan): string {
+  const line = (words: readonly string[]) => words.map(quote).join(' ');
   const head = `# Written by "vpnr service install"; removed by "vpnr service remove ${name}".\n`;
-  return head + describe({ role, name, start, putBack, writes: writes.map(quote) });
+  const lines = { start: line(command), reload: reload && line(reload), putBack: line(afterwards) };
+  return head + describe({ role, name, ...lines, writes: writes.map(quote) });
 }
 
 /** A unit for all configurations in CONFIG_FOLDER: the instance's name is that of the file. */
 export function templateText(role: Role): string {
   const start = `vpnr ${COMMANDS[role]} -c ${CONFIG_FOLDER}/%i.yaml`;
+  const reload = role === 'client' ? undefined : `vpnr reload -c ${CONFIG_FOLDER}/%i.yaml`;
   // The name in the configuration may be another one.
   const putBack = 'vpnr disconnect --left-over';
-  return describe({ role, name: '%i', start, putBack, writes: role === 'client' ? [] : [CONFIG_FOLDER] });
+  const writes = role === 'client' ? [] : [CONFIG_FOLDER];
+  return describe({ role, name: '%i', start, reload, putBack, writes });
 }
 
 interface Description {
@@ -56,11 +61,13 @@ interface Description {
   name: string;
   /** As systemd reads them. */
   start: string;
+  reload: string | undefined;
   putBack: string;
   writes: readonly string[];
 }
 
-function describe({ role, name, start, putBack, writes }: Description): string {
+function describe({ role, name, start, reload, putBack, writes }: Description): string {
+  const reloading = reload === undefined ? '' : `ExecReload=${reload}\n`;
   const paths = writes.map(path => `ReadWritePaths=${path}\n`).join('');
   return `[Unit]
 Description=${DESCRIPTIONS[role]} ${name} (vpnr)
@@ -78,7 +85,7 @@ LimitCORE=0
 TimeoutStartSec=infinity
 SyslogIdentifier=vpnr-${name}
 ExecStart=${start}
-Restart=on-failure
+${reloading}Restart=on-failure
 RestartSec=2s
 # Usage and configuration: another start would end in the same way.
 RestartPreventExitStatus=2 3

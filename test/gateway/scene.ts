@@ -8,6 +8,7 @@ import type { ChildSa, Endpoint, IkeOutput, IkeProposal, InitiatorOptions } from
 import { createInitiator } from '../../src/ike/initiator.js';
 import { Secret } from '../../src/secret.js';
 import { AddressPool, parsePool } from '../../src/service/pool.js';
+import { Roster } from '../../src/service/roster.js';
 import { Random } from '../ike/simulation.js';
 
 export const LISTEN = { address: '198.51.100.10', port: 4500 };
@@ -168,6 +169,11 @@ export class Client {
   }
 }
 
+/** Clients with the keys that `Client` has. */
+export function rosterOf(identities: readonly string[]): Roster {
+  return new Roster(identities.map(identity => [identity, Secret.fromText(`psk of ${identity}`)]));
+}
+
 export class Scene {
   now = 1_000_000;
   readonly random: Random;
@@ -175,6 +181,7 @@ export class Scene {
   readonly events: GatewayEvent[] = [];
   readonly clients: Client[] = [];
   readonly server: GatewayServer;
+  readonly roster: Roster;
   /** Datagrams of the gateway to nobody. */
   readonly strays: { to: Endpoint; datagram: Uint8Array }[] = [];
 
@@ -183,9 +190,10 @@ export class Scene {
   ) {
     const { identities = ['client1', 'client2', 'client3'], prefix = '10.61.0.0/24', ...rest } = options;
     this.random = new Random(77);
+    this.roster = rosterOf(identities);
     this.server = new GatewayServer({
       identity: 'gateway.example.net',
-      clients: identities.map(identity => ({ identity, psk: Secret.fromText(`psk of ${identity}`) })),
+      clients: this.roster,
       pool: new AddressPool(parsePool(prefix)),
       networks: ['10.20.0.0/16'],
       local: LISTEN,

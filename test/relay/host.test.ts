@@ -11,6 +11,7 @@ import { parseAddress } from '../../src/prefix.js';
 import { RelayControl } from '../../src/relay/client.js';
 import { RelayService, type RelayServiceOptions } from '../../src/relay/service.js';
 import { Secret } from '../../src/secret.js';
+import { Roster } from '../../src/service/roster.js';
 import { deleteDevice, inPrivateNetwork, ip, makeDevice, snapshot } from '../io/private-network.js';
 import { makeCertificates } from './certificates.js';
 
@@ -35,7 +36,7 @@ function machine(name: string, body: (options: RelayServiceOptions) => Promise<v
         listen: { address: LAN, port: 0 },
         pool: POOL,
         ...identity,
-        clients: [{ name: 'client1', token: Secret.fromText('token') }],
+        clients: new Roster([['client1', Secret.fromText('token')]]),
         stateDirectory: join(directory, 'state'),
         runDirectory: join(directory, 'run'),
         ipip: true,
@@ -131,13 +132,15 @@ if (inPrivateNetwork(TESTS)) {
     const { key, clients, onEvent, ...plain } = options;
     const module = new URL('../../src/relay/service.js', import.meta.url).href;
     const secret = new URL('../../src/secret.js', import.meta.url).href;
+    const roster = new URL('../../src/service/roster.js', import.meta.url).href;
     const script = `
       const { RelayService } = await import(${JSON.stringify(module)});
       const { Secret } = await import(${JSON.stringify(secret)});
+      const { Roster } = await import(${JSON.stringify(roster)});
       await RelayService.start({
         ...${JSON.stringify(plain)},
         key: Secret.fromText(process.env.KEY),
-        clients: [{ name: 'client1', token: Secret.fromText('token') }],
+        clients: new Roster([['client1', Secret.fromText('token')]]),
         onEvent: event => console.log(event.type),
       });`;
     const file = join(options.stateDirectory, '..', 'relay.mjs');

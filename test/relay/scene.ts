@@ -13,6 +13,7 @@ import { RelayControl } from '../../src/relay/client.js';
 import { RelayServer } from '../../src/relay/server.js';
 import type { RelayEvent, RelayServerOptions } from '../../src/relay/server-api.js';
 import { Secret } from '../../src/secret.js';
+import { Roster } from '../../src/service/roster.js';
 import { makeCertificates } from './certificates.js';
 
 export const certificates = makeCertificates();
@@ -97,10 +98,10 @@ export class Scene {
       listen: { address: '127.0.0.1', port: 0 },
       pool: '10.30.200.0/29',
       ...certificates.relay,
-      clients: [
-        { name: 'client1', token: Secret.fromText(TOKEN) },
-        { name: 'client2', token: Secret.fromText('a token of client2') },
-      ],
+      clients: new Roster([
+        ['client1', Secret.fromText(TOKEN)],
+        ['client2', Secret.fromText('a token of client2')],
+      ]),
       stateDirectory: this.stateDirectory,
       ipip: false,
       dataPlane: this.dataPlane,

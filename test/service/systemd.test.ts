@@ -87,6 +87,7 @@ test('a unit is written for what is configured, and removed', () =>
     assert.is(statSync(file).mode & 0o777, 0o644);
     const text = readFileSync(file, 'utf8');
     assert.match(text, new RegExp(`^ExecStart=\\S+ \\S+ relay --config "${config}"$`, 'm'));
+    assert.match(text, new RegExp(`^ExecReload=\\S+ \\S+ reload --config "${config}"$`, 'm'));
     assert.match(text, /^ExecStopPost=-\S+ \S+ disconnect relay --left-over$/m);
     assert.match(text, new RegExp(`^ReadWritePaths=${folder}$`, 'm'));
     assert.is(removeService('relay', folder), file);
@@ -113,6 +114,7 @@ test("a package's unit runs the configuration that its instance is named after",
     const text = templateText(role);
     assert.ok(text.includes(`ExecStart=${start} -c /etc/vpnr/%i.yaml\n`), text);
     assert.ok(text.includes('Type=notify\n'));
+    assert.is(text.includes('ExecReload=vpnr reload -c /etc/vpnr/%i.yaml\n'), role !== 'client');
   }
 });
 

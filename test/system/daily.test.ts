@@ -57,6 +57,10 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}switched from tokyo to osaka .* operator wished$/m,
     );
 
+    const refused = await city.vpnr('reload', 'work');
+    assert.match(refused.stderr, /^error USAGE: a connection reads its configuration when it starts\n/);
+    assert.is(refused.status, 2);
+
     // The queue holds ten: it is emptied all the time.
     const ending = connection.stop();
     await until(

@@ -203,6 +203,7 @@ test(
           const [running] = JSON.parse(`[${await machine.run(['vpnr', 'status', '--json'])}]`);
           assert.is(String(running.pid), await property(machine, unit, 'MainPID'));
         }
+        for (const [machine, unit] of units.slice(0, 2)) await machine.run(['systemctl', 'reload', unit]);
         await reachesServer(city);
         await client.run(['systemctl', 'kill', '--signal=KILL', 'vpnr@work']);
         await until('systemd starts it again', RUN_MS, async () => {

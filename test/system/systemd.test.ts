@@ -30,6 +30,32 @@ async function shortenWatchdog(machine: Machine, unit: string): Promise<void> {
   await machine.run(['systemctl', 'daemon-reload']);
 }
 
+/** Has the gateway's list of clients read anew: longer, wrong, and as it was. */
+async function changeClients(machine: Machine): Promise<void> {
+  const unit = 'vpnr-gateway';
+  const file = machine.path('/etc/vpnr/gateway.yaml');
+  const before = { text: readFileSync(file, 'utf8'), pid: await property(machine, unit, 'MainPID') };
+  const says = (what: RegExp) =>
+    until(`the journal says ${what}`, RESTART_MS, async () => {
+      const journal = await machine.run(['journalctl', '-t', unit, '-o', 'cat']);
+      return what.test(journal) || undefined;
+    });
+  const more = parse(before.text) as Configuration;
+  more.clients.push({ identity: 'client2', psk: { file: 'client1.psk' } });
+  writeFileSync(file, stringify(more));
+  await machine.run(['systemctl', 'reload', unit]);
+  await says(/^the list of clients was read anew; new: client2$/m);
+  writeFileSync(file, 'clients: [');
+  assert.is((await machine.try(['systemctl', 'reload', unit])).status, 1);
+  writeFileSync(file, stringify({ ...more, pool: 'none' }));
+  await machine.run(['systemctl', 'kill', '--signal=HUP', unit]);
+  await says(/^the configuration is not read anew, nothing has changed: CONFIG_INVALID: /m);
+  writeFileSync(file, before.text);
+  await machine.run(['systemctl', 'kill', '--signal=HUP', unit]);
+  await says(/^the list of clients was read anew; gone: client2$/m);
+  assert.is(await property(machine, unit, 'MainPID'), before.pid);
+}
+
 /** Stops the main process as a hang would, and waits until systemd has started another one. */
 async function hang(machine: Machine, unit: string): Promise<void> {
   const before = await property(machine, unit, 'MainPID');
@@ -100,6 +126,9 @@ test(
           await client.run(['journalctl', '-t', 'vpnr-work', '-o', 'cat']),
           /^connected through tokyo/m,
         );
+
+        await changeClients(tokyo);
+        await reachesServer(city);
 
         await hang(client, 'vpnr-work');
         await reachesServer(city);

@@ -50,6 +50,8 @@ const WRONG: [args: string, code: string, status: number][] = [
   ['logs nobody', 'NOT_RUNNING', 4],
   ['switch tokyo', 'NOT_RUNNING', 4],
   ['drain', 'NOT_RUNNING', 4],
+  ['reload', 'NOT_RUNNING', 4],
+  ['reload -c FOLDER/broken.yaml', 'CONFIG_SYNTAX', 3],
   ['disconnect nobody', 'NOT_RUNNING', 4],
   ['service remove nobody', 'NOT_RUNNING', 4],
   ['demo --fault flood', 'USAGE', 2],
