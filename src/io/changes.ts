@@ -1,49 +1,27 @@
 /**
- * What vpnr changes in the system's network while it runs: addresses and routes of its device, host routes that
- * keep gateways outside the tunnel, kernel parameters, tables of nftables. Every change is in the journal before it is made.
+ * What vpnr changes in the system's network while it runs: addresses and routes of its device, host routes that keep
+ * gateways outside the tunnel (`outside-routes.ts`), kernel parameters, tables of nftables. Every change is in the journal
+ * before it is made.
  *
  * A default route through the tunnel is put in as its two halves (0.0.0.0/1 and 128.0.0.0/1): more specific
  * than any default, whatever its metric, so that no default of the system's must be touched or put back, none
  * that DHCP renews takes the traffic away, and the way outside can still be looked up.
- *
- * An address kept outside has two host routes once a route into the tunnel covers it: the way it had without
- * the tunnel, and behind it (by metric) `unreachable`, which is what remains when its link goes down. So a
- * gateway's traffic fails at once rather than enter the tunnel that it carries.
  */
 import { VpnrError } from '../errors.js';
-import {
-  contains,
-  formatAddress,
-  formatPrefix,
-  halves,
-  type Prefix,
-  parseAddress,
-  parsePrefix,
-  samePrefix,
-} from '../prefix.js';
+import { formatPrefix, halves, type Prefix, parsePrefix, samePrefix } from '../prefix.js';
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { isResolvedUsed, type NameServers } from './name-servers.js';
-import {
-  describeRoute,
-  type Hop,
-  hopOutside,
-  linkOf,
-  listAddresses,
-  listRoutes,
-  ROUTE_PROTOCOL,
-  type RouteEntry,
-} from './network.js';
+import { describeRoute, linkOf, listAddresses, listRoutes, ROUTE_PROTOCOL, type RouteEntry } from './network.js';
 import { replaceTable } from './nft.js';
+import { OutsideRoutes } from './outside-routes.js';
 import { setResolvConf } from './resolv-conf.js';
 import { tellResolved } from './resolved.js';
 import { readSysctl, writeSysctl } from './sysctl.js';
-import { deleteRouteCommand, type UndoStep, undoAll } from './undo.js';
+import { takeBack, type UndoStep } from './undo.js';
 
 /** Metric that the kernel gives to an IPv6 route without one. IPv4's is 0. */
 const IPV6_METRIC = 1024;
-/** Metric, plus the device's index, of the `unreachable` routes: behind any other. */
-const FALLBACK_METRIC = 0x7f000000;
 
 interface TunnelRoute {
   prefix: Prefix;
@@ -57,13 +35,13 @@ export class NetworkChanges {
   readonly #device: string;
   readonly #addresses = new Map<string, JournalEntry>();
   readonly #routes = new Map<string, TunnelRoute>();
-  /** Addresses kept outside; those that a route covers have their journal entries. */
-  readonly #outside = new Map<string, JournalEntry[] | undefined>();
+  readonly #outside: OutsideRoutes;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(journal: Journal, device: string) {
     this.#journal = journal;
     this.#device = device;
+    this.#outside = new OutsideRoutes(journal, device);
   }
 
   /** Sets the device up, with this MTU in bytes. */
@@ -114,9 +92,7 @@ export class NetworkChanges {
     return this.#exclusively(async () => {
       const prefixes = this.#newPrefixes(destinations);
       await this.#refuseConflicts(prefixes);
-      for (const [address, entries] of this.#outside) {
-        if (entries === undefined && covers(prefixes, address)) await this.#putOutside(address);
-      }
+      await this.#outside.cover(prefixes);
       const { source } = options;
       const entries = this.#journal.recordAll(
         prefixes.map(prefix => ({ kind: 'route', destination: formatPrefix(prefix), device: this.#device })),
@@ -124,7 +100,7 @@ export class NetworkChanges {
       try {
         await changeIp(prefixes.map(prefix => this.#routeCommand('add', prefix, source)));
       } catch (error) {
-        await this.#undo(entries);
+        await takeBack(this.#journal, entries);
         if (error instanceof IpError && error.reason === 'exists') await this.#refuseConflicts(prefixes);
         throw error;
       }
@@ -139,7 +115,7 @@ export class NetworkChanges {
       for (const destination of destinations.flatMap(splitDefault).map(formatPrefix)) {
         const route = this.#routes.get(destination);
         if (route === undefined) continue;
-        await this.#undo([route.entry]);
+        await takeBack(this.#journal, [route.entry]);
         this.#routes.delete(destination);
       }
     });
@@ -150,14 +126,9 @@ export class NetworkChanges {
    * the address is about to be used: the way to it may have changed, or its link may have been down.
    */
   keepOutside(address: string): Promise<void> {
-    return this.#exclusively(async () => {
-      const key = formatAddress(parseAddress(address));
-      if (!this.#outside.has(key)) this.#outside.set(key, undefined);
-      const covered = covers(
-        [...this.#routes.values()].map(route => route.prefix),
-        key,
-      );
-      if (covered || this.#outside.get(key) !== undefined) await this.#putOutside(key);
+    return this.#exclusively(() => {
+      const into = [...this.#routes.values()].map(route => route.prefix);
+      return this.#outside.keep(address, into);
     });
   }
 
@@ -166,26 +137,11 @@ export class NetworkChanges {
    * is changing just now is told once more.
    */
   refreshOutside(): Promise<void> {
-    return this.#exclusively(async () => {
-      for (const [address, entries] of this.#outside) {
-        if (entries === undefined) continue;
-        try {
-          await this.#putOutside(address);
-        } catch (error) {
-          if (!(error instanceof IpError) || (error.reason !== 'absent' && error.reason !== 'unreachable'))
-            throw error;
-        }
-      }
-    });
+    return this.#exclusively(() => this.#outside.refresh());
   }
 
   releaseOutside(address: string): Promise<void> {
-    return this.#exclusively(async () => {
-      const key = formatAddress(parseAddress(address));
-      const entries = this.#outside.get(key);
-      this.#outside.delete(key);
-      if (entries !== undefined) await this.#undo(entries);
-    });
+    return this.#exclusively(() => this.#outside.release(address));
   }
 
   /** Sets a kernel parameter (see `readSysctl`) until the end. False when there is no such parameter. */
@@ -300,7 +256,7 @@ export class NetworkChanges {
   /** Takes that back. */
   forgetNameServers(): Promise<void> {
     return this.#exclusively(async () => {
-      await this.#undo([...this.#find('resolv-conf'), ...this.#find('resolved')]);
+      await takeBack(this.#journal, [...this.#find('resolv-conf'), ...this.#find('resolved')]);
     });
   }
 
@@ -312,8 +268,8 @@ export class NetworkChanges {
     return this.#exclusively(async () => {
       this.#addresses.clear();
       this.#routes.clear();
-      this.#outside.clear();
-      return this.#undo(this.#journal.entries.filter(({ undo }) => undo.kind !== except));
+      this.#outside.forget();
+      return takeBack(this.#journal, this.#journal.entries.filter(({ undo }) => undo.kind !== except));
     });
   }
 
@@ -339,7 +295,7 @@ export class NetworkChanges {
   async #removeAddress(address: string): Promise<void> {
     const entry = this.#addresses.get(address);
     if (entry === undefined) return;
-    await this.#undo([entry]);
+    await takeBack(this.#journal, [entry]);
     this.#addresses.delete(address);
   }
 
@@ -376,37 +332,6 @@ export class NetworkChanges {
     ];
   }
 
-  /** Makes the host routes of an address kept outside, or brings them up to date. */
-  async #putOutside(address: string): Promise<void> {
-    const parsed = parseAddress(address);
-    const hop = await hopOutside(parsed, this.#device);
-    // An address of this machine's own is found in the kernel's table of local addresses, before any other.
-    if (hop?.local) return;
-    const { index } = await linkOf(this.#device);
-    const destination = formatPrefix(parsePrefix(address));
-    // The index tells our routes from those of other devices' owners for the same address.
-    const way = { destination, metric: index };
-    const fallback = { destination, metric: FALLBACK_METRIC + index };
-    if (this.#outside.get(address) === undefined) {
-      const entries = [fallback, way].map(route => this.#journal.record({ kind: 'route', ...route }));
-      this.#outside.set(address, entries);
-    }
-    await changeIp([hostRouteCommand(fallback, undefined)]);
-    if (hop !== undefined) return changeIp([hostRouteCommand(way, hop)]);
-    try {
-      await changeIp([deleteRouteCommand(way)]);
-    } catch (error) {
-      if (!(error instanceof IpError && error.reason === 'absent')) throw error;
-    }
-  }
-
-  async #undo(entries: readonly JournalEntry[]): Promise<VpnrError[]> {
-    const failures = await undoAll(entries);
-    const failed = new Set(failures.map(failure => failure.entry));
-    this.#journal.settle(entries.filter(entry => !failed.has(entry)));
-    return failures.map(failure => failure.error);
-  }
-
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task);
     this.#last = result.catch(() => {});
@@ -423,22 +348,4 @@ function conflictRemedy(route: RouteEntry, text: string): string {
 function splitDefault(destination: string): Prefix[] {
   const prefix = parsePrefix(destination);
   return prefix.length === 0 ? halves(prefix) : [prefix];
-}
-
-function covers(prefixes: readonly Prefix[], address: string): boolean {
-  const parsed = parseAddress(address);
-  return prefixes.some(prefix => contains(prefix, parsed));
-}
-
-/** `hop` absent: unreachable. `onlink` spares the kernel's check that the next hop is on the device's network. */
-function hostRouteCommand(route: { destination: string; metric: number }, hop: Hop | undefined): string[] {
-  const type = hop === undefined ? ['unreachable'] : [];
-  const way = hop === undefined ? [] : ['dev', hop.device];
-  const via =
-    hop?.via === undefined ? [] : ['via', hop.via.family === 6 ? 'inet6' : 'inet', hop.via.address, 'onlink'];
-  const source = hop?.source === undefined ? [] : ['src', hop.source];
-  return [
-    ...['route', 'replace', ...type, route.destination, ...via, ...way, ...source],
-    ...['metric', String(route.metric), 'protocol', String(ROUTE_PROTOCOL)],
-  ];
 }

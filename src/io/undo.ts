@@ -5,6 +5,7 @@
 import type { VpnrError } from '../errors.js';
 import { toVpnrError } from '../errors.js';
 import { changeIp, IpError, tryChangeIp } from './ip.js';
+import type { Journal, JournalEntry } from './journal.js';
 import { findLink, ROUTE_PROTOCOL } from './network.js';
 import { deleteTable } from './nft.js';
 import { putBackResolvConf } from './resolv-conf.js';
@@ -29,22 +30,25 @@ export type UndoStep =
   /** Puts /etc/resolv.conf back, unless somebody has changed it since. */
   | { kind: 'resolv-conf'; name: string };
 
-interface Entry {
-  undo: UndoStep;
-}
-
-interface Failure<T> {
-  entry: T;
+interface Failure {
+  entry: JournalEntry;
   error: VpnrError;
 }
 
 /**
- * Carries all of the steps out, the last first, and returns those that failed. That a thing is gone already is
- * not a failure.
+ * Carries out the steps of these entries, the last first, and settles those that succeeded. Returns what went wrong; that a
+ * thing is gone already is no failure.
  */
-export async function undoAll<T extends Entry>(steps: readonly T[]): Promise<Failure<T>[]> {
-  const failures: Failure<T>[] = [];
-  const rest = [...steps];
+export async function takeBack(journal: Journal, entries: readonly JournalEntry[]): Promise<VpnrError[]> {
+  const failures = await undoAll(entries);
+  const failed = new Set(failures.map(failure => failure.entry));
+  journal.settle(entries.filter(entry => !failed.has(entry)));
+  return failures.map(failure => failure.error);
+}
+
+async function undoAll(entries: readonly JournalEntry[]): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  const rest = [...entries];
   while (rest.length > 0) {
     // Routes may be many: those that follow each other go in one batch.
     const others = rest.findLastIndex(({ undo }) => undo.kind !== 'route') + 1;
@@ -61,7 +65,7 @@ export async function undoAll<T extends Entry>(steps: readonly T[]): Promise<Fai
   return failures;
 }
 
-async function deleteRoutes<T extends Entry>(entries: readonly T[]): Promise<Failure<T>[]> {
+async function deleteRoutes(entries: readonly JournalEntry[]): Promise<Failure[]> {
   const commands = entries.flatMap(({ undo }) => (undo.kind === 'route' ? [deleteRouteCommand(undo)] : []));
   try {
     const failures = await tryChangeIp(commands);
