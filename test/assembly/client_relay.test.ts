@@ -3,65 +3,27 @@ import * as assert from 'uvu/assert';
 import { addressBytes } from '../../src/address.js';
 import {
   CLIENT_WINDOW,
-  ERR_INDEX,
   ERR_STATE,
-  EVENT_DRAIN,
-  EVENT_PROBE_REPLY,
-  OK,
-  OWN_MESSAGE,
-  PROBE_BITMAP_USUAL,
   RELAY_DATA,
   RELAY_DRAIN,
   RELAY_PROBE,
   RELAY_PROBE_REPLY,
-  SCRATCH,
   TRAFFIC_RECEIVED,
   TRAFFIC_SENT,
 } from '../../src/packet/abi.js';
 import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
-import { concat, randomBytes } from '../support/bytes.js';
-import { TestClient } from '../support/client.js';
+import { randomBytes } from '../support/bytes.js';
+import { CONTROL, DEVICE, datagram, MODES, PAYLOAD, SERVER, setUp } from '../support/client_relay.js';
 import { icmpError, randomPacket } from '../support/generate.js';
-import { probeBody } from '../support/probes.js';
 import { generator } from '../support/random.js';
-import { Gateway, RELAY, RELAY_PORT, Relay } from '../support/tunnels.js';
+import { type Gateway, RELAY, RELAY_PORT } from '../support/tunnels.js';
 
-const SEED = 2003;
-const DEVICE = addressBytes('192.168.77.2');
-const CONTROL = addressBytes('192.0.0.2');
-const SERVER = addressBytes('10.30.0.9');
 const ROUTER = addressBytes('10.20.0.1');
-const PAYLOAD = concat(Uint8Array.of(0, 80, 0, 81, 0, 12, 0, 0), Uint8Array.of(1, 2, 3, 4));
 /** A TCP header from port 7511 to 7511. */
 const PORTS_ONLY = Uint8Array.from(
   { length: 20 },
   (_, i) => [0x1d, 0x57, 0x1d, 0x57][i] ?? (i === 12 ? 0x50 : 0),
 );
-const MODES = ['clear', 'sealed', 'ipip'] as const;
-
-/** A client with two gateways, the first active under epoch 9, and a session with the relay behind them. */
-function setUp(mode: (typeof MODES)[number] = 'clear', device = '192.168.77.2') {
-  const random = generator(SEED);
-  const client = new TestClient();
-  client.core.setDeviceAddresses(device);
-  client.core.setControlAddresses('192.0.0.2');
-  const paths = [0, 1].map(path => {
-    const gateway = new Gateway(path, addressBytes(`10.6${path}.0.7`), random);
-    client.core.setVirtualAddresses(path, gateway.virtual.join('.'));
-    client.install('in', gateway.toClient, { path });
-    client.install('out', gateway.fromClient, { path });
-    return gateway;
-  });
-  client.core.activate(0, 9);
-  client.core.setRelay({ address: RELAY.join('.'), port: RELAY_PORT });
-  const relay = new Relay(random, mode);
-  relay.bind(client);
-  const [gateway, other] = paths as [Gateway, Gateway];
-  return { random, client, gateway, other, relay, virtual: gateway.virtual };
-}
-
-const datagram = (change: Partial<Packet> = {}): Uint8Array =>
-  emit({ source: DEVICE, destination: SERVER, protocol: UDP, transport: PAYLOAD, ...change });
 
 for (const mode of MODES) {
   test(`${mode}: packets take the lease and reach the relay`, () => {
@@ -330,90 +292,6 @@ test('IP in IP is taken in its own mode only', () => {
   const inner = datagram({ source: SERVER, destination: relay.lease });
   const changes = client.changes(() => client.receive(0, gateway.seal(relay.sendIpip(virtual, inner))));
   assert.equal(changes, { 'relay-session': 1 });
-});
-
-test('a probe says what the relay needs; off the active path it carries an older epoch', () => {
-  const { client, gateway, other, relay, virtual } = setUp();
-  client.receive(
-    0,
-    gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }), { sequence: 77n })),
-  );
-  const probe = (on: Gateway, id: number) => {
-    assert.is(client.core.exports.clientProbe(on.path, id, 0x9abc_def0, 0x1234_5678, false), OK);
-    return relay.parse(on.open(client.message(OWN_MESSAGE)), on.virtual);
-  };
-  const missing = { from: 1n, received: [77n], highest: 77n, bitmap: PROBE_BITMAP_USUAL };
-  const body = (id: number) => probeBody({ id, time: 0x1234_5678_9abc_def0n, ...missing });
-
-  const first = probe(gateway, 200);
-  assert.equal([first.type, first.epoch, first.sequence], [RELAY_PROBE, 9, 1n]);
-  assert.equal(first.payload, body(200));
-  const second = probe(other, 201);
-  assert.equal([second.type, second.epoch, second.sequence], [RELAY_PROBE, 8, 2n]);
-  assert.equal(second.payload, body(201));
-
-  client.core.activate(1, 0);
-  assert.is(probe(other, 1).epoch, 0);
-  assert.is(probe(gateway, 2).epoch, 0xffff);
-  assert.is(client.core.counters()['probes-sent'], 4);
-  assert.is(client.core.counters()['tx-packets'], 0);
-});
-
-test('a probe without a tunnel, on a wrong path or with numbers used up is not made', () => {
-  const { client, other } = setUp();
-  assert.is(client.core.exports.clientProbe(16, 1, 0, 0, false), ERR_INDEX);
-  client.core.setPath(1, undefined);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), ERR_STATE);
-  client.core.setPath(1, other.fromClient.spi & 1023);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), OK);
-  client.core.setVirtualAddresses(1);
-  assert.is(client.core.exports.clientProbe(1, 1, 0, 0, false), ERR_STATE);
-});
-
-test('answers to probes and requests to leave become events with their path', () => {
-  const { client, gateway, other, relay } = setUp();
-  const body = probeBody({ id: 258, time: 0x1234_5678_9abc_def0n, highest: 5n });
-  const { device, events } = client.receive(
-    0,
-    gateway.seal(relay.send(gateway.virtual, RELAY_PROBE_REPLY, body)),
-    other.seal(relay.send(other.virtual, RELAY_PROBE_REPLY, body)),
-    gateway.seal(relay.send(gateway.virtual, RELAY_DRAIN, new Uint8Array(0))),
-  );
-  assert.equal(device, []);
-  assert.equal(events, [
-    { kind: EVENT_PROBE_REPLY, path: 0, a: 258, b: 0, c: 0x1234_5678_9abc_def0n },
-    { kind: EVENT_PROBE_REPLY, path: 1, a: 258, b: 0, c: 0x1234_5678_9abc_def0n },
-    { kind: EVENT_DRAIN, path: 0, a: 0, b: 0, c: 0n },
-  ]);
-  assert.is(client.accounted('rx'), 3);
-});
-
-test('after a switch the packets carry the new epoch and address', () => {
-  const { client, other, relay } = setUp();
-  client.transmit(datagram());
-  client.core.activate(1, 10);
-  const [sent = new Uint8Array()] = client.transmit(datagram());
-  const { epoch, sequence } = relay.parse(other.open(sent), other.virtual);
-  assert.equal([epoch, sequence], [10, 2n]);
-});
-
-test('a new session starts anew, the keys of the old one are gone', () => {
-  const { random, client, gateway, relay, virtual } = setUp();
-  client.transmit(datagram());
-  client.receive(0, gateway.seal(relay.send(virtual, RELAY_DATA, datagram({ destination: relay.lease }))));
-  const next = new Relay(random);
-  next.bind(client);
-  const [sent = new Uint8Array()] = client.transmit(datagram());
-  assert.is(next.parse(gateway.open(sent), virtual).sequence, 1n);
-  const answer = next.send(virtual, RELAY_DATA, datagram({ destination: next.lease }));
-  assert.is(client.receive(0, gateway.seal(answer)).device.length, 1);
-  for (const key of [relay.fromClient, relay.toClient]) assert.is(client.findInCore(key), ERR_INDEX);
-  for (const key of [next.fromClient, next.toClient]) {
-    const at = client.findInCore(key);
-    assert.ok(at >= 0 && at < SCRATCH);
-  }
-  client.core.unbindRelay();
-  for (const key of [next.fromClient, next.toClient]) assert.is(client.findInCore(key), -1);
 });
 
 /** A packet of the generator's with these addresses. */
