@@ -14,9 +14,11 @@ function flagSpecification(flag) {
     text: () => `:${escaped(helpValue ?? name)}: `,
   }[valueKind(flag)];
   const text = `[${escaped(description ?? '')}]${value?.() ?? ''}`;
-  if (multiple === true) return quoted(`*--${name}${text}`);
-  if (char === undefined) return quoted(`--${name}${text}`);
-  return `'(-${char} --${name})'{-${char},--${name}}${quoted(text)}`;
+  // A value may stand behind "=", too.
+  const long = value === undefined ? `--${name}` : `--${name}=`;
+  if (multiple === true) return quoted(`*${long}${text}`);
+  if (char === undefined) return quoted(`${long}${text}`);
+  return `'(-${char} --${name})'{-${char},${long}}${quoted(text)}`;
 }
 
 const argumentSpecification = ({ name, description, options }, i) =>

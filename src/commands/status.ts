@@ -92,7 +92,11 @@ export default class Status extends VpnrCommand {
       return;
     }
     const lines = looks.length === 0 ? ['nothing is running'] : looks.map(drawLine);
-    await write([...lines, ...killSwitches.map(describeLeftKillSwitch)].map(line => `${stamp(now)}  ${line}`).join('\n'));
+    await write(
+      [...lines, ...killSwitches.map(describeLeftKillSwitch)]
+        .map(line => `${stamp(now)}  ${line}`)
+        .join('\n'),
+    );
   }
 }
 

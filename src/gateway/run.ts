@@ -113,7 +113,12 @@ async function setUp(
     service.clientsChanged(change);
     return { ...change, restart: otherChanges(config, next.config) };
   };
-  const handlers = { status, events, drain: () => service.drain(), reload: () => reloadTelling(reload, tell) };
+  const handlers = {
+    status,
+    events,
+    drain: () => service.drain(),
+    reload: () => reloadTelling(reload, tell),
+  };
   await answerControl('gateway', name, life, handlers);
 }
 

@@ -12,7 +12,14 @@ import { formatPrefix, halves, type Prefix, parsePrefix, samePrefix } from '../p
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { isResolvedUsed, type NameServers } from './name-servers.js';
-import { describeRoute, linkOf, listAddresses, listRoutes, ROUTE_PROTOCOL, type RouteEntry } from './network.js';
+import {
+  describeRoute,
+  linkOf,
+  listAddresses,
+  listRoutes,
+  ROUTE_PROTOCOL,
+  type RouteEntry,
+} from './network.js';
 import { replaceTable } from './nft.js';
 import { OutsideRoutes } from './outside-routes.js';
 import { setResolvConf } from './resolv-conf.js';
@@ -269,7 +276,10 @@ export class NetworkChanges {
       this.#addresses.clear();
       this.#routes.clear();
       this.#outside.forget();
-      return takeBack(this.#journal, this.#journal.entries.filter(({ undo }) => undo.kind !== except));
+      return takeBack(
+        this.#journal,
+        this.#journal.entries.filter(({ undo }) => undo.kind !== except),
+      );
     });
   }
 

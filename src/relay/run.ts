@@ -120,7 +120,12 @@ async function setUp(
     await service.clientsChanged(change);
     return { ...change, restart: otherChanges(config, next.config) };
   };
-  const handlers = { status, events, drain: () => service.drain(), reload: () => reloadTelling(reload, tell) };
+  const handlers = {
+    status,
+    events,
+    drain: () => service.drain(),
+    reload: () => reloadTelling(reload, tell),
+  };
   await answerControl('relay', name, life, handlers);
 }
 

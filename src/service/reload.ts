@@ -29,7 +29,10 @@ export async function reloadTelling(
     return reloaded;
   } catch (error) {
     const { code, message } = toVpnrError(error);
-    tell({ type: 'notice', message: `the configuration is not read anew, nothing has changed: ${code}: ${message}` });
+    tell({
+      type: 'notice',
+      message: `the configuration is not read anew, nothing has changed: ${code}: ${message}`,
+    });
     throw error;
   }
 }

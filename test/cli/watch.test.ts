@@ -123,11 +123,10 @@ test('without a screen one line says it', () => {
 });
 
 test('nothing that runs is a screen too', () => {
-  assert.equal(drawScreen({ looks: [], warnings: [], title: 'title' }, { columns: 80, rows: 24 }, painter(false)), [
-    'nothing is running',
-    '',
-    'title',
-  ]);
+  assert.equal(
+    drawScreen({ looks: [], warnings: [], title: 'title' }, { columns: 80, rows: 24 }, painter(false)),
+    ['nothing is running', '', 'title'],
+  );
   const [warning, , ...rest] = drawScreen(
     { looks: [], warnings: [LEFT], title: 'title' },
     { columns: 80, rows: 24 },

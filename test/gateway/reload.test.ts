@@ -6,7 +6,9 @@ import { rosterOf, Scene } from './scene.js';
 
 test('a new client is let in; one that is none any more, and one with another key, lose their tunnels', () => {
   const scene = new Scene();
-  const [stays, goes, changes] = ['client1', 'client2', 'client3'].map(identity => scene.client(identity).connect());
+  const [stays, goes, changes] = ['client1', 'client2', 'client3'].map(identity =>
+    scene.client(identity).connect(),
+  );
   scene.client('client4').connect();
   assert.equal(scene.identities, ['client1', 'client2', 'client3']);
   scene.take('client-refused');

@@ -31,7 +31,10 @@ test('without room the file stays as it was, and nothing stands beside it', () =
     say();`,
   ).split('\n');
   assert.is(said[0], `SYSTEM_CALL ${AS_BEFORE}`);
-  assert.match(said[1] ?? '', /^true resolv\.conf resolv\.conf\.before-vpnr-work ".*nameserver 10\.20\.0\.53\\n"$/);
+  assert.match(
+    said[1] ?? '',
+    /^true resolv\.conf resolv\.conf\.before-vpnr-work ".*nameserver 10\.20\.0\.53\\n"$/,
+  );
   assert.is(said[2], AS_BEFORE);
 });
 
@@ -39,7 +42,7 @@ test('the same where it is a mount of its own, as in containers, and can only be
   const obstacle = smallDiskObstacle();
   if (obstacle !== undefined) return console.log(`# skipped 1: ${obstacle}`);
   const said = onSmallDisk(
-    6,
+    4,
     MODULES,
     `${SCENE}
     execFileSync('mount', ['--bind', file, file]);

@@ -19,7 +19,8 @@ async function served(it: Scene) {
     ),
   );
   assert.ok(first && second);
-  const change = (tokens: Record<string, string>) => it.server.clientsChanged(clients.replace(rosterOf(tokens)));
+  const change = (tokens: Record<string, string>) =>
+    it.server.clientsChanged(clients.replace(rosterOf(tokens)));
   return { first: first.grant, second: second.grant, lost, change };
 }
 
@@ -69,7 +70,9 @@ scene('who is just let in by a token of before is not', async it => {
     await until(() => it.server.status().sessions.length > known);
     await change({ client2: TOKENS.client2 ?? '', ...(client1 !== undefined && { client1 }) });
     await coming;
-    await until(() => it.server.status().sessions.every(({ client, connected }) => !connected || client === 'client2'));
+    await until(() =>
+      it.server.status().sessions.every(({ client, connected }) => !connected || client === 'client2'),
+    );
     assert.is(it.dataPlane.sessions.size, 1);
   }
   assert.equal(

@@ -81,7 +81,7 @@ const TYPED: [typed: string, made: string][] = [
   ['vpnr connect --per', 'vpnr connect --persist'],
   ['vpnr connect -c etc/w', 'vpnr connect -c etc/work.yaml'],
   ['vpnr connect --config=etc/w', 'vpnr connect --config=etc/work.yaml'],
-  ['vpnr service install --rol', 'vpnr service install --role'],
+  ['vpnr service install --role ga', 'vpnr service install --role gateway'],
 ];
 
 /** The flags of a command that are shown. */

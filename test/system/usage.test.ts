@@ -184,7 +184,7 @@ for (const [args, pages, environment] of WRITERS) {
       writeFileSync(join(folder, 'client.yaml'), CLIENT);
       writeFileSync(join(folder, 'swanctl.conf'), SWANCTL.replaceAll(', ', '\n'), { mode: 0o600 });
       for (const [name, text] of Object.entries(SERVERS)) writeFileSync(join(folder, `${name}.yaml`), text);
-      const { certificate, key } = makeCertificate('127.0.0.1');
+      const { certificate, key } = makeCertificate('127.0.0.1', 10);
       writeFileSync(join(folder, 'relay.crt'), certificate);
       writeFileSync(join(folder, 'relay.key'), key, { mode: 0o600 });
       const disk = join(folder, 'disk');
@@ -209,7 +209,10 @@ for (const [args, pages, environment] of WRITERS) {
       );
       assert.is(status, 4, stderr);
       // One line, its remedy, and in the list behind no file; before it, a benchmark's progress.
-      assert.match(stderr, /^error SYSTEM_CALL: .*ENOSPC.*\n {2}make (.* )?room .*\n(units\n|relay-state\n)?$/m);
+      assert.match(
+        stderr,
+        /^error SYSTEM_CALL: .*ENOSPC.*\n {2}make (.* )?room .*\n(units\n|relay-state\n)?$/m,
+      );
     }),
   );
 }

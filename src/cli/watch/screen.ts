@@ -48,11 +48,7 @@ const COLOURS: Partial<Record<GatewayState, Colour>> = {
 };
 
 /** The screen: never more lines than `rows`, none wider than `columns`. */
-export function drawScreen(
-  { looks, warnings, title }: Picture,
-  size: ScreenSize,
-  paint: Paint,
-): string[] {
+export function drawScreen({ looks, warnings, title }: Picture, size: ScreenSize, paint: Paint): string[] {
   const warned = warnings.map(warning => paint(fit(warning, size.columns), 'bad'));
   if (warned.length > 0) warned.push('');
   const bodies = looks.map(look => drawBody(look, size.columns, paint));
