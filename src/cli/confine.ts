@@ -1,6 +1,6 @@
 /**
  * A connection, relay or gateway that was started with more rights than it needs, as by root, starts anew without them, in the same
- * process, before it has opened anything. What systemd runs has no more from the start.
+ * process, before it has opened anything. What systemd runs has no more from the start. None leaves a core dump.
  */
 import { dirname, resolve } from 'node:path';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
@@ -19,6 +19,8 @@ export async function confine(args: readonly string[]): Promise<void> {
   const needed = neededCapabilities([runtimeFolder(), stateFolder(), ...beside]);
   // Other commands do without system calls of their own, and start sooner.
   const { becomeProgram, holdsOthersThan, keepOnly } = await import('../io/capabilities.js');
+  const { forbidCoreDumps } = await import('../io/core-dumps.js');
+  forbidCoreDumps();
   try {
     if (!holdsOthersThan(needed)) return;
     keepOnly(needed);

@@ -88,6 +88,8 @@ export const prctl: Call<[option: number, second: number, third: number, fourth:
   libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 /** Of the calling thread. `header`, `data`: addresses of a cap_user_header_t and of two cap_user_data_t. */
 export const capset: Call<[header: number, data: number]> = libc.func('int capset(uintptr_t, uintptr_t)');
+/** `limit`: the address of a struct rlimit, two u64: soft, hard. */
+export const setrlimit: Call<[resource: number, limit: number]> = libc.func('int setrlimit(int, uintptr_t)');
 /** `args` ends with null. The environment stays. Returns only when it could not be done. */
 export const execv: Call<[path: string, args: readonly (string | null)[]]> = libc.func(
   'int execv(const char *, const char **)',

@@ -43,7 +43,7 @@ export function runProgram(
         encoding: 'utf8',
         maxBuffer: MAX_OUTPUT,
         timeout: options.timeoutMs ?? 0,
-        env: { ...process.env, LC_ALL: 'C' },
+        env: environment(),
       },
       (error, stdout, stderr) => {
         if (error === null) resolve({ code: 0, stdout, stderr });
@@ -55,6 +55,16 @@ export function runProgram(
     child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? '');
   });
+}
+
+/** No more of this process's than such programs need: the rest may hold secrets. */
+function environment(): NodeJS.ProcessEnv {
+  const { PATH, DBUS_SYSTEM_BUS_ADDRESS } = process.env;
+  return {
+    LC_ALL: 'C',
+    ...(PATH !== undefined && { PATH }),
+    ...(DBUS_SYSTEM_BUS_ADDRESS !== undefined && { DBUS_SYSTEM_BUS_ADDRESS }),
+  };
 }
 
 function cannotRun(

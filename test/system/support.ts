@@ -44,7 +44,7 @@ export function systemTests(
   });
 }
 
-/** Fails unless every thread of these processes has the rights that vpnr needs and no others, and can never have others. */
+/** Fails unless every thread of these processes has the rights that vpnr needs and no others, can never have others, and leaves no core dump. */
 export function assertConfined(...pids: (number | undefined)[]): void {
   // CAP_DAC_READ_SEARCH, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW.
   const needed = '0000000000003404';
@@ -62,6 +62,7 @@ export function assertConfined(...pids: (number | undefined)[]): void {
       assert.match(status, /^CapAmb:\t0+$/m);
       assert.match(status, /^NoNewPrivs:\t1$/m);
     }
+    assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m);
   }
 }
 
