@@ -5,7 +5,7 @@
 // a sealed packet has encrypted is authenticated during the first group of the next one, which has nothing else to take in.
 
 import { copyBlocks, loadPart, wipe, xorBytes } from './bytes';
-import { CHACHA20_GROUP, CHACHA20_MAC_BLOCKS, chacha20Group } from './chacha20';
+import { CHACHA20_GROUP, CHACHA20_MAC_BLOCKS, chacha20End, chacha20Group, chacha20Start } from './chacha20';
 import { poly1305Blocks, poly1305Finish, poly1305Start } from './poly1305';
 
 // A context holds 32 bytes of key and 4 of salt.
@@ -65,6 +65,7 @@ export function chacha20Poly1305Seal(
   tailBlocks = (rest + part + 15) >> 4;
   v128.store(TAIL + (tailBlocks++ << 4), i64x2.replace_lane(i64x2.splat(aadLength), 1, length));
   missingTag = end;
+  chacha20End();
   wipe(FIRST, CHACHA20_GROUP);
   wipe(LAST, CHACHA20_GROUP);
 }
@@ -118,6 +119,7 @@ export function chacha20Poly1305Open(
   } else {
     memory.fill(data, 0, length);
   }
+  chacha20End();
   wipe(FIRST, CHACHA20_GROUP);
   wipe(LAST, CHACHA20_GROUP);
   wipe(BLOCK, 16);
@@ -129,6 +131,7 @@ export function chacha20Poly1305Open(
  * (section 2.6), and takes in the AAD.
  */
 function start(context: usize, iv: usize, aad: usize, aadLength: u32): void {
+  chacha20Start(context, iv);
   chacha20Group(context, iv, 0, FIRST, MAC, TAIL, missingTag === 0 ? 0 : tailBlocks);
   if (missingTag !== 0) poly1305Finish(MAC, missingTag);
   missingTag = 0;

@@ -5,7 +5,7 @@ import { poly1305Blocks, poly1305Finish, poly1305Start } from './poly1305';
 
 export { aesEncrypt, aesExpandKey } from './aes';
 export { aesCbcDecrypt, aesCbcEncrypt, aesCbcInstall } from './aescbc';
-export { chacha20Group } from './chacha20';
+export { chacha20End, chacha20Group, chacha20Start } from './chacha20';
 export { ghashInstall } from './ghash';
 
 const STATE = memory.data(80, 16);

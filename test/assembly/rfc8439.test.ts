@@ -7,6 +7,8 @@ import { compilePrimitives } from '../support/primitives.js';
 
 interface Primitives {
   memory: WebAssembly.Memory;
+  chacha20Start(key: number, iv: number): void;
+  chacha20End(): void;
   chacha20Group(
     key: number,
     iv: number,
@@ -32,9 +34,11 @@ function chacha20(key: string, nonce: string, counter: number, data: Uint8Array)
   memory.set(unhex(nonce).subarray(4), IV);
   memory.fill(0, DATA, DATA + data.length + GROUP);
   memory.set(data, DATA);
+  primitives.chacha20Start(KEY, IV);
   for (let at = 0; at < data.length; at += GROUP) {
     primitives.chacha20Group(KEY, IV, counter + at / 64, DATA + at, MAC, DATA, 0);
   }
+  primitives.chacha20End();
   return memory.slice(DATA, DATA + data.length);
 }
 
