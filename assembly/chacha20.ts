@@ -209,9 +209,9 @@ export function chacha20Group(
       h2 += load<u32>(source, 8);
       h3 += <u64>load<u32>(source, 12) + 0x100000000;
       const d0 = h0 * r0 + h1 * s3 + h2 * s2 + h3 * s1;
-      const d1 = h0 * r1 + h1 * r0 + h2 * s3 + h3 * s2 + (d0 >> 32);
-      const d2 = h0 * r2 + h1 * r1 + h2 * r0 + h3 * s3 + (d1 >> 32);
-      const d3 = h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + (d2 >> 32);
+      const d1 = h0 * r1 + (d0 >> 32) + h1 * r0 + h2 * s3 + h3 * s2;
+      const d2 = h0 * r2 + (d1 >> 32) + h1 * r1 + h2 * r0 + h3 * s3;
+      const d3 = h0 * r3 + (d2 >> 32) + h1 * r2 + h2 * r1 + h3 * r0;
       h0 = (d0 & 0xffffffff) + (d3 >> 34) * 5;
       h1 = d1 & 0xffffffff;
       h2 = d2 & 0xffffffff;
@@ -263,9 +263,9 @@ export function chacha20Group(
       h2 += load<u32>(source, 8);
       h3 += <u64>load<u32>(source, 12) + 0x100000000;
       const d0 = h0 * r0 + h1 * s3 + h2 * s2 + h3 * s1;
-      const d1 = h0 * r1 + h1 * r0 + h2 * s3 + h3 * s2 + (d0 >> 32);
-      const d2 = h0 * r2 + h1 * r1 + h2 * r0 + h3 * s3 + (d1 >> 32);
-      const d3 = h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + (d2 >> 32);
+      const d1 = h0 * r1 + (d0 >> 32) + h1 * r0 + h2 * s3 + h3 * s2;
+      const d2 = h0 * r2 + (d1 >> 32) + h1 * r1 + h2 * r0 + h3 * s3;
+      const d3 = h0 * r3 + (d2 >> 32) + h1 * r2 + h2 * r1 + h3 * r0;
       h0 = (d0 & 0xffffffff) + (d3 >> 34) * 5;
       h1 = d1 & 0xffffffff;
       h2 = d2 & 0xffffffff;

@@ -42,10 +42,11 @@ export function poly1305Blocks(state: usize, data: usize, blocks: u32): void {
     h1 += load<u32>(data, 4);
     h2 += load<u32>(data, 8);
     h3 += <u64>load<u32>(data, 12) + 0x100000000;
+    // The carries stand second for the compiler's sake, which would otherwise put the sums into the reverse order.
     const d0 = h0 * r0 + h1 * s3 + h2 * s2 + h3 * s1;
-    const d1 = h0 * r1 + h1 * r0 + h2 * s3 + h3 * s2 + (d0 >> 32);
-    const d2 = h0 * r2 + h1 * r1 + h2 * r0 + h3 * s3 + (d1 >> 32);
-    const d3 = h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + (d2 >> 32);
+    const d1 = h0 * r1 + (d0 >> 32) + h1 * r0 + h2 * s3 + h3 * s2;
+    const d2 = h0 * r2 + (d1 >> 32) + h1 * r1 + h2 * r0 + h3 * s3;
+    const d3 = h0 * r3 + (d2 >> 32) + h1 * r2 + h2 * r1 + h3 * r0;
     // 2^130 = 5: the bits of d3 above 2^34 come back at the bottom.
     h0 = (d0 & 0xffffffff) + (d3 >> 34) * 5;
     h1 = d1 & 0xffffffff;
