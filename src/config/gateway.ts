@@ -7,6 +7,7 @@ import {
   addressPort,
   deviceName,
   durationBetween,
+  identity,
   ipv4Network,
   name,
   nameServers,
@@ -18,8 +19,6 @@ import {
 
 /** The packet core holds 1024 associations each way, and a client's rekeying needs some at a time. */
 export const GATEWAY_CLIENTS_MAX = 250;
-
-const identity = z.string().min(1);
 
 export const gatewaySchema = section({
   name: name.default('gateway'),

@@ -5,6 +5,7 @@ import {
   bytesBetween,
   deviceName,
   durationBetween,
+  identity,
   ipv4Port,
   name,
   poolNetwork,
@@ -19,10 +20,10 @@ export const relaySchema = section({
   certificate: z.string().min(1),
   key: z.string().min(1),
   clients: z
-    .array(section({ name, token: secretSource }))
+    .array(section({ identity, token: secretSource }))
     .min(1, { error: 'expected at least one client' })
-    .refine(list => new Set(list.map(entry => entry.name)).size === list.length, {
-      error: 'two clients have the same name',
+    .refine(list => new Set(list.map(entry => entry.identity)).size === list.length, {
+      error: 'two clients have the same identity',
     }),
   state: z.string().min(1).optional(),
   trust_network: z.boolean().default(false),

@@ -1,5 +1,5 @@
 /** Reading secrets: from a file that only its owner may read, or from the environment. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { Secret } from '../secret.js';
@@ -39,6 +39,11 @@ function fromEnvironment(variable: string, purpose: string): Uint8Array {
   return new TextEncoder().encode(value);
 }
 
+/** Whether others than its owner can read a file. */
+export function isReadableByOthers({ mode }: Stats): boolean {
+  return (mode & READABLE_BY_OTHERS) !== 0;
+}
+
 /** A file's content, if nobody but its owner may read it. */
 export function readPrivateFile(path: string, purpose: string): Uint8Array {
   let descriptor: number;
@@ -52,7 +57,7 @@ export function readPrivateFile(path: string, purpose: string): Uint8Array {
   }
   try {
     // The open file is looked at, not the path: it cannot be exchanged in between.
-    if ((fstatSync(descriptor).mode & READABLE_BY_OTHERS) !== 0) {
+    if (isReadableByOthers(fstatSync(descriptor))) {
       throw new VpnrError(
         'SECRET_READABLE_BY_OTHERS',
         `${purpose}: ${path} can be read by others than its owner`,

@@ -28,6 +28,13 @@ export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
     'expected a name of letters, digits, ".", "-" and "_", at most 63, that begins with a letter or digit',
 });
 
+/** What a client or a gateway is called in IKE and by the relay, such as client1, carol@example.net or an address. */
+export const identity = z
+  .string()
+  .min(1, { error: 'expected an identity such as client1' })
+  .max(255, { error: 'expected an identity of at most 255 characters' })
+  .regex(/^\P{C}*$/u, { error: 'expected an identity without control characters' });
+
 /** An interface name as Linux allows it (at most 15 bytes). */
 export const deviceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, {
   error: 'expected a device name of at most 15 letters, digits, ".", "-" and "_"',

@@ -2,7 +2,7 @@
 import { clientSchema } from '../config/client.js';
 import { VpnrError } from '../errors.js';
 import type { NewFile } from './files.js';
-import type { Invitation, RelayInvitation } from './invitation.js';
+import type { GatewayInvitation, Invitation, RelayInvitation } from './invitation.js';
 import { checked } from './server-files.js';
 import { quoted } from './yaml.js';
 
@@ -20,45 +20,38 @@ export interface ClientAnswers {
 
 /** Throws USAGE when the invitations do not fit together. */
 export function clientFiles({ name, invitations, routes }: ClientAnswers): NewFile[] {
-  const gateways = invitations.flatMap(({ gateway }) => gateway ?? []);
-  const [relay, ...others] = invitations.flatMap(entry => entry.relay ?? []);
-  const [identity, ...identities] = new Set(invitations.map(({ client }) => client));
+  const { identity, gateways, relay } = combine(invitations);
   if (identity === undefined || gateways.length === 0) {
     throw new VpnrError('USAGE', 'no invitation is of a gateway', {
       remedy: 'give that of each gateway, in order of preference, and that of the relay',
     });
   }
-  if (identities.length > 0)
-    throw new VpnrError(
-      'USAGE',
-      `the invitations are for different clients: ${[identity, ...identities].join(', ')}`,
-    );
-  if (others.length > 0)
-    throw new VpnrError('USAGE', 'there are invitations of several relays: a client has one');
   const wanted =
     routes.length > 0 ? routes : (relay?.networks ?? gateways.flatMap(({ networks }) => networks));
-  const configuration = clientConfiguration({
-    name,
-    identity,
-    gateways,
-    relay,
-    routes: [...new Set(wanted)],
-  });
-  return [
-    { name: CLIENT_FILE, content: configuration, isSecret: false },
-    ...gateways.map(gateway => ({
-      name: `${gateway.name}.psk`,
-      content: `${gateway.psk}\n`,
-      isSecret: true,
-    })),
-    ...(relay === undefined ? [] : [{ name: TOKEN_FILE, content: `${relay.token}\n`, isSecret: true }]),
-  ];
+  return plannedFiles({ name, identity, gateways, relay, routes: wanted });
+}
+
+/** What several invitations say together. Throws USAGE when they are for different clients, or of several relays. */
+export function combine(invitations: readonly Invitation[]): {
+  /** The client's; undefined without an invitation. */
+  identity: string | undefined;
+  gateways: GatewayInvitation[];
+  relay: RelayInvitation | undefined;
+} {
+  const clients = [...new Set(invitations.map(({ client }) => client))];
+  if (clients.length > 1)
+    throw new VpnrError('USAGE', `the invitations are for different clients: ${clients.join(', ')}`);
+  const [relay, ...others] = invitations.flatMap(entry => entry.relay ?? []);
+  if (others.length > 0)
+    throw new VpnrError('USAGE', 'there are invitations of several relays: a client has one');
+  return { identity: clients[0], gateways: invitations.flatMap(({ gateway }) => gateway ?? []), relay };
 }
 
 export interface GatewayPlan {
   name: string;
   address: string;
   identity: string;
+  psk: string | Uint8Array;
   /** What the client is to this one, if something else than to the others. */
   clientIdentity?: string | undefined;
   /** Of the client, where the gateway assigns none. */
@@ -72,21 +65,35 @@ export interface ClientPlan {
   name: string;
   identity: string;
   gateways: readonly GatewayPlan[];
-  relay?: RelayInvitation | undefined;
+  relay: RelayInvitation | undefined;
   routes: readonly string[];
 }
 
-/** The text of the configuration. Throws USAGE when `vpnr connect` would not take it. */
-export function clientConfiguration({ name, identity, gateways, relay, routes }: ClientPlan): string {
-  const configuration = `# vpnr connect -c ${CLIENT_FILE}
+/** Throws USAGE when `vpnr connect` would not take the configuration. */
+export function plannedFiles(plan: ClientPlan): NewFile[] {
+  const { gateways, relay } = plan;
+  const configuration = clientConfiguration(plan);
+  checked(configuration, clientSchema);
+  const secret = (name: string, content: string | Uint8Array) => ({
+    name,
+    content: Buffer.concat([Buffer.from(content), Buffer.from('\n')]),
+    isSecret: true,
+  });
+  return [
+    { name: CLIENT_FILE, content: configuration, isSecret: false },
+    ...gateways.map(({ name, psk }) => secret(`${name}.psk`, psk)),
+    ...(relay === undefined ? [] : [secret(TOKEN_FILE, relay.token)]),
+  ];
+}
+
+function clientConfiguration({ name, identity, gateways, relay, routes }: ClientPlan): string {
+  return `# vpnr connect -c ${CLIENT_FILE}
 name: ${quoted(name)}
 identity: ${quoted(identity)}
 gateways:    # in order of preference
 ${gateways.map(describeGateway).join('')}${relay === undefined ? '' : describeRelay(relay)}tunnel:
-  routes: ${quoted(routes)}    # what goes through the tunnel
+  routes: ${quoted([...new Set(routes)])}    # what goes through the tunnel
 `;
-  checked(configuration, clientSchema);
-  return configuration;
 }
 
 function describeGateway({ name, address, identity, ike = [], esp = [], ...rest }: GatewayPlan): string {

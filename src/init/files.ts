@@ -1,6 +1,6 @@
 /** Writing what `vpnr init` makes: all files or none. */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, unlink } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { VpnrError } from '../errors.js';
 import { type StagedFile, stageFile } from '../io/atomic-file.js';
@@ -22,8 +22,9 @@ const PUBLIC = 0o644;
 const PRIVATE = 0o600;
 
 /**
- * Writes the files into the folder, which is made for its owner alone if need be. When one cannot be written, those that were
- * new are removed again. Throws USAGE when one is there already, SYSTEM_CALL when the disk is full and the like.
+ * Writes the files into the folder, which is made for its owner alone if need be. All are on the disk before the first one gets its
+ * name: when one cannot be written, what was there is as it was. Throws USAGE when one is there already, NOT_ROOT, or SYSTEM_CALL when
+ * the disk is full and the like.
  */
 export async function writeFiles(files: readonly NewFile[], { folder, force }: WriteOptions): Promise<void> {
   const present = files.filter(({ name }) => existsSync(join(folder, name)));
@@ -33,27 +34,26 @@ export async function writeFiles(files: readonly NewFile[], { folder, force }: W
       remedy: 'name another folder with --dir, or replace them with --force',
     });
   }
-  const staged: { path: string; file: StagedFile }[] = [];
-  const written: string[] = [];
+  const staged: StagedFile[] = [];
+  const named: string[] = [];
   try {
     await makeFolder(resolve(folder));
     if (!statSync(folder).isDirectory()) throw new Error(`${folder} is not a folder`);
-    for (const { name, content, isSecret } of files) {
-      const path = join(folder, name);
-      staged.push({ path, file: await stageFile(path, content, isSecret ? PRIVATE : PUBLIC) });
-    }
-    // All of them have their room: none is replaced before.
-    for (const { path, file } of staged) {
-      const isNew = !existsSync(path);
+    // No file can take its name.
+    const other = present.find(({ name }) => statSync(join(folder, name)).isDirectory());
+    if (other !== undefined) throw new Error(`${join(folder, other.name)} is a folder`);
+    for (const { name, content, isSecret } of files)
+      staged.push(await stageFile(join(folder, name), content, isSecret ? PRIVATE : PUBLIC));
+    for (const [index, file] of staged.entries()) {
       await file.commit();
-      if (isNew) written.push(path);
+      named.push(files[index]?.name ?? '');
     }
   } catch (error) {
-    await Promise.all(staged.map(({ file }) => file.discard()));
-    await Promise.all(written.map(path => unlink(path).catch(() => {})));
+    for (const file of staged) await file.discard();
     const { code, message } = error as NodeJS.ErrnoException;
     const rights = code === 'EACCES' || code === 'EPERM';
-    throw new VpnrError(rights ? 'NOT_ROOT' : 'SYSTEM_CALL', `nothing was written: ${message}`, {
+    const done = named.length === 0 ? 'nothing was written' : `only ${named.join(', ')} could be written`;
+    throw new VpnrError(rights ? 'NOT_ROOT' : 'SYSTEM_CALL', `${done}: ${message}`, {
       remedy: rights
         ? 'run it with sudo, or name another folder with --dir'
         : 'make room there, or name another folder with --dir',

@@ -1,9 +1,11 @@
 /** A client's configuration made of a strongSwan client's: connections with pre-shared keys become gateways, in their order. */
 import { espSuite, ikeProposal, ipv4Host, name as nameSchema, network } from '../config/values.js';
 import { VpnrError } from '../errors.js';
-import { CLIENT_FILE, clientConfiguration, type GatewayPlan } from './client-files.js';
+import { combine, type GatewayPlan, plannedFiles } from './client-files.js';
 import type { NewFile } from './files.js';
-import { parseSwanctl, type Section } from './swanctl.js';
+import type { Invitation } from './invitation.js';
+import type { Section } from './swanctl.js';
+import type { Swanctl } from './swanctl-files.js';
 
 export interface Converted {
   files: NewFile[];
@@ -15,47 +17,69 @@ const EMPTY: Section = { settings: new Map(), sections: new Map() };
 /** Of a key exchange in an ESP proposal: perfect forward secrecy comes with every IKE SA's own. */
 const GROUP = /-(?:x25519|curve25519|x448|curve448|ecp\d+(?:bp)?|modp\d+(?:s\d+)?)$/;
 
-/** Throws CONFIG_SYNTAX, or CONFIG_INVALID when no connection can be taken over. */
-export function convertSwanctl(text: string, file: string, connection: string): Converted {
-  const notes: string[] = [];
-  const root = parseSwanctl(text, file, notes);
+export interface ConversionAnswers {
+  /** Of the connection. */
+  name: string;
+  /** What strongSwan's configuration does not have: a relay, further gateways. */
+  invitations: readonly Invitation[];
+  /** What goes through the tunnel; what strongSwan's configuration and the relay's invitation say when empty. */
+  routes: readonly string[];
+}
+
+/** Throws CONFIG_INVALID when no connection can be taken over, USAGE when the invitations do not fit together. */
+export function convertSwanctl(
+  { file, root, notes: passedOver }: Swanctl,
+  answers: ConversionAnswers,
+): Converted {
+  const notes = [...passedOver];
   const secrets = [...(root.sections.get('secrets')?.sections ?? [])]
     .filter(([key]) => /^ike/.test(key))
     .map(([, section]) => section);
-  const plans: { plan: GatewayPlan; psk: Uint8Array; local: string; routes: string[] }[] = [];
+  const taken: Taken[] = [];
   for (const [key, section] of root.sections.get('connections')?.sections ?? []) {
-    const note = (what: string) => void notes.push(`connection ${key}: ${what}`);
-    const taken = convert(key, section, secrets, note);
-    if (taken !== undefined) plans.push(taken);
+    const note = (what: string) => {
+      notes.push(`connection ${key}: ${what}`);
+      return undefined;
+    };
+    const one = convert(key, section, secrets, note);
+    if (one !== undefined) taken.push(one);
   }
-  const identity = plans[0]?.local;
-  if (identity === undefined) {
+  const [first] = taken;
+  if (first === undefined) {
     throw new VpnrError('CONFIG_INVALID', [`${file}: no connection can be taken over`, ...notes].join('\n'), {
       remedy: 'vpnr needs IKEv2 connections with "auth = psk" on both sides',
     });
   }
-  const routes = [...new Set(plans.flatMap(entry => entry.routes))];
-  const gateways = plans.map(({ plan, local }) =>
+  const { identity = first.local, gateways, relay } = combine(answers.invitations);
+  const own = taken.map(({ plan, local }) =>
     local === identity ? plan : { ...plan, clientIdentity: local },
   );
+  const { name, routes } = answers;
+  const usual = [...taken.flatMap(entry => entry.routes), ...(relay?.networks ?? [])];
   return {
     notes,
-    files: [
-      {
-        name: CLIENT_FILE,
-        content: clientConfiguration({ name: connection, identity, gateways, routes }),
-        isSecret: false,
-      },
-      ...plans.map(({ plan, psk }) => ({
-        name: `${plan.name}.psk`,
-        content: Buffer.concat([psk, Buffer.from('\n')]),
-        isSecret: true,
-      })),
-    ],
+    files: plannedFiles({
+      name,
+      identity,
+      gateways: [...own, ...gateways],
+      relay,
+      routes: routes.length > 0 ? routes : usual,
+    }),
   };
 }
 
-function convert(key: string, section: Section, secrets: readonly Section[], note: (what: string) => void) {
+interface Taken {
+  plan: GatewayPlan;
+  local: string;
+  routes: string[];
+}
+
+function convert(
+  key: string,
+  section: Section,
+  secrets: readonly Section[],
+  note: (what: string) => undefined,
+): Taken | undefined {
   const [local, remote] = [sideOf(section, 'local'), sideOf(section, 'remote')];
   const auth = [local, remote].map(side => side.settings.get('auth') ?? 'pubkey');
   if (auth.some(method => method !== 'psk'))
@@ -68,8 +92,11 @@ function convert(key: string, section: Section, secrets: readonly Section[], not
   const identity = remote.settings.get('id') ?? address;
   const own = local.settings.get('id');
   if (own === undefined) return note('left out: its local section has no id');
-  const psk = secretFor(secrets, own, identity);
-  if (psk === undefined) return note(`left out: no secret is for ${own} and ${identity}`);
+  const secret = secretFor(secrets, own, identity);
+  if (secret === undefined) return note(`left out: no secret is for ${own} and ${identity}`);
+  const psk = decode(secret);
+  if (psk === undefined || psk.length === 0)
+    return note(`left out: the secret for ${own} and ${identity} is no hexadecimal or base64`);
   const last = psk.at(-1);
   if (last === 0x0a || last === 0x0d) return note('left out: its secret ends with a line break');
   const name = nameSchema.safeParse(key).success
@@ -95,11 +122,12 @@ function convert(key: string, section: Section, secrets: readonly Section[], not
     name,
     address: port === undefined || port === '500' ? address : `${address}:${port}`,
     identity,
+    psk,
     innerAddress,
     ike,
     esp,
   };
-  return { plan, psk, local: own, routes };
+  return { plan, local: own, routes };
 }
 
 /** The only address on the client's side of the tunnel, where there is only one. */
@@ -140,7 +168,7 @@ function proposals(
 }
 
 /** The secret whose ids fit both best; one without ids is for all. */
-function secretFor(secrets: readonly Section[], ...identities: string[]): Uint8Array | undefined {
+function secretFor(secrets: readonly Section[], ...identities: string[]): string | undefined {
   const rated = secrets.flatMap(({ settings }) => {
     const secret = settings.get('secret');
     const ids = [...settings].filter(([key]) => key.startsWith('id')).map(([, id]) => id);
@@ -148,12 +176,22 @@ function secretFor(secrets: readonly Section[], ...identities: string[]): Uint8A
     return secret === undefined || (ids.length > 0 && fitting === 0) ? [] : [{ secret, fitting }];
   });
   const [best] = rated.sort((a, b) => b.fitting - a.fitting);
-  return best === undefined ? undefined : decode(best.secret);
+  return best?.secret;
 }
 
-/** "0x" is followed by hexadecimal, "0s" by base64, anything else is the secret itself. */
-function decode(secret: string): Uint8Array {
-  if (/^0x/i.test(secret)) return Buffer.from(secret.slice(2).replace(/[^0-9a-f]/gi, ''), 'hex');
-  if (/^0s/i.test(secret)) return Buffer.from(secret.slice(2), 'base64');
+/**
+ * As strongSwan reads it: "0x" is followed by hexadecimal, with colons or without, "0s" by base64, anything else is the secret
+ * itself. Undefined for what is neither.
+ */
+function decode(secret: string): Uint8Array | undefined {
+  const [prefix, rest] = [secret.slice(0, 2).toLowerCase(), secret.slice(2)];
+  if (prefix === '0x') {
+    const digits = rest.replaceAll(':', '');
+    // The first of an odd number of digits is a byte of its own.
+    return /^[0-9a-f]*$/i.test(digits)
+      ? Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex')
+      : undefined;
+  }
+  if (prefix === '0s') return /^[A-Za-z0-9+/]*={0,2}$/.test(rest) ? Buffer.from(rest, 'base64') : undefined;
   return Buffer.from(secret);
 }

@@ -5,15 +5,14 @@
 import * as z from 'zod';
 import { IKE_PORT, RELAY_PORT } from '../config/client.js';
 import { parseConfig } from '../config/load.js';
-import { fingerprint, hostPort, ipv4Port, name, network, section } from '../config/values.js';
+import { fingerprint, hostPort, identity, ipv4Port, name, network, section } from '../config/values.js';
 import { VpnrError } from '../errors.js';
 import { quoted } from './yaml.js';
 
 const secret = z.string().regex(/^[!-~]{16,256}$/, { error: 'expected a secret of 16 to 256 characters' });
-const identity = z.string().min(1).max(255);
 const networks = z.array(network).max(64);
 
-const invitationSchema = section({
+export const invitationSchema = section({
   invitation: z.literal(1, { error: 'expected 1: it is of another release of vpnr' }),
   client: identity,
   gateway: section({ name, address: z.string(), identity, networks, psk: secret })

@@ -7,7 +7,7 @@ import { name as nameSchema } from '../config/values.js';
 import { VpnrError } from '../errors.js';
 import { makeCertificate } from './certificate.js';
 import type { NewFile } from './files.js';
-import { describeInvitation } from './invitation.js';
+import { describeInvitation, type Invitation, invitationSchema } from './invitation.js';
 import { quoted } from './yaml.js';
 
 /** Bytes of a secret: more than any cipher here uses. */
@@ -42,12 +42,16 @@ export interface RelayAnswers {
 /** In hexadecimal, which no program takes for an encoded secret. */
 const makeSecret = () => randomBytes(SECRET_BYTES).toString('hex');
 
-export const invitationFile = (client: string, from: string) => `${client}.${from}.invitation`;
+/** An identity as a part of file names: without what could lead elsewhere, or mean something to a shell. */
+const fileName = (identity: string) =>
+  identity.replace(/[^A-Za-z0-9._@-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+
+export const invitationFile = (client: string, from: string) => `${fileName(client)}.${from}.invitation`;
 
 /** Throws USAGE when an answer does not fit. */
 export function gatewayFiles(answers: GatewayAnswers): NewFile[] {
   const { name, address, listen, identity, pool, networks, clients } = answers;
-  const secrets = clients.map(client => ({ client, psk: makeSecret(), file: `${client}.psk` }));
+  const secrets = clients.map(client => ({ client, psk: makeSecret(), file: `${fileName(client)}.psk` }));
   const configuration = `# vpnr gateway -c ${GATEWAY_FILE}
 listen: ${quoted(listen)}    # UDP port 4500, for IKE and ESP
 identity: ${quoted(identity)}    # what it proves to be to clients
@@ -56,55 +60,78 @@ networks: ${quoted(networks)}    # what clients may reach
 clients:
 ${secrets.map(({ client, file }) => `  - { identity: ${quoted(client)}, psk: { file: ${quoted(file)} } }\n`).join('')}`;
   checked(configuration, gatewaySchema);
-  // They name files.
-  for (const word of [name, ...clients]) checked(quoted(word), nameSchema, `"${word}": `);
-  return [
-    { name: GATEWAY_FILE, content: configuration, isSecret: false },
-    ...secrets.flatMap(({ client, psk, file }) => [
-      { name: file, content: `${psk}\n`, isSecret: true },
-      {
-        name: invitationFile(client, name),
-        content: describeInvitation({
-          invitation: 1,
-          client,
-          gateway: { name, address, identity, networks: [...networks], psk },
-        }),
-        isSecret: true,
+  // It names files.
+  checked(quoted(name), nameSchema, `"${name}": `);
+  return withInvitations(
+    name,
+    [{ name: GATEWAY_FILE, content: configuration, isSecret: false }],
+    secrets.map(({ client, psk, file }) => ({
+      file,
+      secret: psk,
+      invitation: {
+        invitation: 1,
+        client,
+        gateway: { name, address, identity, networks: [...networks], psk },
       },
-    ]),
-  ];
+    })),
+  );
 }
 
 /** Throws USAGE when an answer does not fit. */
 export function relayFiles({ address, pool, networks, clients }: RelayAnswers): NewFile[] {
   const { certificate, key, fingerprint } = makeCertificate(address, CERTIFICATE_DAYS);
-  const secrets = clients.map(client => ({ client, token: makeSecret(), file: `${client}.token` }));
+  const secrets = clients.map(client => ({ client, token: makeSecret(), file: `${fileName(client)}.token` }));
   const configuration = `# vpnr relay -c ${RELAY_FILE}
 listen: ${quoted(address)}    # port 7511, TCP and UDP; to be reached from behind the gateways only
 pool: ${quoted(pool)}    # addresses under which servers see clients; they need a route to it by way of this machine
 certificate: relay.crt    # ${fingerprint}
 key: relay.key
 clients:
-${secrets.map(({ client, file }) => `  - { name: ${quoted(client)}, token: { file: ${quoted(file)} } }\n`).join('')}state: relay-state    # leases and sessions survive a restart
+${secrets.map(({ client, file }) => `  - { identity: ${quoted(client)}, token: { file: ${quoted(file)} } }\n`).join('')}state: relay-state    # leases and sessions survive a restart
 `;
   checked(configuration, relaySchema);
-  return [
-    { name: RELAY_FILE, content: configuration, isSecret: false },
-    { name: 'relay.crt', content: certificate, isSecret: false },
-    { name: 'relay.key', content: key, isSecret: true },
-    ...secrets.flatMap(({ client, token, file }) => [
-      { name: file, content: `${token}\n`, isSecret: true },
-      {
-        name: invitationFile(client, 'relay'),
-        content: describeInvitation({
-          invitation: 1,
-          client,
-          relay: { address, fingerprint, networks: [...networks], token },
-        }),
-        isSecret: true,
+  return withInvitations(
+    'relay',
+    [
+      { name: RELAY_FILE, content: configuration, isSecret: false },
+      { name: 'relay.crt', content: certificate, isSecret: false },
+      { name: 'relay.key', content: key, isSecret: true },
+    ],
+    secrets.map(({ client, token, file }) => ({
+      file,
+      secret: token,
+      invitation: {
+        invitation: 1,
+        client,
+        relay: { address, fingerprint, networks: [...networks], token },
       },
-    ]),
-  ];
+    })),
+  );
+}
+
+interface ClientsPart {
+  file: string;
+  secret: string;
+  invitation: Invitation;
+}
+
+/** Adds each client's secret and invitation. Throws USAGE when a client could not use it, or when two would have one file. */
+function withInvitations(from: string, files: NewFile[], parts: readonly ClientsPart[]): NewFile[] {
+  for (const { file, secret, invitation } of parts) {
+    const { client } = invitation;
+    const content = describeInvitation(invitation);
+    checked(content, invitationSchema);
+    if (fileName(client) === '')
+      throw new VpnrError('USAGE', `no file can be named after the client "${client}"`);
+    const made = [file, invitationFile(client, from)];
+    const double = made.find(name => files.some(other => other.name === name));
+    if (double !== undefined)
+      throw new VpnrError('USAGE', `the client ${client} and another one would both have the file ${double}`);
+    const [secretFile = '', invited = ''] = made;
+    files.push({ name: secretFile, content: `${secret}\n`, isSecret: true });
+    files.push({ name: invited, content, isSecret: true });
+  }
+  return files;
 }
 
 /** Out of 10.64.0.0/10, so that those of different machines differ as a rule. */

@@ -174,7 +174,7 @@ export class City<Name extends string = GatewayName, Kind extends Gateway = Stro
       pool: RELAY_POOL,
       certificate: 'relay.crt',
       key: 'relay.key',
-      clients: [{ name: CLIENT_IDENTITY, token: { file: `${CLIENT_IDENTITY}.token` } }],
+      clients: [{ identity: CLIENT_IDENTITY, token: { file: `${CLIENT_IDENTITY}.token` } }],
       state: 'relay-state',
     };
   }

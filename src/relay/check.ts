@@ -31,8 +31,8 @@ export async function checkRelay(loaded: Loaded<RelayConfig>, report: Report): P
   const listen = { address: config.listen.host, port: config.listen.port };
   await look('configuration', () => `${file} is well-formed`);
   await look('certificate', () => checkCertificate(loaded));
-  for (const { name, token } of config.clients)
-    await look(`token of ${name}`, () => checkSecret(token, folder));
+  for (const { identity, token } of config.clients)
+    await look(`token of ${identity}`, () => checkSecret(token, folder));
   await look('clock', checkClock);
   await look('rights', checkRights);
   await look('programs', () => checkPrograms(['ip']));

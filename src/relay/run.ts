@@ -131,9 +131,9 @@ async function setUp(
 
 function readTokens({ config, folder }: Loaded<RelayConfig>): Roster {
   return Roster.read(
-    config.clients.map(({ name, token }) => [
-      name,
-      () => readSecret(token, folder, `the token of client ${name}`),
+    config.clients.map(({ identity, token }) => [
+      identity,
+      () => readSecret(token, folder, `the token of client ${identity}`),
     ]),
   );
 }

@@ -87,7 +87,7 @@ test('what is left out has a default', () => {
 
 test('a relay configuration', () => {
   const config = parseConfig(
-    'listen: 10.20.0.100:7511\npool: 10.30.200.0/24\ncertificate: relay.crt\nkey: relay.key\nclients: [{ name: client1, token: { file: client1.token } }]\nstate: relay-state\n',
+    'listen: 10.20.0.100:7511\npool: 10.30.200.0/24\ncertificate: relay.crt\nkey: relay.key\nclients: [{ identity: client1, token: { file: client1.token } }]\nstate: relay-state\n',
     'relay.yaml',
     relaySchema,
   );

@@ -1,5 +1,14 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -104,6 +113,14 @@ test(
     await writeFiles(relayFiles(RELAY), { folder: where, force: true });
     assert.is.not(readFileSync(join(where, 'relay.key'), 'utf8'), before);
 
+    // One more that cannot take its name: those before it are as they were.
+    const after = readFileSync(join(where, 'relay.key'), 'utf8');
+    const blocked = [...relayFiles(RELAY), { name: 'sub', content: '', isSecret: false }];
+    mkdirSync(join(where, 'sub'));
+    await rejects(writeFiles(blocked, { folder: where, force: true }), 'SYSTEM_CALL');
+    assert.is(readFileSync(join(where, 'relay.key'), 'utf8'), after);
+    assert.equal(readdirSync(where).sort(), [...files.map(({ name }) => name), 'sub'].sort());
+
     // The second file cannot be made, as its folder is not there.
     const broken = [
       { name: 'a', content: 'a', isSecret: false },
@@ -173,9 +190,15 @@ test('answers that do not fit are refused in one line, and nothing is made', () 
     { clients: [] },
     { clients: ['client1', 'client1'] },
     { listen: 'not an address' },
+    { address: 'not an address' },
   ])
     assert.throws(() => gatewayFiles({ ...GATEWAY, ...wrong }), CODE('USAGE'));
-  assert.throws(() => relayFiles({ ...RELAY, address: 'relay.example.net' }), CODE('USAGE'));
+  for (const wrong of [
+    { address: 'relay.example.net' },
+    { networks: ['nonsense'] },
+    { networks: ['10.30.0.1'] },
+  ])
+    assert.throws(() => relayFiles({ ...RELAY, ...wrong }), CODE('USAGE'));
   const [invitation] = readInvitations(contentOf(relayFiles(RELAY), 'client1.relay.invitation'), 'a');
   assert.ok(invitation);
   for (const invitations of [[], invitation ? [invitation] : [], invitation ? [invitation, invitation] : []])
@@ -203,8 +226,26 @@ test('names that are odd in YAML, or would leave the folder, do no harm', () => 
   ])
     assert.is(parse(`key: ${quoted(text)} # comment`).key, text);
   assert.equal(parse(`key: ${quoted(['10.0.0.0/8', 'on', 'a,b'])}`).key, ['10.0.0.0/8', 'on', 'a,b']);
-  for (const client of ['../client', 'a/b', '.', ''])
-    assert.throws(() => gatewayFiles({ ...GATEWAY, clients: [client] }), CODE('USAGE'), client);
+  for (const [client, file] of [
+    ['../client', 'client'],
+    ['a/b', 'a-b'],
+    ['carol@example.net', 'carol@example.net'],
+    ['C=CH, CN=$(carol)', 'C-CH-CN-carol-'],
+  ])
+    for (const made of [gatewayFiles, relayFiles]) {
+      const files = made({ ...GATEWAY, address: RELAY.address, clients: [client ?? ''] });
+      const [invitation] = files.filter(({ name }) => name.endsWith('.invitation'));
+      assert.ok(invitation?.name.startsWith(`${file}.`), invitation?.name);
+      assert.is(readInvitations(String(invitation?.content), 'invitation')[0]?.client, client);
+      assert.ok(files.every(({ name }) => /^[\w.@-]+$/.test(name)));
+    }
+  for (const clients of [['.'], [''], ['a\nb'], ['a/b', 'a-b'], ['x'.repeat(256)]])
+    for (const made of [gatewayFiles, relayFiles])
+      assert.throws(
+        () => made({ ...GATEWAY, address: RELAY.address, clients }),
+        CODE('USAGE'),
+        clients.join(),
+      );
 });
 
 test('a certificate names the relay by address or name, and is its own authority', () => {

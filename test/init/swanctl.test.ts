@@ -1,10 +1,16 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clientSchema } from '../../src/config/client.js';
 import { parseConfig } from '../../src/config/load.js';
 import { VpnrError } from '../../src/errors.js';
 import { convertSwanctl } from '../../src/init/from-swanctl.js';
-import { parseSwanctl } from '../../src/init/swanctl.js';
+import { readInvitations } from '../../src/init/invitation.js';
+import { relayFiles } from '../../src/init/server-files.js';
+import { readSwanctl, readSwanctlText } from '../../src/init/swanctl-files.js';
+import { filesMatching } from '../../src/init/wildcards.js';
 import { generator } from '../support/random.js';
 
 const CLIENT = `
@@ -48,12 +54,16 @@ secrets {
 }
 `.replace('    local-1 { auth = psk ; id = x }\n', '');
 
+function convert(text: string) {
+  return convertSwanctl(readSwanctlText(text, 'swanctl.conf'), { name: 'work', invitations: [], routes: [] });
+}
+
 function contentOf(text: string, name: string): string {
-  return String(convertSwanctl(text, 'swanctl.conf', 'work').files.find(file => file.name === name)?.content);
+  return String(convert(text).files.find(file => file.name === name)?.content);
 }
 
 test("a strongSwan client's connections become gateways, with their secrets", () => {
-  const { files, notes } = convertSwanctl(CLIENT, 'swanctl.conf', 'work');
+  const { files, notes } = convert(CLIENT);
   assert.equal(
     files.map(({ name, isSecret }) => [name, isSecret]),
     [
@@ -85,27 +95,23 @@ test('a connection without a virtual address has an inner address, if there is o
       '{ net { remote_ts = 10.20',
       `{ net { ${own}\n remote_ts = 10.20`,
     );
-  const convert = (own: string) => {
-    const { files, notes } = convertSwanctl(site(own), 'swanctl.conf', 'work');
+  const inner = (own: string) => {
+    const { files, notes } = convert(site(own));
     const { gateways } = parseConfig(String(files[0]?.content), 'client.yaml', clientSchema);
     return {
       inner: gateways[0]?.inner_address,
       note: notes.some(note => /tokyo: it asks for no/.test(note)),
     };
   };
-  assert.equal(convert('local_ts = 10.64.0.2/32'), { inner: '10.64.0.2', note: false });
-  assert.equal(convert('local_ts = 10.64.0.2'), { inner: '10.64.0.2', note: false });
+  assert.equal(inner('local_ts = 10.64.0.2/32'), { inner: '10.64.0.2', note: false });
+  assert.equal(inner('local_ts = 10.64.0.2'), { inner: '10.64.0.2', note: false });
   for (const own of ['', 'local_ts = 10.64.0.0/24', 'local_ts = 10.64.0.2, 10.64.0.3', 'local_ts = dynamic'])
-    assert.equal(convert(own), { inner: undefined, note: true }, own);
+    assert.equal(inner(own), { inner: undefined, note: true }, own);
 });
 
 test('what the client is to each gateway is taken over', () => {
   const [first = '', ...rest] = CLIENT.split('id = client1');
-  const { files } = convertSwanctl(
-    `${first}id = client1${rest.join('id = 192.0.2.2')}`,
-    'swanctl.conf',
-    'work',
-  );
+  const { files } = convert(`${first}id = client1${rest.join('id = 192.0.2.2')}`);
   const config = parseConfig(String(files[0]?.content), 'client.yaml', clientSchema);
   assert.is(config.identity, 'client1');
   assert.equal(
@@ -121,11 +127,115 @@ test('secrets in hexadecimal, sections that come again, and the most fitting sec
   assert.is(contentOf(again, 'osaka.psk'), 'better\n');
 });
 
+test('what is no hexadecimal or base64 is no secret; an odd number of digits is read as strongSwan does', () => {
+  const only = CLIENT.replace(/ {2}osaka \{[\s\S]*? {2}office/, '  office');
+  const secret = (text: string) => only.replace('0sc2VjcmV0IG9mIHRva3lv', text);
+  for (const wrong of ['0xabcg', '0s%%%%', '0x', '0s'])
+    assert.throws(() => convert(secret(wrong)), /no hexadecimal or base64/, wrong);
+  const [, psk] = convert(secret('0Xabc')).files;
+  assert.equal([...Buffer.from(psk?.content ?? '')], [0x0a, 0xbc, 0x0a]);
+});
+
+/** A folder with these files, each readable by all but for those with a secret. */
+function inFolder(files: Record<string, string>, body: (path: (name: string) => string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-swanctl-'));
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), text, { mode: text.includes('secret =') ? 0o600 : 0o644 });
+    }
+    body(name => join(folder, name));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** As Debian's package ships it, with what people add. */
+const INCLUDING = {
+  'swanctl.conf':
+    '# connections { }\n\n# Include config snippets\ninclude conf.d/*.conf\ninclude none/*.conf\n',
+  'conf.d/a.conf': `connections { tokyo {
+    remote_addrs = 198.51.100.9
+    include "../parts of/tokyo"   # what stands there is of this connection
+    local { auth = psk } } }`,
+  'conf.d/b.conf': CLIENT.slice(CLIENT.indexOf('secrets {')),
+  'conf.d/.hidden.conf': 'nonsense',
+  'conf.d/c.txt': 'nonsense',
+  'parts of/tokyo': `remote_addrs = 198.51.100.10   # in place of the one before
+    local { id = carol@strongswan.org }
+    remote { auth = psk
+      id = tokyo.example.net }
+    children { net { remote_ts = 10.20.0.0/16 } }`,
+};
+const RELAY = {
+  address: '10.20.0.100',
+  pool: '10.31.0.0/24',
+  networks: ['10.30.0.0/16'],
+  clients: ['carol@strongswan.org'],
+};
+
+test('included files are read, as the manual page of strongSwan says; a relay comes by its invitation', () =>
+  inFolder(INCLUDING, path => {
+    const swanctl = readSwanctl(path('swanctl.conf'));
+    assert.equal(swanctl.notes, [`include none/*.conf in ${path('swanctl.conf')}: there is no such file`]);
+    const invite = (clients: string[]) => {
+      const file = relayFiles({ ...RELAY, clients }).find(({ name }) => name.endsWith('.invitation'));
+      assert.is(file?.name, `${clients[0]}.relay.invitation`);
+      return readInvitations(String(file?.content), 'invitation');
+    };
+    const answers = { name: 'work', invitations: invite(RELAY.clients), routes: [] };
+    const { files } = convertSwanctl(swanctl, answers);
+    assert.equal(
+      files.map(({ name }) => name),
+      ['client.yaml', 'tokyo.psk', 'relay.token'],
+    );
+    const config = parseConfig(String(files[0]?.content), 'client.yaml', clientSchema);
+    assert.is(config.identity, 'carol@strongswan.org');
+    assert.is(config.gateways[0]?.address.host, '198.51.100.10');
+    assert.is(config.relay?.address.host, RELAY.address);
+    assert.equal(config.tunnel.routes, ['10.20.0.0/16', '10.30.0.0/16']);
+    const [narrow] = convertSwanctl(swanctl, { ...answers, routes: ['10.30.0.0/24'] }).files;
+    assert.match(String(narrow?.content), 'routes: [10.30.0.0/24]');
+    const other = convertSwanctl(swanctl, { ...answers, invitations: invite(['client1']) }).files[0];
+    const { identity, gateways } = parseConfig(String(other?.content), 'client.yaml', clientSchema);
+    assert.equal([identity, gateways[0]?.client_identity], ['client1', 'carol@strongswan.org']);
+    const code = (expected: string) => (error: unknown) =>
+      error instanceof VpnrError && error.code === expected;
+    const two = { ...answers, invitations: [...invite(['client1']), ...answers.invitations] };
+    assert.throws(() => convertSwanctl(swanctl, two), code('USAGE'));
+
+    chmodSync(path('conf.d/b.conf'), 0o640);
+    assert.throws(() => readSwanctl(path('swanctl.conf')), code('SECRET_READABLE_BY_OTHERS'));
+    chmodSync(path('conf.d/b.conf'), 0o600);
+    writeFileSync(path('conf.d/a.conf'), 'include a.conf');
+    assert.throws(() => readSwanctl(path('swanctl.conf')), /nested too deeply/);
+    writeFileSync(path('conf.d/a.conf'), 'include *.conf\ninclude *.conf');
+    assert.throws(() => readSwanctl(path('swanctl.conf')), /nested too deeply|more than/);
+    assert.throws(() => readSwanctl(path('none.conf')), code('CONFIG_NOT_FOUND'));
+  }));
+
+test('wildcards mean what they mean to a shell', () =>
+  inFolder({ a1: '', a2: '', 'b[1': '', 'a-': '', 'x/a1': '', 'y/a1': '', '.a': '' }, path => {
+    const found = (pattern: string) =>
+      filesMatching(path(pattern)).map(file => file.slice(path('').length + 1));
+    for (const [pattern, ...files] of [
+      ['a[12]', 'a1', 'a2'],
+      ['a[!1]', 'a-', 'a2'],
+      ['?/a*', 'x/a1', 'y/a1'],
+      ['b[1', 'b[1'],
+      ['a[z-a]'],
+      ['*', 'a-', 'a1', 'a2', 'b[1'],
+      ['.*', '.a'],
+      ['nothing/*'],
+    ])
+      assert.equal(found(pattern ?? ''), files, pattern);
+  }));
+
 test('what cannot be taken over is told, each with its reason', () => {
   const refused = (from: string, to: string, reason: RegExp, text = CLIENT) => {
     const only = text.replace(/ {2}osaka \{[\s\S]*? {2}office/, '  office');
     try {
-      convertSwanctl(only.replace(from, to), 'swanctl.conf', 'work');
+      convert(only.replace(from, to));
       assert.unreachable(to);
     } catch (error) {
       assert.instance(error, VpnrError);
@@ -151,7 +261,7 @@ test('what is no swanctl.conf is refused with its line', () => {
     ['a { '.repeat(40), 1],
   ] as const) {
     assert.throws(
-      () => parseSwanctl(text, 'file'),
+      () => readSwanctlText(text, 'file'),
       (error: unknown) =>
         error instanceof VpnrError &&
         error.code === 'CONFIG_SYNTAX' &&
@@ -170,7 +280,7 @@ test('damaged files end in a result or in a clear error, soon', () => {
       bytes.splice(at, random() < 0.5 ? 1 : 0, ...'{}="#\\\n ,0x'.charAt(Math.floor(random() * 12)));
     }
     try {
-      convertSwanctl(bytes.join(''), 'file', 'work');
+      convert(bytes.join(''));
     } catch (error) {
       assert.instance(error, VpnrError, String(error));
     }

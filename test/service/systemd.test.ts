@@ -80,7 +80,7 @@ test('a unit is written for what is configured, and removed', () =>
     const config = join(folder, 'relay one.yaml');
     writeFileSync(
       config,
-      'listen: 10.20.0.100\npool: 10.30.200.0/24\ncertificate: c\nkey: k\nstate: state\nclients: [{ name: a, token: { file: t } }]\n',
+      'listen: 10.20.0.100\npool: 10.30.200.0/24\ncertificate: c\nkey: k\nstate: state\nclients: [{ identity: a, token: { file: t } }]\n',
     );
     const { unit, file } = await installService(inspectService('relay', config, undefined), folder);
     assert.is(unit, 'vpnr-relay.service');

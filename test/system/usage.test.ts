@@ -60,6 +60,7 @@ const WRONG: [args: string, code: string, status: number][] = [
   ['init client --invitation FOLDER/missing', 'SECRET_NOT_FOUND', 3],
   ['init gateway --dir /proc/nothing --network 10.0.0.0/8', 'SYSTEM_CALL', 4],
   ['init gateway --dir FOLDER --network 10.0.0.0/33', 'USAGE', 2],
+  ['init relay --dir FOLDER --address 10.20.0.100 --network nonsense', 'USAGE', 2],
 ];
 
 test(
@@ -157,7 +158,7 @@ listen: 127.0.0.1:7511
 pool: 10.31.0.0/24
 certificate: relay.crt
 key: relay.key
-clients: [{ name: client1, token: { env: SECRET } }]
+clients: [{ identity: client1, token: { env: SECRET } }]
 state: disk/relay-state
 `,
 };
@@ -216,6 +217,32 @@ for (const [args, pages, environment] of WRITERS) {
     }),
   );
 }
+
+/** As above; the filler, grown beforehand, leaves that many pages beside the files that are there. */
+const FORCED = `
+  mount -t tmpfs -o size=200k none "$1" && cd "$1" && shift
+  "$@" > made && sums=$(sha256sum relay.* client*)
+  dd if=/dev/zero of=filler bs=4k count=$(($(stat -f -c %a .) - 3)) 2> made
+  "$@" --force; status=$?
+  [ "$sums" = "$(sha256sum relay.* client*)" ] && ls -A >&2; exit $status`;
+
+test(
+  'a disk that is full: init --force leaves what was there as it was',
+  inFolder(folder => {
+    if (!isRoot) return console.log('# skipped 1: only root can mount');
+    const words = WRITERS[0]?.[0].split(' ') ?? [];
+    const { stderr, status } = spawnSync(
+      'unshare',
+      ['-m', 'sh', '-c', FORCED, 'sh', folder, ...PROGRAM, ...words],
+      { encoding: 'utf8', timeout: TIMEOUT_MS, env: { ...process.env, TERM: 'dumb' } },
+    );
+    assert.is(status, 4, stderr);
+    const [error, , ...files] = stderr.trimEnd().split('\n');
+    assert.match(error ?? '', /^error SYSTEM_CALL: nothing was written: .*ENOSPC/);
+    const made = ['client1.relay.invitation', 'client1.token', 'relay.crt', 'relay.key', 'relay.yaml'];
+    assert.equal(files.sort(), [...made, 'filler', 'made'].sort());
+  }),
+);
 
 test('output that goes to a full disk is told of, once', () => {
   for (const args of [

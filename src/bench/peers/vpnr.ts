@@ -70,7 +70,7 @@ async function startRelayOn(host: Site['gateway'], program: Program, token: stri
     pool: RELAY_POOL,
     certificate: 'relay.crt',
     key: 'relay.key',
-    clients: [{ name: CLIENT, token: { file: 'relay.token' } }],
+    clients: [{ identity: CLIENT, token: { file: 'relay.token' } }],
     state: 'relay-state',
   };
   const file = write(folder, 'relay.yaml', stringify(configuration));

@@ -7,6 +7,7 @@ import { readPrivateFile } from '../../config/secrets.js';
 import { CLIENT_FILE, clientFiles } from '../../init/client-files.js';
 import { convertSwanctl } from '../../init/from-swanctl.js';
 import { readInvitations } from '../../init/invitation.js';
+import { readSwanctl, readSwanctlText, type Swanctl } from '../../init/swanctl-files.js';
 
 const STDIN = 0;
 const START = [`  vpnr check -c ${CLIENT_FILE}`, `  vpnr connect -c ${CLIENT_FILE}`];
@@ -20,6 +21,7 @@ export default class InitClient extends VpnrCommand {
   static override examples = [
     '<%= config.bin %> init client --invitation client1.tokyo.invitation \\\n  --invitation client1.osaka.invitation --invitation client1.relay.invitation',
     'ssh tokyo cat client1.tokyo.invitation | <%= config.bin %> init client --invitation -',
+    '<%= config.bin %> init client --from /etc/swanctl/swanctl.conf \\\n  --invitation client1.relay.invitation',
   ];
 
   static override flags = {
@@ -30,47 +32,55 @@ export default class InitClient extends VpnrCommand {
     }),
     from: Flags.string({
       helpValue: 'FILE',
-      exclusive: ['invitation', 'route'],
-      description: "of strongSwan's client instead: its swanctl.conf",
+      description: "swanctl.conf of strongSwan's client: its gateways; invitations add a relay, or others",
     }),
     name: Flags.string({ default: 'work', description: 'of the connection' }),
     route: Flags.string({
       multiple: true,
       helpValue: 'PREFIX',
-      description: 'network that is reached through the tunnel; what the invitations say unless given',
+      description: 'network that is reached through the tunnel; what the files say unless given',
     }),
     ...initFlags,
   };
 
   async run(): Promise<InitResult> {
     const { flags } = await this.parse(InitClient);
-    if (flags.from !== undefined) return this.#convert(flags.from, flags);
+    const sources = await this.#sources(flags);
+    const invitations = sources.flatMap(source => readInvitations(readInvitation(source), source));
+    const answers = { name: flags.name, invitations, routes: flags.route ?? [] };
+    const connect =
+      sources.length === 0 ? 'Connect:' : 'Connect, and remove the invitations, which hold secrets:';
+    if (flags.from === undefined)
+      return carryOutInit(clientFiles(answers), flags, [connect, ...START], line => this.log(line));
+    const { files, notes } = convertSwanctl(readConnections(flags.from), answers);
+    for (const note of notes) this.logToStderr(`not taken over: ${note}`);
+    const next = ['Stop strongSwan, which has the same ports.', connect, ...START];
+    return carryOutInit(files, flags, next, line => this.log(line));
+  }
+
+  /** The files with invitations. With strongSwan's configuration nobody is asked for them. */
+  async #sources({
+    from,
+    invitation,
+  }: Record<'from', string | undefined> & Record<'invitation', string[] | undefined>): Promise<string[]> {
+    if (from !== undefined) return invitation ?? [];
     const questions = new Questions();
-    const sources = await questions.askList(flags.invitation, {
-      flag: '--invitation',
+    const sources = await questions.askList(invitation, {
+      flag: '--invitation (or --from)',
       text: 'Files with the invitations of gateways and relay',
     });
     questions.finish();
-    const invitations = sources.flatMap(source => readInvitations(read(source, 'the invitation'), source));
-    const files = clientFiles({ name: flags.name, invitations, routes: flags.route ?? [] });
-    const next = ['Connect, and remove the invitations, which hold secrets:', ...START];
-    return carryOutInit(files, flags, next, line => this.log(line));
-  }
-
-  /** What strongSwan's configuration says, without a relay. */
-  #convert(source: string, flags: { dir: string; force: boolean; name: string }): Promise<InitResult> {
-    const { files, notes } = convertSwanctl(
-      read(source, 'the configuration of strongSwan'),
-      source,
-      flags.name,
-    );
-    for (const note of notes) this.logToStderr(`not taken over: ${note}`);
-    const next = ['Stop strongSwan, which has the same ports, and connect:', ...START];
-    return carryOutInit(files, flags, next, line => this.log(line));
+    return sources;
   }
 }
 
-function read(source: string, purpose: string): string {
+function readInvitation(source: string): string {
   if (source === '-') return readFileSync(STDIN, 'utf8');
-  return new TextDecoder().decode(readPrivateFile(source, purpose));
+  return new TextDecoder().decode(readPrivateFile(source, 'the invitation'));
+}
+
+function readConnections(source: string): Swanctl {
+  return source === '-'
+    ? readSwanctlText(readFileSync(STDIN, 'utf8'), 'standard input')
+    : readSwanctl(source);
 }
