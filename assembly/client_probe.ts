@@ -42,6 +42,7 @@ import {
   nextRelaySequence,
   pathAssociation,
   pathEpoch,
+  relayAnswered,
   relayComplete,
   relayMode,
   relayWindow,
@@ -130,6 +131,7 @@ function switchBody(): u32 {
 /** The authentic reply with the header `h`, and the `length` bytes, at least RELAY_PROBE_BODY, at `body` came over the path. */
 export function probeAnswered(path: u32, h: usize, body: usize, length: u32): void {
   const flags = relayFlags(h);
+  relayAnswered();
   // The relay cannot have what was not sent.
   ringAcknowledge(ring, min(stateComplete(body), lastRelaySequence));
   ringAcknowledgeAbove(ring, body, length);

@@ -80,10 +80,23 @@ export const ring: usize = memory.data(RING_SIZE, 16);
 /** Sequence number of the last packet to the relay, zero if there was none. */
 export let lastRelaySequence: u64 = 0;
 let complete: u64 = 0;
+/** The relay that has these keys had ended before this number was used; zero: it is not known to have ended. */
+export let goneFrom: u64 = 0;
 
 /** The sequence number for the next packet to the relay. 64 bits do not run out. */
 export function nextRelaySequence(): u64 {
   return ++lastRelaySequence;
+}
+
+/** The relay has ended, as its control connection tells: it delivers nothing that is sent from now on. Or it has not after all. */
+export function clientRelayGone(isGone: bool): void {
+  if (!isGone) goneFrom = 0;
+  else if (goneFrom === 0) goneFrom = lastRelaySequence + 1;
+}
+
+/** The relay has answered: if it has ended, then later than it seemed. */
+export function relayAnswered(): void {
+  if (goneFrom !== 0) goneFrom = lastRelaySequence + 1;
 }
 
 /** The relay's number up to which none is missing here. */
@@ -111,7 +124,13 @@ export function clientRelay(address: u32, port: u32): void {
  * SCRATCH, which are wiped. Sequence numbers begin with one, so no key is ever bound twice.
  */
 export function clientBind(mode: u32, port: u32, session: u32, leased: u32): i32 {
-  clientUnbind();
+  ringClear(ring);
+  return bindKeeping(mode, port, session, leased);
+}
+
+/** As clientBind; but the ring stays as it is, with packets under the keys and numbers of before. */
+export function bindKeeping(mode: u32, port: u32, session: u32, leased: u32): i32 {
+  forgetSession();
   const isMode = mode === RELAY_MODE_CLEAR || mode === RELAY_MODE_IPIP || mode === RELAY_MODE_SEALED;
   const valid = relayAddress !== 0 && isMode;
   if (valid) {
@@ -128,14 +147,19 @@ export function clientBind(mode: u32, port: u32, session: u32, leased: u32): i32
 
 /** Forgets the session and wipes its keys; the relay's address stays. */
 export function clientUnbind(): void {
+  forgetSession();
+  ringClear(ring);
+}
+
+function forgetSession(): void {
   relayMode = RELAY_MODE_NONE;
   memory.fill(sendKey, 0, RELAY_SEALED_KEY);
   memory.fill(receiveKey, 0, RELAY_SEALED_KEY);
   store<u32>(lease, 0);
   windowReset(relayWindow, CLIENT_WINDOW);
-  ringClear(ring);
   lastRelaySequence = 0;
   complete = 0;
+  goneFrom = 0;
   secondIsKnown = false;
   switchState = SWITCH_NONE;
 }

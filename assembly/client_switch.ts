@@ -7,6 +7,8 @@
  *   ACTIVATE_ALIVE: what was sent over the path of before is still arriving. Packets take the new path at once; the caller asks
  *     in the same way, but later, and what of it was lost is sent again.
  *
+ * A relay that was started anew is sent what the one before has not delivered (client_rebind.ts) in the same way, without asking.
+ *
  * What is lost while it is sent again, such as a part of a burst that a gateway has no room for, is asked about once more
  * (clientSwitchAgain); nothing waits for that. What is sent again is byte for byte the same. Otherwise packets just take the new
  * path.
@@ -96,6 +98,14 @@ export function clientActivate(path: i32, epoch: u32, how: u32): i32 {
   until = lastRelaySequence;
   setSwitchState(SWITCH_WAITING);
   return OK;
+}
+
+/** The ring holds what a relay that was started anew is to be sent first: packets from the device wait for that. */
+export function switchToRenewed(): void {
+  kind = ACTIVATE_FAILED;
+  isAgain = false;
+  until = lastRelaySequence;
+  begin(0, 0, until, false);
 }
 
 /** Where the switch is, a SWITCH_ constant. */

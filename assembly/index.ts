@@ -3,6 +3,7 @@ export { aeadFinish, aeadInstall, aeadOpen, aeadSeal, aeadWipe } from './aead';
 export { batchOffloads, messageSplit } from './batch';
 export { checksum, fold, sumBytes, sumPseudoHeader4, sumPseudoHeader6, updateChecksum } from './checksum';
 export { clientProbe, clientSwitchProbe } from './client_probe';
+export { clientRebind } from './client_rebind';
 export { clientReceive } from './client_receive';
 export { clientRules, clientSecond } from './client_second';
 export {
@@ -13,6 +14,7 @@ export {
   clientMaxSegment,
   clientPath,
   clientRelay,
+  clientRelayGone,
   clientUnbind,
 } from './client_state';
 export {
@@ -54,7 +56,7 @@ export {
   relayOpen,
   relayProtect,
 } from './relay';
-export { relayIsResending, relayResend } from './relay_probes';
+export { relayIsResending, relayResend, relaySessionReceived } from './relay_probes';
 export {
   relayDrain,
   relayInit,

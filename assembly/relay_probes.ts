@@ -8,7 +8,9 @@ import {
   COUNTER_REPLAYED,
   DROP_RELAY_SHORT,
   DUPLICATE_WINDOW,
+  ERR_INDEX,
   NAME_SIZE,
+  OK,
   PROBE_BITMAP,
   PROBE_BITMAP_MAX,
   PROBE_BITMAP_USUAL,
@@ -25,6 +27,7 @@ import {
   RESULT_REPLIES,
   RULE_SIZE,
   RULES_MAX,
+  SCRATCH,
   TX_MMSG,
 } from '../src/packet/abi';
 import {
@@ -60,6 +63,7 @@ import {
   sessionMode,
   sessionNextResending,
   sessionNextSequence,
+  sessionOf,
   sessionPath,
   sessionResend,
   sessionResending,
@@ -127,6 +131,19 @@ export function answerProbe(session: usize, i: u32, h: usize, body: usize, lengt
   setMessage(TX_MMSG, reply, reply, answer, protectedLength(session, size), receiveName(i));
   count(COUNTER_PROBE_REPLIES);
   return 0;
+}
+
+/**
+ * Writes what has been received of the session's client to SCRATCH, as the body of a probe with the longest bitmap. Returns OK, or
+ * ERR_INDEX if there is no session of this index.
+ */
+export function relaySessionReceived(index: u32): i32 {
+  const session = sessionOf(index);
+  if (session === 0) return ERR_INDEX;
+  const complete = sessionComplete(session);
+  memory.fill(SCRATCH, 0, PROBE_BITMAP);
+  stateWrite(SCRATCH, PROBE_BITMAP + PROBE_BITMAP_MAX, sessionWindow(session), DUPLICATE_WINDOW, complete);
+  return OK;
 }
 
 /** Sends again what a client lacks that asks for it; the flags that say so. */

@@ -25,7 +25,7 @@ import { stateComplete, stateFirst, stateHas, stateHighest } from './receive_sta
 // --- Ring record: RING_SIZE bytes, all zero: empty ---------------------------------------------------------------
 
 /** u32 addresses of the oldest and the newest block, zero: none; u32 number of blocks. */
-const FIRST: usize = 0;
+export const FIRST: usize = 0;
 const LAST: usize = 4;
 const BLOCKS: usize = 8;
 /** u32, where the resend goes on: entry, and its block. Zero: none is under way. */
@@ -34,13 +34,13 @@ const CURSOR_BLOCK: usize = 16;
 /** u32, packets that the resend has before it, those held not counted. */
 const LEFT: usize = 20;
 /** u32, packets held. */
-const HELD: usize = 24;
+export const HELD: usize = 24;
 /** u32, whether the resend leaves out what has gone over a second path. */
 const SKIPS_SECOND: usize = 28;
 /** u64, the last number that the resend is about. */
 const UNTIL: usize = 32;
 /** u64, the other end lacks no number up to this one. */
-const ACKNOWLEDGED: usize = 40;
+export const ACKNOWLEDGED: usize = 40;
 /** u32 time, and u32 packets that may still be sent again in that millisecond. */
 const PACED_AT: usize = 48;
 const BUDGET: usize = 52;
@@ -51,22 +51,22 @@ export const RING_SIZE: u32 = 64;
 /** u32: neighbours in the order in which blocks were taken from the pool; next of the same ring; the ring. */
 const OLDER: usize = 0;
 const NEWER: usize = 4;
-const NEXT: usize = 8;
+export const NEXT: usize = 8;
 const OWNER: usize = 12;
 /** u32: offset behind the last entry; number of entries; when the last one was appended. */
-const USED: usize = 16;
+export const USED: usize = 16;
 const PACKETS: usize = 20;
 const NEWEST: usize = 24;
 /** u64, sequence number of the last entry. */
-const LAST_SEQUENCE: usize = 32;
-const BLOCK_HEADER: u32 = 48;
+export const LAST_SEQUENCE: usize = 32;
+export const BLOCK_HEADER: u32 = 48;
 
 // --- Entry: a multiple of 16 bytes ---------------------------------------------------------------------------------
 
 /** u16 length, u16 flags, u32 time, u64 sequence number, the packet. */
-const ENTRY_FLAGS: usize = 2;
+export const ENTRY_FLAGS: usize = 2;
 const ENTRY_TIME: usize = 4;
-const ENTRY_SEQUENCE: usize = 8;
+export const ENTRY_SEQUENCE: usize = 8;
 const ENTRY_PACKET: u32 = 16;
 
 /** The packet has not been sent yet. */
@@ -74,7 +74,7 @@ export const ENTRY_HELD: u32 = 1;
 /** It was sent over a second path as well. */
 export const ENTRY_SECOND: u32 = 2;
 /** The other end has it. */
-const ENTRY_RECEIVED: u32 = 4;
+export const ENTRY_RECEIVED: u32 = 4;
 
 const PACE_LEAST: u32 = 64;
 const PACE_MS: u32 = 32;
@@ -298,7 +298,7 @@ export function ringClear(ring: usize): void {
   memory.fill(ring, 0, RING_SIZE);
 }
 
-function entrySize(entry: usize): u32 {
+export function entrySize(entry: usize): u32 {
   return (ENTRY_PACKET + load<u16>(entry) + 15) & ~15;
 }
 

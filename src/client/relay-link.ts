@@ -227,6 +227,7 @@ export class RelayLink {
       return;
     }
     const { id, sendKey, receiveKey } = grant.keys;
+    const resumes = grant.resumed && this.bound;
     this.#keys = id;
     const { mode } = this.#options.relay;
     const relay = { ...this.#endpoint, port: grant.dataPort };
@@ -238,6 +239,7 @@ export class RelayLink {
       lease: grant.lease,
       sendKey,
       receiveKey,
+      ...(resumes && { resumed: { received: grant.received } }),
     };
     // First: whoever ends this process once it is connected finds the lease again.
     await this.#remember(grant.resume);

@@ -90,6 +90,7 @@ export class RelaySide {
   }
 
   #resumed(lease: string, ms: number): void {
+    this.#with.plane.relayGone(false);
     this.#announce(lease, 'kept', ms);
     if (!this.#away) return;
     this.#away = false;
@@ -107,7 +108,8 @@ export class RelaySide {
   }
 
   #lost(error: VpnrError, away: boolean): void {
-    const { driver, narrator, milestones, paths, persist, failed } = this.#with;
+    const { plane, driver, narrator, milestones, paths, persist, failed } = this.#with;
+    if (away && this.#link.bound) plane.relayGone(true);
     const gateway = driver.policy.active;
     if (driver.stopped || gateway === undefined) return;
     const telling = `${gateway} ${error.message}`;

@@ -44,6 +44,12 @@ export interface RelayBinding {
   /** RELAY_KEY bytes each, RELAY_SEALED_KEY in sealed mode. Never bound before: sequence numbers begin anew. */
   sendKey: Secret;
   receiveKey: Secret;
+  /**
+   * It is the session that is bound, whose relay was started anew: what that of before has not delivered, of what is kept, is sent again
+   * before anything new. `received`: what it had received when it ended, as `RelayDataPlane.halt` says; absent: it told
+   * nothing, and what was sent before `relayGone` is taken for delivered.
+   */
+  resumed?: { received: Uint8Array | undefined };
 }
 
 export interface ClientEvents {
@@ -118,6 +124,8 @@ export interface ClientDataPlane {
   setRelay(relay: Endpoint): void;
   bindRelay(binding: RelayBinding): void;
   unbindRelay(): void;
+  /** Whether the relay has ended, as far as its control connection tells: it delivers nothing from now on. */
+  relayGone(gone: boolean): void;
   /** What is kept and doubled from now on; what was kept before is forgotten. At first nothing is kept. */
   setFailover(settings: FailoverSettings): void;
   /**
@@ -203,6 +211,11 @@ export interface RelayDataPlane {
   drain(): void;
   /** What is known of each of the given sessions that is installed; for expiry. */
   activity(indices: readonly number[]): Promise<Map<number, SessionActivity>>;
+  /**
+   * Moves no packet any more. What each of these sessions has received, the last word on it: a probe's body (assembly/receive_state.ts)
+   * without the zeros at its end, RELAY_PROBE_BODY bytes at least.
+   */
+  halt(indices: readonly number[]): Promise<Map<number, Uint8Array>>;
   counters(): Record<string, number>;
   /** Those in use. */
   offloads(): Offloads;

@@ -297,16 +297,14 @@ export class ClientLoop {
       case 'relay':
         core.setRelay(command.relay);
         return;
-      case 'bind-relay': {
-        const { session } = command;
-        core.setRelay(command.relay);
-        core.bindRelay({ ...session, sessionIndex: session.index });
-        session.sendKey.fill(0);
-        session.receiveKey.fill(0);
+      case 'bind-relay':
+        this.#bind(command);
         return;
-      }
       case 'unbind-relay':
         core.unbindRelay();
+        return;
+      case 'relay-gone':
+        core.exports.clientRelayGone(command.gone);
         return;
       case 'activate':
         this.#activate(command);
@@ -327,6 +325,18 @@ export class ClientLoop {
         this.#probe(command.path, command.id, false);
         return;
     }
+  }
+
+  #bind({ relay, session, resumed }: Extract<ClientCommand, { type: 'bind-relay' }>): void {
+    const core = this.#core;
+    const parameters = { ...session, sessionIndex: session.index };
+    core.setRelay(relay);
+    if (resumed === undefined) core.bindRelay(parameters);
+    else core.rebindRelay(parameters, resumed.received);
+    session.sendKey.fill(0);
+    session.receiveKey.fill(0);
+    const path = this.#activePath;
+    this.#switchover.renewed(path === undefined ? undefined : this.#roundTrips[path]);
   }
 
   #movePath(path: number, fd: number): void {

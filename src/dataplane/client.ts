@@ -118,16 +118,21 @@ class ClientPlane implements ClientDataPlane {
     this.#running().post({ type: 'relay', relay });
   }
 
-  bindRelay({ mode, relay, clientPort, sessionIndex, lease, ...keys }: RelayBinding): void {
+  bindRelay({ mode, relay, clientPort, sessionIndex, lease, resumed, ...keys }: RelayBinding): void {
     requireIpv4(relay);
     const sendKey = takeBytes(keys.sendKey);
     const receiveKey = takeBytes(keys.receiveKey);
     const session = { mode, clientPort, index: sessionIndex, lease, sendKey, receiveKey };
-    this.#running().post({ type: 'bind-relay', relay, session }, [sendKey.buffer, receiveKey.buffer]);
+    const transfer = [sendKey.buffer, receiveKey.buffer];
+    this.#running().post({ type: 'bind-relay', relay, session, resumed }, transfer);
   }
 
   unbindRelay(): void {
     this.#running().post({ type: 'unbind-relay' });
+  }
+
+  relayGone(gone: boolean): void {
+    this.#running().post({ type: 'relay-gone', gone });
   }
 
   setFailover(settings: FailoverSettings): void {

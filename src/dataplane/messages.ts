@@ -2,7 +2,14 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type ErrorCode, toVpnrError, VpnrError } from '../errors.js';
 import type { ChildSa, Endpoint } from '../ike/api.js';
-import type { ActivationKind, FailoverSettings, RelayMode, ReplayBounds, SessionActivity } from './api.js';
+import type {
+  ActivationKind,
+  FailoverSettings,
+  RelayBinding,
+  RelayMode,
+  ReplayBounds,
+  SessionActivity,
+} from './api.js';
 
 /** A child SA whose keys are ready to be transferred. */
 export type ChildKeys = Omit<ChildSa, 'inboundKey' | 'outboundKey'> & {
@@ -31,8 +38,9 @@ export type ClientCommand =
   | { type: 'virtual-address'; path: number; address: string }
   | { type: 'addresses'; device: string | undefined; control: string | undefined; maxSegment: number }
   | { type: 'relay'; relay: Endpoint }
-  | { type: 'bind-relay'; relay: Endpoint; session: ClientSession }
+  | { type: 'bind-relay'; relay: Endpoint; session: ClientSession; resumed: RelayBinding['resumed'] }
   | { type: 'unbind-relay' }
+  | { type: 'relay-gone'; gone: boolean }
   | { type: 'failover'; settings: FailoverSettings }
   | { type: 'activate'; path: number | undefined; epoch: number; kind: ActivationKind }
   | { type: 'second-path'; path: number | undefined }
@@ -62,7 +70,8 @@ export type RelayCommand =
   | { type: 'install-session'; session: ServerSession }
   | { type: 'remove-session'; index: number }
   | { type: 'drain' }
-  | { type: 'activity'; request: number; indices: readonly number[] };
+  | { type: 'activity'; request: number; indices: readonly number[] }
+  | { type: 'halt'; request: number; indices: readonly number[] };
 
 export type GatewayCommand =
   | StopCommand
@@ -115,7 +124,9 @@ export type ClientReport =
 export type RelayReport =
   | CommonReport
   | { type: 'session-moved'; index: number; path: Endpoint; epoch: number }
-  | { type: 'activity'; request: number; activity: SessionReport[] };
+  | { type: 'activity'; request: number; activity: SessionReport[] }
+  /** Pairs of a session's index and what it has received. */
+  | { type: 'halted'; request: number; received: [index: number, state: Uint8Array][] };
 
 export type GatewayReport =
   | CommonReport

@@ -13,10 +13,14 @@ import {
   EVENT_SIZE,
   EVENTS,
   OK,
+  PROBE_BITMAP,
+  PROBE_BITMAP_MAX,
+  RELAY_PROBE_BODY,
   RESULT_EVENTS,
   RESULT_NEXT,
   RESULT_RAW,
   RESULT_REPLIES,
+  SCRATCH,
   SESSION_INFO_EPOCH,
   SESSION_INFO_PATH,
   SESSION_INFO_RECEIVED,
@@ -144,7 +148,24 @@ export class RelayLoop {
           activity: command.indices.flatMap(index => this.#activity(index)),
         });
         return;
+      case 'halt':
+        this.#loop.halt();
+        this.#channel.post({
+          type: 'halted',
+          request: command.request,
+          received: command.indices.flatMap(index => this.#received(index)),
+        });
+        return;
     }
+  }
+
+  /** Trailing zeros of a bitmap say nothing. */
+  #received(index: number): [index: number, state: Uint8Array][] {
+    if (this.#core.exports.relaySessionReceived(index) !== OK) return [];
+    const { bytes } = this.#core;
+    const body = bytes.subarray(SCRATCH, SCRATCH + PROBE_BITMAP + PROBE_BITMAP_MAX);
+    const last = body.findLastIndex(byte => byte !== 0);
+    return [[index, body.slice(0, Math.max(last + 1, RELAY_PROBE_BODY))]];
   }
 
   #install({ index, mode, lease, sendKey, receiveKey }: ServerSession): void {

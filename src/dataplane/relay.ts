@@ -31,6 +31,7 @@ class RelayPlane implements RelayDataPlane {
   readonly #sessions = new Map<number, { index: number; lease: string }>();
   readonly #leases = new Map<string, number>();
   readonly #enquiries = new Enquiries<SessionReport>();
+  readonly #halting = new Enquiries<[index: number, state: Uint8Array]>();
 
   async start(
     options: Parameters<RelayDataPlane['start']>[0],
@@ -92,6 +93,15 @@ class RelayPlane implements RelayDataPlane {
     return new Map(sessions.map(({ index, ...rest }) => [index, rest]));
   }
 
+  async halt(indices: readonly number[]): Promise<Map<number, Uint8Array>> {
+    const host = this.#running();
+    const received = await this.#halting.ask(request => {
+      host.post({ type: 'halt', request, indices });
+      if (!host.running) this.#halting.end();
+    });
+    return new Map(received);
+  }
+
   counters(): Record<string, number> {
     return this.#running().counters();
   }
@@ -102,7 +112,7 @@ class RelayPlane implements RelayDataPlane {
 
   async stop(): Promise<void> {
     await this.#host?.stop();
-    this.#enquiries.end();
+    this.#endEnquiries();
     this.#closeAll();
   }
 
@@ -142,12 +152,20 @@ class RelayPlane implements RelayDataPlane {
       case 'activity':
         this.#enquiries.answer(report.request, report.activity);
         return;
+      case 'halted':
+        this.#halting.answer(report.request, report.received);
+        return;
     }
   }
 
   #failed(error: VpnrError): void {
-    this.#enquiries.end();
+    this.#endEnquiries();
     this.#events?.failed(error);
+  }
+
+  #endEnquiries(): void {
+    this.#enquiries.end();
+    this.#halting.end();
   }
 
   #own(fd: number): number {

@@ -50,6 +50,8 @@ export class ServerLoop<Command extends { type: string }, Report> {
   /** The device waits until what waits was sent. */
   #held = false;
   #heldSince = 0;
+  /** No packet is moved any more. */
+  #halted = false;
 
   constructor(channel: Channel<Command, Report>, io: BatchIo, tunFd: number, role: ServerRole<Command>) {
     this.#channel = channel;
@@ -69,6 +71,7 @@ export class ServerLoop<Command extends { type: string }, Report> {
       this.#poll.wait(this.#held ? BLOCKED_MS : waitMs);
       this.#io.core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
+      if (this.#halted) continue;
       if (this.#blocked) this.#resume();
       if (!this.#blocked && this.#poll.ready(DEVICE) !== 0) {
         // Where it was not ready a turn ago, too, there is likely to be one packet.
@@ -88,6 +91,15 @@ export class ServerLoop<Command extends { type: string }, Report> {
   /** Drops what waits. */
   abandon(): void {
     for (const { sender } of this.#role.sockets) sender.abandon();
+  }
+
+  /** Handles no packet from now on; what waits to be sent still is, if the sockets take it at once. */
+  halt(): void {
+    for (const { sender } of this.#role.sockets) if (sender.blockedOn !== NONE) sender.resume();
+    this.abandon();
+    this.#halted = true;
+    this.#poll.clear(DEVICE);
+    for (let i = 0; i < this.#role.sockets.length; i++) this.#poll.clear(FIRST_SOCKET + i);
   }
 
   #receive(socket: ServerSocket, ready: number): void {

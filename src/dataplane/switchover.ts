@@ -59,6 +59,14 @@ export class Switchover {
     this.#ask(now);
   }
 
+  /** The core has another session: what the relay of before has not delivered, if there is any, is sent again. */
+  renewed(roundTripMs: number | undefined): void {
+    this.#round = this.#core.exports.clientSwitchState() === SWITCH_RESENDING ? 1 : 0;
+    this.#againAt = undefined;
+    this.#roundTripMs = roundTripMs ?? DEFAULT_ROUND_TRIP_MS;
+    this.#hasMore = true;
+  }
+
   /** The relay has answered. */
   answered(): void {
     this.#hasMore = true;

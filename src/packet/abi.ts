@@ -311,6 +311,8 @@ export const POOL_MAX = 0x100000;
 /** What clientBind and relaySessionInstall read at SCRATCH: client-to-relay key, relay-to-client key, RELAY_SEALED_KEY bytes
  * each, of which only sealed mode uses more than RELAY_KEY. */
 export const SESSION_KEYS = 72;
+/** Offset in SCRATCH of what clientRebind reads besides: a probe's body with what the relay of before had received. */
+export const SCRATCH_RECEIVED = 128;
 /** What relaySessionInfo writes at SCRATCH: u64 packets received, u32 path epoch, u32 zero, 16 bytes sockaddr_in of the
  * path (all zero as long as there is none). */
 export const SESSION_INFO_RECEIVED = SCRATCH;

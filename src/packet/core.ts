@@ -30,6 +30,7 @@ import {
   SA_RECORD_SIZE,
   SA_SEQUENCE,
   SCRATCH,
+  SCRATCH_RECEIVED,
   SCRATCH_SELECTORS,
   SELECTOR_SIZE,
   SELECTORS_MAX,
@@ -223,6 +224,22 @@ export class PacketCore {
     check(
       'clientBind',
       this.exports.clientBind(RELAY_MODES[mode], clientPort, sessionIndex, ipv4Number(lease)),
+    );
+  }
+
+  /**
+   * Binds the session that is bound anew, as its relay was started anew, and sends again what that of before had not received. `received`:
+   * its receive state, a probe's body; absent: it told nothing.
+   */
+  rebindRelay(session: SessionParameters, received: Uint8Array = new Uint8Array()): void {
+    const { mode, clientPort, sessionIndex, lease } = session;
+    this.bytes.set(received, SCRATCH + SCRATCH_RECEIVED);
+    this.writeSessionKeys(mode, session.sendKey, session.receiveKey);
+    const { clientRebind } = this.exports;
+    const code = RELAY_MODES[mode];
+    check(
+      'clientRebind',
+      clientRebind(code, clientPort, sessionIndex, ipv4Number(lease), received.length),
     );
   }
 

@@ -40,6 +40,8 @@ export interface CoreExports {
   clientMaxSegment(bytes: number): void;
   clientRelay(address: number, port: number): void;
   clientBind(mode: number, port: number, session: number, lease: number): number;
+  clientRebind(mode: number, port: number, session: number, lease: number, received: number): number;
+  clientRelayGone(isGone: boolean): void;
   clientUnbind(): void;
   clientPath(path: number, index: number): number;
   clientActivate(path: number, epoch: number, how: number): number;
@@ -168,4 +170,5 @@ export interface CoreExports {
   relaySessionInstall(index: number, mode: number, lease: number): number;
   relaySessionRemove(index: number): number;
   relaySessionInfo(index: number): number;
+  relaySessionReceived(index: number): number;
 }

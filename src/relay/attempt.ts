@@ -73,6 +73,8 @@ export interface RelayGrant {
   resumed: boolean;
   /** Keys to install; undefined when those that the data plane holds go on. */
   keys: TrafficKeys | undefined;
+  /** What the relay, before it was started anew, had received under the keys that the data plane holds, if it knows. */
+  received: Uint8Array | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -236,7 +238,7 @@ export class Attempt {
     const { resume, mode } = this.#options;
     if (message.mode !== mode)
       throw new VpnrError('RELAY_PROTOCOL', `the relay gave a session in ${message.mode} mode, not ${mode}`);
-    const { index, lease, dataPort, mtu, id } = message;
+    const { index, lease, dataPort, mtu, id, received } = message;
     const resumed = resume?.id === id;
     return {
       ...{ index, lease, dataPort, mtu, resumed },
@@ -245,6 +247,7 @@ export class Attempt {
         message.keys === 'kept'
           ? this.#noNewKeys(resumed)
           : exportTrafficKeys(this.socket, id, mode, 'client'),
+      received: received === undefined ? undefined : Uint8Array.from(Buffer.from(received, 'hex')),
     };
   }
 

@@ -17,6 +17,7 @@ import { isIPv4 } from 'node:net';
 import * as z from 'zod';
 import type { RelayMode } from '../dataplane/api.js';
 import { type ErrorCode, VpnrError } from '../errors.js';
+import { PROBE_BITMAP_MAX, RELAY_PROBE_BODY } from '../packet/abi.js';
 
 export const PROTOCOL_VERSION = 1;
 /** Application-Layer Protocol Negotiation (RFC 7301): no other protocol's server is taken for a relay. */
@@ -35,6 +36,15 @@ const printable = (length: number) =>
     .max(length)
     .regex(/^\P{C}*$/u);
 const port = z.int().min(1).max(0xffff);
+/** What a relay has received of a session: a probe's body (`assembly/receive_state.ts`), in hexadecimal. */
+export const receiveState = z
+  .string()
+  .regex(/^([0-9a-f]{2})*$/)
+  .min(2 * RELAY_PROBE_BODY)
+  .max(2 * (RELAY_PROBE_BODY + PROBE_BITMAP_MAX));
+
+/** Names traffic keys. */
+export const keysId = hex(8);
 
 const helloSchema = z.strictObject({
   type: z.literal('hello'),
@@ -47,7 +57,7 @@ const helloSchema = z.strictObject({
    * A session of before. `keys`: the id of the traffic keys that the client holds, with their sequence numbers. It says
    * which, for the relay may have given others since, in a welcome that was lost.
    */
-  resume: z.strictObject({ id: hex(16), secret: hex(32), keys: hex(8).exactOptional() }).exactOptional(),
+  resume: z.strictObject({ id: hex(16), secret: hex(32), keys: keysId.exactOptional() }).exactOptional(),
 });
 
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: z.int().min(0).max(0xffffffff) });
@@ -69,6 +79,8 @@ const welcomeSchema = z.strictObject({
   secret: hex(32).exactOptional(),
   /** `kept`: keys, sequence numbers and index go on; `fresh`: keys come from this TLS connection. */
   keys: z.enum(['fresh', 'kept']),
+  /** With `fresh`: the relay of before ended in order, and had received this under the keys that the client named. */
+  received: receiveState.exactOptional(),
 });
 
 /** Errors that a client is told of as they are. */

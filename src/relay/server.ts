@@ -155,17 +155,30 @@ export class RelayServer {
     if (ended > 0 || now - this.#lastSave >= this.#timing.saveMs) await this.#save();
   }
 
-  /** Ends all connections and the data plane. The sessions stay on the disk. */
+  /**
+   * Ends the data plane and all connections. The sessions stay on the disk, with what they have received: a client that hears of the end
+   * knows that nothing is delivered any more, and later what was.
+   */
   async stop(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#listener.stopAccepting();
+    await this.#halt();
     for (const connection of this.#connections.values()) {
       connection.send({ type: 'bye' });
       connection.close();
     }
-    await this.#save();
-    await this.#options.dataPlane.stop();
+    await Promise.all([this.#save(), this.#options.dataPlane.stop()]);
     await this.#listener.close();
+  }
+
+  async #halt(): Promise<void> {
+    const installed = [...this.#sessions].filter(session => session.installed !== undefined);
+    const received = await this.#options.dataPlane.halt(installed.map(session => session.index));
+    for (const session of installed) {
+      const state = received.get(session.index);
+      if (state === undefined || session.installed === undefined) continue;
+      session.ended = { keys: session.installed.keys, received: Buffer.from(state).toString('hex') };
+    }
   }
 
   async #start(): Promise<void> {
@@ -207,10 +220,10 @@ export class RelayServer {
     if (setAside !== undefined) this.#notice(setAside);
     const now = this.#clock.now();
     let dropped = 0;
-    for (const { secretHash, lastActive, ...saved } of sessions) {
+    for (const { secretHash, lastActive, ended, ...saved } of sessions) {
       // A wall clock that was set in between must neither end sessions nor keep them for ever.
       const idle = Math.min(Math.max(0, this.#clock.wallClock() - lastActive), this.#lifetimeMs);
-      const session = { ...saved, secretHash: Buffer.from(secretHash, 'hex'), lastActive: now - idle };
+      const session = { ...saved, secretHash: Buffer.from(secretHash, 'hex'), lastActive: now - idle, ended };
       if (!this.#clients.has(saved.client) || !this.#sessions.restore(session)) dropped += 1;
     }
     if (dropped > 0) {
@@ -285,13 +298,16 @@ export class RelayServer {
     this.#connections.get(session)?.close();
     this.#connections.set(session, connection);
     session.connected = true;
-    const { id, index, lease, client } = session;
+    // The client may have to be told again, if it does not hear this; it names other keys once it has.
+    if (session.ended?.keys !== resume?.keys) session.ended = undefined;
+    const { id, index, lease, client, ended } = session;
     const keys = kept ? 'kept' : 'fresh';
     const { mtu } = this.#options;
     connection.send({
       ...{ type: 'welcome', version: PROTOCOL_VERSION, id, index, lease, mode, dataPort: this.port, keys },
       ...(secret !== undefined && { secret }),
       ...(mtu !== undefined && { mtu }),
+      ...(ended !== undefined && { received: ended.received }),
     });
     if (this.#draining) connection.send({ type: 'drain' });
     const from = connection.address;
@@ -355,12 +371,13 @@ export class RelayServer {
 
   #savedSessions(): SavedSession[] {
     const ahead = this.#clock.wallClock() - this.#clock.now();
-    return [...this.#sessions].map(({ id, secretHash, client, lease, lastActive }) => ({
+    return [...this.#sessions].map(({ id, secretHash, client, lease, lastActive, ended }) => ({
       id,
       secretHash: secretHash.toString('hex'),
       client,
       lease,
       lastActive: Math.round(lastActive + ahead),
+      ...(ended && { ended }),
     }));
   }
 

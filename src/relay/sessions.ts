@@ -9,6 +9,18 @@ import { equalSecrets, hashSecret } from './keys.js';
 const ID_SIZE = 16;
 const SECRET_SIZE = 32;
 
+export interface EndedKeys {
+  keys: string;
+  /** A probe's body, in hexadecimal. */
+  received: string;
+}
+
+/** What of a session outlives the relay. */
+export type LastingSession = Pick<
+  Session,
+  'id' | 'secretHash' | 'client' | 'lease' | 'lastActive' | 'ended'
+>;
+
 export interface Session {
   /** 128 random bits in hexadecimal. */
   readonly id: string;
@@ -19,6 +31,8 @@ export interface Session {
   readonly index: number;
   /** What the data plane has installed, `keys` by their id; undefined while it has no keys for the session. */
   installed: { mode: RelayMode; keys: string } | undefined;
+  /** What had been received under the keys of this id when the relay that held them ended, in order. */
+  ended: EndedKeys | undefined;
   /** Whether a control connection is there. */
   connected: boolean;
   /** When a packet was last known to have come, or a control connection to be there. */
@@ -82,12 +96,13 @@ export class SessionTable {
     const lease = this.#takeLease(client, now);
     const secret = randomBytes(SECRET_SIZE).toString('hex');
     const id = randomBytes(ID_SIZE).toString('hex');
-    const session = this.#add({ id, secretHash: hashSecret(secret), client, lease, lastActive: now });
+    const secretHash = hashSecret(secret);
+    const session = this.#add({ id, secretHash, client, lease, lastActive: now, ended: undefined });
     return { session, secret };
   }
 
   /** Takes up a session from before a restart. False when its lease is not to be had. */
-  restore(saved: Pick<Session, 'id' | 'secretHash' | 'client' | 'lease' | 'lastActive'>): boolean {
+  restore(saved: LastingSession): boolean {
     if (this.size >= SESSION_MAX || this.#byId.has(saved.id) || !this.#leases.claim(saved.lease))
       return false;
     this.#add(saved);
@@ -133,7 +148,7 @@ export class SessionTable {
     return session.connected ? 0 : now - session.lastActive;
   }
 
-  #add(given: Pick<Session, 'id' | 'secretHash' | 'client' | 'lease' | 'lastActive'>): Session {
+  #add(given: LastingSession): Session {
     const session: Session = {
       ...given,
       index: this.#newIndex(),

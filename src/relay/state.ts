@@ -1,6 +1,7 @@
 /**
  * What a relay remembers over a restart: sessions and leases, in `DIRECTORY/sessions.json`. Secrets are stored
- * as hashes, traffic keys and counters not at all: a session that goes on after a restart gets fresh keys.
+ * as hashes, traffic keys and what counts with them not at all: a session that goes on after a restart gets fresh keys. What
+ * had been received when the relay ended is for the client to know; nothing here begins with it.
  */
 import { readFile, rename } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { VpnrError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
+import { keysId, receiveState } from './protocol.js';
 
 const FILE = 'sessions.json';
 const VERSION = 1;
@@ -20,6 +22,8 @@ const sessionSchema = z.strictObject({
   lease: z.string().refine(isIPv4),
   /** Milliseconds since 1970, UTC. */
   lastActive: z.number(),
+  /** Received until the relay ended, under the keys of this id. */
+  ended: z.strictObject({ keys: keysId, received: receiveState }).exactOptional(),
 });
 
 const stateSchema = z.strictObject({ version: z.literal(VERSION), sessions: z.array(sessionSchema) });

@@ -61,8 +61,12 @@ export class Scene {
   /** Attempts for one that have neither succeeded nor failed. */
   readonly attempts = new Set<RelayControlOptions>();
   readonly bindings: RelayBinding[] = [];
+  /** What the data plane was told of the relay's end. */
+  readonly gone: boolean[] = [];
   /** Of the relay: it is there, refuses connections (its host is there), drops them as it starts, or there is nobody. */
   relay: 'answers' | 'refuses' | 'drops' | 'is silent' = 'answers';
+  /** What it tells of what it had received before it was started anew. */
+  received: Uint8Array | undefined;
   goodbyes = 0;
   moves = 0;
   failure: VpnrError | undefined;
@@ -208,6 +212,7 @@ export class Scene {
       setAddresses: () => {},
       setSecondPath: note('second'),
       bindRelay: binding => void this.bindings.push(binding),
+      relayGone: gone => void this.gone.push(gone),
       activate: (path, ...more) => {
         this.#active = path;
         note('activate')(path, ...more);
@@ -305,6 +310,7 @@ export class Scene {
       keys: kept
         ? undefined
         : { id: this.#keys ?? '', sendKey: Secret.fromText('there'), receiveKey: Secret.fromText('back') },
+      received: this.received,
     };
     this.controls.add(options);
     const end = () => void this.controls.delete(options);

@@ -366,9 +366,14 @@ async function restart(announced: boolean): Promise<void> {
   await scene.carry(120);
   assert.is(scene.last('relay-lost')?.message, 'dropped');
   scene.relay = 'answers';
+  scene.received = announced ? new Uint8Array(40) : undefined;
   await scene.carry(200);
   assert.is(scene.last('relay-session')?.keys, 'fresh');
-  assert.is(scene.bindings.length, 2);
+  assert.equal(
+    scene.bindings.map(({ resumed }) => resumed),
+    [undefined, { received: scene.received }],
+  );
+  assert.ok(scene.gone.length > 0 && !scene.gone.includes(false));
   assert.equal([...scene.told('gateway-failed'), ...scene.told('stuck'), ...scene.told('switched')], []);
   assert.is(scene.told('connected').length, 1);
   await stopped(scene);
@@ -390,6 +395,7 @@ test('a lost control connection is opened again, while data goes on', async () =
     await scene.carry(300);
     assert.is(scene.told('relay-lost').length, 1);
     assert.is(scene.last('relay-session')?.keys, 'kept');
+    assert.equal(scene.gone, byRelay ? [true, false] : [false]);
     // A gateway that fails now is noticed as always, although the relay was excused for a while.
     fails(0)(scene);
     await scene.carry(600);

@@ -5,7 +5,7 @@ import { namespacesPossible } from '../support/namespace.js';
 import { settled, until } from '../support/planes.js';
 import { REPLAY, STANDBY, startTwoPaths, type TwoPaths } from '../support/two_paths.js';
 
-const CASES = 8;
+const CASES = 10;
 const PINGS = 400;
 
 async function withPaths(
@@ -49,6 +49,30 @@ if (namespacesPossible()) {
         const replayed = client.plane.counters().replayed ?? 0;
         assert.ok(replayed >= 40, `${replayed} sent again`);
         assert.is(relay.counters()['replay-overflows'], 0);
+      }));
+  }
+
+  for (const mode of ['clear', 'sealed'] as const) {
+    test(`${mode}: a relay that is started anew is sent what that of before has not delivered, once`, () =>
+      withPaths([REPLAY, mode], async paths => {
+        const { client, ping, sent } = paths;
+        const before = paths.relay;
+        const already = before.counters()['rx-packets'] ?? 0;
+        const pinging = ping(PINGS);
+        await sent(100);
+        const received = await paths.endRelay();
+        assert.ok(received);
+        client.plane.relayGone(true);
+        await sent(40);
+        await paths.restartRelay(received);
+        const { sent: total, doubled } = outcome(await pinging);
+        const delivered = () =>
+          [before, paths.relay].reduce((all, { counters }) => all + (counters()['rx-packets'] ?? 0), -already);
+        await until(() => delivered() >= total);
+        assert.equal([delivered(), doubled], [total, 0]);
+        const replayed = client.plane.counters().replayed ?? 0;
+        assert.ok(replayed >= 40, `${replayed} sent again`);
+        assert.is(paths.relay.counters()['relay-duplicate'], 0);
       }));
   }
 

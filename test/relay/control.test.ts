@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { inspect } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SESSION_INDEX_MASK } from '../../src/packet/abi.js';
+import { PROBE_BITMAP_MAX, RELAY_PROBE_BODY, SESSION_INDEX_MASK } from '../../src/packet/abi.js';
 import { RelayControl } from '../../src/relay/client.js';
 import { ClientStateFile } from '../../src/relay/client-state.js';
 import { ALPN, encodeMessage, MessageReader, parseClientMessage } from '../../src/relay/protocol.js';
@@ -247,6 +247,31 @@ scene('after a restart of the relay, the lease is the same and the keys are fres
   assert.is(grant.lease, one.grant.lease);
   assert.is(hexOf(grant.keys.sendKey), it.dataPlane.sessions.get(grant.index)?.receiveKey);
   assert.is(two.grant.lease, '10.30.200.3');
+});
+
+scene('a relay that ended in order tells, once it is back, what it had received under which keys', async it => {
+  await it.start();
+  const one = await it.connect();
+  const two = await it.connect({ name: 'client2', token: OTHER_TOKEN });
+  assert.is(one.grant.received, undefined);
+  const state = Uint8Array.from({ length: RELAY_PROBE_BODY + PROBE_BITMAP_MAX }, (_, i) => i);
+  it.dataPlane.states.set(one.grant.index, state);
+  await it.restart();
+  // Once more, as the first welcome may have been lost.
+  for (let i = 0; i < 2; i++) assert.equal((await it.connect({ resume: resuming(one.grant) })).grant.received, state);
+  const silent = await it.connect({ name: 'client2', token: OTHER_TOKEN, resume: resuming(two.grant) });
+  assert.is(silent.grant.received, undefined);
+  // The client did not come back in between.
+  await it.restart();
+  const again = await it.connect({ resume: resuming(one.grant) });
+  assert.equal(again.grant.received, state);
+  // Other keys.
+  assert.is((await it.connect({ resume: resuming(again.grant) })).grant.received, undefined);
+  assert.is((await it.connect({ resume: resuming(one.grant) })).grant.received, undefined);
+  await it.restart();
+  const last = await it.connect({ resume: { ...one.grant.resume, keys: undefined } });
+  assert.ok(last.grant.resumed);
+  assert.is(last.grant.received, undefined);
 });
 
 scene('keys that a client never heard of are not taken for its own', async it => {

@@ -25,6 +25,8 @@ export class FakeDataPlane implements RelayDataPlane {
   readonly received = new Map<number, number>();
   installs = 0;
   drains = 0;
+  /** What each session has received, as it is told at the end. */
+  readonly states = new Map<number, Uint8Array>();
   events: RelayEvents | undefined;
   listen: Endpoint | undefined;
   stopped = false;
@@ -53,6 +55,10 @@ export class FakeDataPlane implements RelayDataPlane {
 
   async activity(indices: readonly number[]): Promise<Map<number, { received: number; epoch: number }>> {
     return new Map(indices.map(index => [index, { received: this.received.get(index) ?? 0, epoch: 0 }]));
+  }
+
+  async halt(indices: readonly number[]): Promise<Map<number, Uint8Array>> {
+    return new Map([...this.states].filter(([index]) => indices.includes(index)));
   }
 
   offloads(): Offloads {

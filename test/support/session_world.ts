@@ -5,16 +5,21 @@ import {
   OFFLOAD_HEADER,
   OK,
   OWN_MESSAGE,
+  PROBE_BITMAP,
+  PROBE_BITMAP_MAX,
   RELAY_PROBE,
   RELAY_PROBE_REPLY,
   RESULT_SECOND,
+  SCRATCH,
   SECOND_MESSAGE,
+  SESSION_MAX,
   SWITCH_NONE,
   SWITCH_RESENDING,
 } from '../../src/packet/abi.js';
 import type { Activation, FlowRule } from '../../src/packet/core.js';
 import { emit, UDP } from '../reference/packets.js';
 import { encodeRelay } from '../reference/relay.js';
+import { hex, randomBytes } from './bytes.js';
 import { TestClient } from './client.js';
 import { collect, type Datagram } from './kernel.js';
 import { generator } from './random.js';
@@ -43,8 +48,8 @@ export interface WorldOptions {
 export class SessionWorld {
   readonly random: () => number;
   readonly client = new TestClient();
-  readonly server = new RelayServer();
-  readonly session: Session;
+  server = new RelayServer();
+  session: Session;
   readonly gateways: Gateway[];
   readonly #relay: Relay;
   /** On their way, in order of departure. */
@@ -54,6 +59,11 @@ export class SessionWorld {
   readonly arrivedDown: number[] = [];
   readonly events: { kind: number; path: number; a: number; b: number }[] = [];
   clock = 1000;
+  readonly #replay: { bytes: number; ageMs: number };
+  /** What the relay that has ended had received. */
+  #received: Uint8Array | undefined;
+  /** What was sent under each session's index and number, at either end: the same under the same ones. */
+  readonly #numbers = new Map<string, string>();
   #forged: RelayPeer | undefined;
   #forgedReplies = 0n;
 
@@ -66,6 +76,7 @@ export class SessionWorld {
     offloads = 0,
   }: WorldOptions) {
     this.random = generator(seed);
+    this.#replay = { bytes, ageMs };
     this.session = session(5, { mode });
     this.#relay = new Relay(this.random);
     const { core } = this.client;
@@ -81,11 +92,10 @@ export class SessionWorld {
     });
     const { index: sessionIndex, ...keys } = this.session;
     core.setReplay(bytes, ageMs);
-    this.server.core.exports.relayReplay(bytes * 2, bytes, ageMs);
     core.bindRelay({ ...keys, mode, clientPort: this.#relay.clientPort, sessionIndex });
-    this.wait(0);
     core.activate(0, 1);
-    if (this.server.install(this.session) !== OK) throw new Error('install');
+    this.#install();
+    this.wait(0);
     this.probe(0);
     this.deliverAll();
   }
@@ -173,6 +183,39 @@ export class SessionWorld {
     this.#flyDown(collect(this.server.core, this.server.core.exports.relayResend()));
   }
 
+  /** The relay ends. What is on its way to it is lost from now on; what it has sent arrives. */
+  endRelay(): void {
+    const { core } = this.server;
+    if (core.exports.relaySessionReceived(this.session.index) !== OK) throw new Error('received');
+    this.#received = core.bytes.slice(SCRATCH, SCRATCH + PROBE_BITMAP + PROBE_BITMAP_MAX);
+    this.server = new RelayServer();
+    this.wait(0);
+    this.deliverAll();
+  }
+
+  /** It is there again, with fresh keys for the session, and tells what it had received, or not. */
+  beginRelay(tells: boolean, changes: Partial<Session> = {}): void {
+    const { mode = 'clear', sendKey, receiveKey } = this.session;
+    this.session = {
+      ...this.session,
+      // Another one, in the same place.
+      index: (this.session.index + SESSION_MAX) >>> 0,
+      sendKey: randomBytes(this.random, sendKey.length),
+      receiveKey: randomBytes(this.random, receiveKey.length),
+      ...changes,
+    };
+    this.#install();
+    const { index: sessionIndex, ...keys } = this.session;
+    const parameters = { mode, ...keys, clientPort: this.#relay.clientPort, sessionIndex };
+    this.client.core.rebindRelay(parameters, tells ? this.#received : undefined);
+  }
+
+  #install(): void {
+    const { bytes, ageMs } = this.#replay;
+    this.server.core.exports.relayReplay(bytes * 2, bytes, ageMs);
+    if (this.server.install(this.session) !== OK) throw new Error('install');
+  }
+
   /** An authentic probe with this body, which no client of ours would send. */
   forgeProbe(path: number, body: Uint8Array, changes: { flags?: number; epoch?: number } = {}): void {
     const { flags = 0, epoch = 1 } = changes;
@@ -230,7 +273,9 @@ export class SessionWorld {
   #fly(path: number, datagrams: readonly Uint8Array[]): void {
     const gateway = this.gateways[path] as Gateway;
     for (const datagram of datagrams) {
-      this.flights.push({ path, up: true, bytes: gateway.open(datagram).subarray(28) });
+      const bytes = gateway.open(datagram).subarray(28);
+      this.#number('up', bytes);
+      this.flights.push({ path, up: true, bytes });
     }
   }
 
@@ -238,8 +283,17 @@ export class SessionWorld {
     for (const { bytes, peer } of messages) {
       const path = this.gateways.findIndex(({ virtual }) => virtual.join('.') === peer.split(':')[0]);
       if (path < 0) throw new Error(`a message to ${peer}`);
+      this.#number('down', bytes);
       this.flights.push({ path, up: false, bytes });
     }
+  }
+
+  /** No two packets under one number of a session, as their nonce would be the same. */
+  #number(direction: string, bytes: Uint8Array): void {
+    const number = `${direction} ${hex(bytes.subarray(4, 16))}`;
+    const packet = hex(bytes);
+    if ((this.#numbers.get(number) ?? packet) !== packet) throw new Error(`two packets have the number ${number}`);
+    this.#numbers.set(number, packet);
   }
 }
 

@@ -3,7 +3,7 @@
  * data planes with sockets and devices.
  */
 import { randomBytes } from 'node:crypto';
-import type { FailoverSettings } from '../../src/dataplane/api.js';
+import type { FailoverSettings, RelayBinding } from '../../src/dataplane/api.js';
 import { createGatewayDataPlane } from '../../src/dataplane/gateway.js';
 import { createRelayDataPlane } from '../../src/dataplane/relay.js';
 import type { ChildSa, TrafficSelector } from '../../src/ike/api.js';
@@ -67,7 +67,7 @@ export async function startTwoPaths(
       { ike() {}, peerMoved() {}, failed },
     ),
   );
-  const relay = createRelayDataPlane();
+  let relay = createRelayDataPlane();
   const relayTun = await device('vpnrpool', LEASE_POOL);
   const replay = { bytes: 32 * MIB, sessionBytes: 8 * MIB, ageMs: 2000 };
   const options = {
@@ -78,7 +78,8 @@ export async function startTwoPaths(
     maxSegment: MTU - 40,
     replay,
   };
-  await space.inside(() => relay.start(options, { sessionMoved() {}, failed }));
+  const startRelay = () => space.inside(() => relay.start(options, { sessionMoved() {}, failed }));
+  await startRelay();
 
   const { plane } = client;
   plane.setAddresses({ device: LEASE, maxSegment: MTU - 40 });
@@ -110,19 +111,24 @@ export async function startTwoPaths(
     plane.installChild(path, child(clientSpi, gatewaySpi, [down, up], ALL));
     gateway.installChild(peer, child(gatewaySpi, clientSpi, [up, down], addresses(virtual)));
   }
-  const size = mode === 'sealed' ? 36 : 16;
-  const [up, down] = [randomBytes(size), randomBytes(size)];
-  const secret = (bytes: Uint8Array) => new Secret(Uint8Array.from(bytes));
-  const common = { mode, lease: LEASE };
-  relay.installSession({ ...common, index: INDEX, sendKey: secret(down), receiveKey: secret(up) });
-  plane.bindRelay({
-    ...common,
-    relay: RELAY,
-    clientPort: 40_000,
-    sessionIndex: INDEX,
-    sendKey: secret(up),
-    receiveKey: secret(down),
-  });
+  /** Both ends take the session up, with fresh keys. */
+  const bind = (resumed?: RelayBinding['resumed']) => {
+    const size = mode === 'sealed' ? 36 : 16;
+    const [up, down] = [randomBytes(size), randomBytes(size)];
+    const secret = (bytes: Uint8Array) => new Secret(Uint8Array.from(bytes));
+    const common = { mode, lease: LEASE };
+    relay.installSession({ ...common, index: INDEX, sendKey: secret(down), receiveKey: secret(up) });
+    plane.bindRelay({
+      ...common,
+      relay: RELAY,
+      clientPort: 40_000,
+      sessionIndex: INDEX,
+      sendKey: secret(up),
+      receiveKey: secret(down),
+      ...(resumed && { resumed }),
+    });
+  };
+  bind();
   await settled(client);
   await gateway.activity();
   await relay.activity([]);
@@ -134,7 +140,21 @@ export async function startTwoPaths(
 
   return {
     client,
-    relay,
+    get relay() {
+      return relay;
+    },
+    /** Ends it in order. */
+    endRelay: async () => {
+      const received = (await relay.halt([INDEX])).get(INDEX);
+      await relay.stop();
+      return received;
+    },
+    /** Starts it anew. `received`: what it tells the client that it had received. */
+    restartRelay: async (received: Uint8Array | undefined) => {
+      relay = createRelayDataPlane();
+      await startRelay();
+      bind({ received });
+    },
     failures,
     /** Nothing passes over the path any more, and nobody is told. */
     cut: (path: number) => gateway.removePeer(peers[path] as number),

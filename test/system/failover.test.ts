@@ -9,6 +9,7 @@ import {
   injectFault,
   repairFault,
   SERVER_ADDRESS,
+  Stream,
   Transfer,
   type TransferResult,
   until,
@@ -231,17 +232,27 @@ for (const [mode, said] of [
 }
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-  test(`a transfer survives a restart of the relay by ${signal}`, () =>
+  test(`a transfer survives a restart of the relay by ${signal}, and what is sent meanwhile arrives later`, () =>
     withCity({}, async city => {
       const relay = await city.startRelay();
-      const connection = city.connect();
+      const configuration = city.clientConfiguration();
+      // However long a busy machine takes to start it.
+      configuration.failover.replay = { age: '30s' };
+      const connection = city.connect(configuration);
       await connection.event('connected');
+      const { client, server } = city;
+      const stream = await Stream.start({ client, server, address: SERVER_ADDRESS });
       const transfer = await startTransfer(city);
       await transfer.reached(FAULT_AT, TRANSFER_MS);
       relay.signal(signal);
       await relay.exited;
       await city.startRelay();
-      figures(`relay restarted after ${signal}: ${pauses(await finish(transfer))}`);
+      const pause = pauses(await finish(transfer));
+      const { up, down } = await stream.finish();
+      figures(`relay restarted after ${signal}: ${pause}; ${up.lost} datagrams lost there, ${down.lost} back`);
+      assert.equal([up.doubled, down.doubled], [0, 0]);
+      if (signal === 'SIGTERM') assert.is(up.lost, 0);
+      else assert.ok(up.lost < down.lost, 'but for its last moments');
       assert.is((await connection.stop()).status, 0);
     }));
 }
