@@ -31,8 +31,8 @@ function commandsPlugin({ description, manifest }) {
   const { name, version, type, oclif } = description;
   // Nothing is there to be discovered.
   const pjson = { name, version, type, oclif: { ...oclif, commands: undefined } };
-  const loaders = filesBelow(join('dist', 'commands'), '.js').map(file => {
-    const id = file.slice('dist/commands/'.length, -'.js'.length).replaceAll('/', ':');
+  const loaders = filesBelow(join('src', 'commands'), '.ts').map(file => {
+    const id = file.slice('src/commands/'.length, -'.ts'.length).replaceAll('/', ':');
     return `${JSON.stringify(id)}: () => import('./${file}')`;
   });
   const contents = `
@@ -60,7 +60,7 @@ export async function bundleProgram(known) {
   const inputs = new Set(main.inputs);
   const workers = {};
   for (const name of WORKERS) {
-    const worker = await bundle(`dist/${name}`);
+    const worker = await bundle(`src/${name.replace(/\.js$/, '.ts')}`);
     workers[name] = worker.code;
     for (const input of worker.inputs) inputs.add(input);
   }

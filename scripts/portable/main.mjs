@@ -1,7 +1,7 @@
 // The single executable begins here. As src/cli.ts, but nothing is looked for on disk: the commands and what oclif wants to
 // know of them were collected when it was built.
 import { commands, description, manifest } from 'vpnr:commands';
-import { begin } from '../../dist/cli/begin.js';
+import { begin } from '../../src/cli/begin.ts';
 
 async function options() {
   const { Plugin } = await import('@oclif/core');

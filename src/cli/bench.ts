@@ -10,7 +10,8 @@ import { ownProgram } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
 import { mustBeWritable, writeReport } from '../report/file.js';
 import { coloursAllowed } from '../report/paint.js';
-import { INTERRUPTED, untilStopped, VpnrCommand } from './base.js';
+import { VpnrCommand } from './base.js';
+import { INTERRUPTED, untilStopped } from './until-stopped.js';
 
 export interface BenchFlags {
   quick: boolean;

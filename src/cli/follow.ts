@@ -1,6 +1,6 @@
 /** Writing for as long as somebody reads. */
 import { once } from 'node:events';
-import { untilStopped } from './base.js';
+import { untilStopped } from './until-stopped.js';
 
 /** As `untilStopped`; also ends when nobody reads standard output any more (a closed pipe). */
 export function untilUnread(run: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Asking for what the flags of a command have not said. */
 import { createInterface, type Interface } from 'node:readline';
 import { VpnrError } from '../errors.js';
-import { INTERRUPTED } from './base.js';
+import { INTERRUPTED } from './until-stopped.js';
 
 export interface Question {
   /** For the message when there is nobody to ask: "--address". */

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { Flags } from '@oclif/core';
 import { BACKGROUND_FLAG, runInBackground, startInBackground } from '../cli/background.js';
-import { INTERRUPTED, untilStopped } from '../cli/base.js';
 import { nameFlag } from '../cli/flags.js';
 import { ServiceCommand } from '../cli/service.js';
+import { INTERRUPTED, untilStopped } from '../cli/until-stopped.js';
 import { runConnection } from '../client/connection.js';
 import type { ClientConfig } from '../config/client.js';
 import { type Loaded, loadClientConfig } from '../config/load.js';

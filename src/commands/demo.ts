@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
-import { INTERRUPTED, untilStopped, VpnrCommand } from '../cli/base.js';
+import { VpnrCommand } from '../cli/base.js';
+import { INTERRUPTED, untilStopped } from '../cli/until-stopped.js';
 import { describeEvent } from '../cli/render.js';
 import { writePage } from '../demo/page.js';
 import { type DemoResult, describeResult } from '../demo/result.js';

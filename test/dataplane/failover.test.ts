@@ -67,7 +67,7 @@ if (namespacesPossible()) {
         await paths.restartRelay(received);
         const { sent: total, doubled } = outcome(await pinging);
         const delivered = () =>
-          [before, paths.relay].reduce((all, { counters }) => all + (counters()['rx-packets'] ?? 0), -already);
+          [before, paths.relay].reduce((all, relay) => all + (relay.counters()['rx-packets'] ?? 0), -already);
         await until(() => delivered() >= total);
         assert.equal([delivered(), doubled], [total, 0]);
         const replayed = client.plane.counters().replayed ?? 0;
