@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { licenceNotices, packagesIn } from './portable/licences.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What oclif knows of the commands in `dist/`. */
@@ -112,12 +113,12 @@ function buildProgram() {
   if (present && existsSync(complete) && statSync(complete).mtimeMs > newest) return;
   for (const old of [join(root, 'dist'), MANIFEST]) rmSync(old, { recursive: true, force: true });
   execFileSync(bin('tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  mkdirSync(dirname(complete), { recursive: true });
   bundleServices();
   compileCore('dist/core.wasm');
   chmodSync(join(root, 'dist', 'cli.js'), 0o755);
   // A process of its own, which loads what has just been built.
   execFileSync(process.execPath, [join(root, 'scripts', 'manifest.mjs')], { cwd: root, stdio: 'inherit' });
-  mkdirSync(dirname(complete), { recursive: true });
   writeFileSync(complete, '');
 }
 
@@ -144,15 +145,20 @@ function bundleServices() {
       '--format=esm',
       '--platform=node',
       '--target=node20',
+      '--preserve-symlinks',
       '--external:koffi',
       '--external:tuntap2',
-      '--legal-comments=inline',
+      '--legal-comments=none',
+      '--metafile=.build/services.json',
       '--define:import.meta.url=ASSETS',
       `--banner:js=${PREAMBLE.join('\n')}`,
       '--log-level=warning',
     ],
     { cwd: root, stdio: 'inherit' },
   );
+  const { inputs } = JSON.parse(readFileSync(join(root, '.build', 'services.json'), 'utf8'));
+  const packages = packagesIn(Object.keys(inputs), ['assemblyscript']);
+  writeFileSync(join(root, 'dist', 'NOTICES'), licenceNotices(packages));
 }
 
 function newestOf(files) {

@@ -29,9 +29,9 @@ function readComponent(folder) {
   };
 }
 
-/** The packages that `inputs` (files of the bundles) belong to, in the order of their names. */
-export function packagesIn(inputs) {
-  const folders = new Set(COMPILED_IN.map(name => `node_modules/${name}`));
+/** The packages that `inputs` (files of the bundles) belong to, and those `besides`, in the order of their names. */
+export function packagesIn(inputs, besides = COMPILED_IN) {
+  const folders = new Set(besides.map(name => `node_modules/${name}`));
   for (const input of inputs) {
     const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
     if (folder !== undefined) folders.add(folder);
@@ -40,13 +40,13 @@ export function packagesIn(inputs) {
   return components.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** One text with the licences of all packages and of Node, which in turn names those of what is in it. */
+/** One text with the licences of all packages and, in an executable, of Node, which in turn names those of what is in it. */
 export function licenceNotices(packages, node) {
-  const sections = [
-    ...packages.map(({ name, version, licence, text }) => [`${name} ${version} (${licence})`, text]),
-    [`Node.js ${node.version}`, node.licence.toString('utf8').trimEnd()],
-  ];
-  const head = `vpnr is under the Apache License 2.0: see LICENSE. Its executable contains:\n\n${sections
+  const sections = packages.map(({ name, version, licence, text }) => [`${name} ${version} (${licence})`, text]);
+  if (node !== undefined)
+    sections.push([`Node.js ${node.version}`, node.licence.toString('utf8').trimEnd()]);
+  const what = node === undefined ? 'It' : 'Its executable';
+  const head = `vpnr is under the Apache License 2.0: see LICENSE. ${what} contains:\n\n${sections
     .map(([title]) => `  ${title}`)
     .join('\n')}\n`;
   return `${[head, ...sections.map(([title, text]) => `${RULE}\n${title}\n\n${text}\n`)].join('\n')}`;

@@ -53,10 +53,12 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5000;
 /**
  * A relay that said that it would stop, or whose host answers in its place, is expected back: for so long it is looked for that
- * often at least. TCP's own patience doubles meanwhile, so that each moment more costs two.
+ * often at least, and more often at first. TCP's own patience doubles meanwhile, so that each moment more costs two.
  */
 const RESTART_MS = 60_000;
 const LONGEST_RESTART_RETRY_MS = 100;
+const QUICK_RESTART_MS = 2000;
+const QUICK_RESTART_RETRY_MS = 25;
 /** After a refusal, which will not change soon. */
 const REFUSED_RETRY_MS = 30_000;
 /** RFC 6335: dynamic ports. */
@@ -167,8 +169,11 @@ export class RelayLink {
         // Only the network's errors may soon be over.
         if (connection.error.exitStatus !== 5) retryMs = REFUSED_RETRY_MS;
       }
-      const sought = (this.#leaving || restarts) && this.#clock.now() - soughtSince < RESTART_MS;
-      await this.#pause(sought ? Math.min(retryMs, LONGEST_RESTART_RETRY_MS) : retryMs, signal);
+      const longestMs =
+        this.#leaving || restarts
+          ? longestRestartRetry(this.#clock.now() - soughtSince)
+          : Number.POSITIVE_INFINITY;
+      await this.#pause(Math.min(retryMs, longestMs), signal);
       retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }
   }
@@ -282,6 +287,12 @@ export class RelayLink {
     const { host, port } = this.#options.relay.address;
     return { address: host, port };
   }
+}
+
+/** How long to wait for the next attempt at a relay that is expected back, and has been looked for so long. */
+function longestRestartRetry(soughtMs: number): number {
+  if (soughtMs < QUICK_RESTART_MS) return QUICK_RESTART_RETRY_MS;
+  return soughtMs < RESTART_MS ? LONGEST_RESTART_RETRY_MS : Number.POSITIVE_INFINITY;
 }
 
 function isRefusedConnection(error: unknown): boolean {

@@ -33,7 +33,9 @@ export class RelayListener {
   /** By the other end's address and port. */
   readonly #admitted = new Map<string, Admitted>();
   readonly #sockets = new Set<Socket>();
-  #open = false;
+  #state: 'starting' | 'open' | 'closed' = 'starting';
+  /** Those that came while it was starting. */
+  #early: Socket[] = [];
 
   /** Throws CERTIFICATE_INVALID. */
   constructor(options: ListenerOptions) {
@@ -60,7 +62,7 @@ export class RelayListener {
     return (this.#tcp.address() as AddressInfo).port;
   }
 
-  /** Takes the address; connections are turned away until `open`. Throws ADDRESS_IN_USE or SYSTEM_CALL. */
+  /** Takes the address; connections wait until `open`. Throws ADDRESS_IN_USE or SYSTEM_CALL. */
   listen({ address, port }: Endpoint): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#tcp.once('error', error => reject(listenError(error, address, port)));
@@ -74,17 +76,18 @@ export class RelayListener {
   }
 
   open(): void {
-    this.#open = true;
+    this.#state = 'open';
+    for (const socket of this.#early.splice(0)) this.#tls.emit('connection', socket);
   }
 
   /** Turns new connections away. */
   stopAccepting(): void {
-    this.#open = false;
+    this.#state = 'closed';
   }
 
   /** Ends everything. */
   async close(): Promise<void> {
-    this.#open = false;
+    this.#state = 'closed';
     const closed = new Promise(resolve => this.#tcp.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
@@ -93,7 +96,8 @@ export class RelayListener {
   /** Whether there is room is decided before any work is done for a connection. */
   #accept(socket: Socket): void {
     socket.on('error', () => socket.destroy());
-    const admitted = this.#open ? this.#gate.admit(socket.remoteAddress ?? 'unknown') : undefined;
+    const admitted =
+      this.#state === 'closed' ? undefined : this.#gate.admit(socket.remoteAddress ?? 'unknown');
     if (admitted === undefined) {
       socket.destroy();
       return;
@@ -105,8 +109,10 @@ export class RelayListener {
       this.#sockets.delete(socket);
       this.#admitted.delete(key);
       admitted.left();
+      this.#early = this.#early.filter(early => early !== socket);
     });
-    this.#tls.emit('connection', socket);
+    if (this.#state === 'starting') this.#early.push(socket);
+    else this.#tls.emit('connection', socket);
   }
 }
 

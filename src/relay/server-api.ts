@@ -30,6 +30,8 @@ export interface RelayServerOptions {
   mtu?: number;
   dataPlane: RelayDataPlane;
   tun: { fd: number };
+  /** Resolves once packets find their way between the TUN device and the network: clients are let in then. */
+  network?: Promise<void>;
   /** TCP's largest segment through the tunnel, in bytes. */
   maxSegment: number;
   onEvent(event: RelayEvent): void;
@@ -45,6 +47,14 @@ export interface RelayTiming extends ConnectionTiming {
   /** How often times of last use are written down. */
   saveMs: number;
 }
+
+export const DEFAULT_TIMING: RelayTiming = {
+  handshakeTimeoutMs: 10_000,
+  helloTimeoutMs: 10_000,
+  silenceMs: 90_000,
+  sweepMs: 60_000,
+  saveMs: 600_000,
+};
 
 export interface Clock {
   /** Monotonic milliseconds. */

@@ -19,7 +19,13 @@ import { ControlConnection } from './connection.js';
 import { exportTrafficKeys } from './keys.js';
 import { RelayListener } from './listener.js';
 import { type Hello, PROTOCOL_VERSION } from './protocol.js';
-import type { Clock, RelayServerOptions, RelayStatus, RelayTiming } from './server-api.js';
+import {
+  type Clock,
+  DEFAULT_TIMING,
+  type RelayServerOptions,
+  type RelayStatus,
+  type RelayTiming,
+} from './server-api.js';
 import { type Session, type SessionLimits, SessionTable } from './sessions.js';
 import { type SavedSession, StateStore } from './state.js';
 
@@ -28,13 +34,6 @@ const DEFAULT_SESSION_LIMITS: SessionLimits = {
   lifetimeMs: 24 * 60 * MINUTE_MS,
   reuseAfterMs: 10 * MINUTE_MS,
   sessionsPerClient: 16,
-};
-const DEFAULT_TIMING: RelayTiming = {
-  handshakeTimeoutMs: 10_000,
-  helloTimeoutMs: 10_000,
-  silenceMs: 90_000,
-  sweepMs: MINUTE_MS,
-  saveMs: 10 * MINUTE_MS,
 };
 const SYSTEM_CLOCK: Clock = { now: () => performance.now(), wallClock: () => Date.now() };
 
@@ -182,30 +181,17 @@ export class RelayServer {
   }
 
   async #start(): Promise<void> {
-    await this.#restore();
-    await this.#store.save(() => this.#savedSessions());
-    const { listen, dataPlane, tun, ipip, pool, maxSegment, replay, onEvent } = this.#options;
-    await this.#listener.listen(listen);
-    const { port } = this;
+    const { listen, network, onEvent } = this.#options;
+    const parts = [this.#takeUp(), this.#restore(), network];
     try {
-      await dataPlane.start(
-        {
-          tun,
-          listen: { address: listen.address, port },
-          ipip,
-          pool,
-          maxSegment,
-          ...(replay && { replay }),
-        },
-        {
-          sessionMoved: (index, path, epoch) => this.#sessionMoved(index, path, epoch),
-          failed: error => onEvent({ type: 'failed', error: toVpnrError(error) }),
-        },
-      );
+      await Promise.all(parts);
     } catch (error) {
+      await Promise.allSettled(parts);
+      await this.#options.dataPlane.stop();
       await this.#listener.close();
       throw error;
     }
+    const { port } = this;
     this.#sweeper = setInterval(() => {
       this.sweep().catch((error: Error) =>
         this.#notice(`looking after the sessions failed: ${error.message}`),
@@ -215,6 +201,21 @@ export class RelayServer {
     onEvent({ type: 'listening', address: listen.address, port, fingerprint: this.fingerprint });
   }
 
+  /** Takes the address, so that clients find somebody as soon as can be, and starts the data plane. */
+  async #takeUp(): Promise<void> {
+    const { listen, dataPlane, tun, ipip, pool, maxSegment, replay, onEvent } = this.#options;
+    await this.#listener.listen(listen);
+    const options = { tun, listen: { address: listen.address, port: this.port }, ipip, pool, maxSegment };
+    await dataPlane.start(
+      { ...options, ...(replay && { replay }) },
+      {
+        sessionMoved: (index, path, epoch) => this.#sessionMoved(index, path, epoch),
+        failed: error => onEvent({ type: 'failed', error: toVpnrError(error) }),
+      },
+    );
+  }
+
+  /** Takes up the sessions of before, and finds out whether they can be written down. */
   async #restore(): Promise<void> {
     const { sessions, setAside } = await this.#store.load();
     if (setAside !== undefined) this.#notice(setAside);
@@ -231,6 +232,7 @@ export class RelayServer {
         `${dropped} of ${sessions.length} saved sessions do not fit the configuration and were dropped`,
       );
     }
+    await this.#store.save(() => this.#savedSessions());
   }
 
   #serve(socket: TLSSocket, admitted: Admitted): void {

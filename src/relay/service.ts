@@ -58,19 +58,23 @@ export class RelayService {
     const { name, device, pool, mtu = DEFAULT_MTU, lifetimeMs, runDirectory } = options;
     const host = await ServerHost.open(name, { device, pool, mtu }, runDirectory);
     let tun: TunDevice | undefined;
+    let network: Promise<void> | undefined;
     try {
       tun = await openTun({ name: device, offloads: offloadsWanted() });
-      await host.setUp();
+      network = host.setUp();
+      // While it is started anew its clients wait: what can be done at once is.
       const server = await RelayServer.start({
         ...options,
         mtu,
         tun,
         maxSegment: maxSegment(mtu),
         dataPlane: createRelayDataPlane(),
+        network,
         ...(lifetimeMs !== undefined && { limits: { lifetimeMs } }),
       });
       return new RelayService(host, tun, server);
     } catch (error) {
+      await Promise.allSettled([network]);
       await host.close();
       tun?.close();
       throw error;

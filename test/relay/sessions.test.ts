@@ -2,7 +2,9 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { VpnrError } from '../../src/errors.js';
 import { parsePrefix } from '../../src/prefix.js';
+import { RelayControl } from '../../src/relay/client.js';
 import { StateStore } from '../../src/relay/state.js';
 import { Secret } from '../../src/secret.js';
 import { AddressPool, ownAddress, parsePool } from '../../src/service/pool.js';
@@ -260,6 +262,32 @@ scene('bad certificates and addresses are refused at the start', async it => {
   }
   const listen = { address: '127.0.0.1', port };
   assert.match(String(await it.start({ listen, dataPlane: new Failing() }).catch(error => error)), 'no');
+  await it.start({ listen });
+});
+
+scene('a client that comes while the network is not ready waits for that', async it => {
+  let ready = () => {};
+  const network = new Promise<void>(resolve => {
+    ready = resolve;
+  });
+  await it.start();
+  const options = it.clientOptions();
+  const listen = options.relay;
+  await it.server.stop();
+  const started = it.start({ listen, network });
+  await until(() => it.dataPlane.listen !== undefined);
+  const waiting = RelayControl.connect(options);
+  await new Promise(resolve => setImmediate(resolve));
+  assert.is(it.dataPlane.installs, 0);
+  ready();
+  await started;
+  const control = await waiting;
+  assert.is(it.dataPlane.installs, 1);
+  control.drop();
+  await it.server.stop();
+  const obstacle = Promise.reject(new VpnrError('POOL_OVERLAPS', 'elsewhere'));
+  await failure(it.start({ listen, network: obstacle }), 'POOL_OVERLAPS');
+  assert.ok(it.dataPlane.stopped);
   await it.start({ listen });
 });
 
