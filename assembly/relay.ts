@@ -19,7 +19,8 @@
  *   - a key and its sequence numbers begin and end together: clientBind and relaySessionInstall set the one and start
  *     the others at 1, and both are wiped together. A session that keeps its keys on a new control connection is neither
  *     bound nor installed again, so its numbers go on;
- *   - neither is ever written to a disk: a client or relay that was restarted gets fresh keys;
+ *   - neither is ever written to a disk to go on with: a client or relay that was restarted gets fresh keys, and what is kept for a relay
+ *     that was restarted is made anew with them (client_rebind.ts);
  *   - the number is used up before the packet is built, and 64 bits do not run out.
  * So a packet sent again, or over two paths, is sent byte for byte as it was, its path epoch included: the epoch is
  * associated data, and another one under the same number would be a second message under the same nonce. What is sent

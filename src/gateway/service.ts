@@ -70,13 +70,13 @@ export class GatewayService {
     const mtu = await tunnelMtu(listen);
     const host = await ServerHost.open(name, { device, pool, mtu }, runDirectory);
     let tun: TunDevice | undefined;
+    let parts: Promise<unknown>[] = [];
     const plane = createGatewayDataPlane();
     try {
       tun = await openTun({ name: device, offloads: offloadsWanted() });
       const ownAddresses = (await listAddresses()).map(({ address }) => address);
-      await host.setUp();
       let server: GatewayServer | undefined;
-      const { local } = await plane.start(
+      const started = plane.start(
         { tun, listen, pool, maxSegment: maxSegment(mtu) },
         {
           ike: (from, datagram) => server?.receive(from, datagram),
@@ -84,6 +84,10 @@ export class GatewayService {
           failed: error => onEvent({ type: 'failed', error }),
         },
       );
+      // Either takes a while, and need not wait for the other.
+      parts = [started, host.setUp()];
+      await Promise.all(parts);
+      const { local } = await started;
       server = new GatewayServer({
         ...options,
         pool: new AddressPool(parsePool(pool), ownAddresses),
@@ -95,6 +99,7 @@ export class GatewayService {
       onEvent({ type: 'listening', ...local, identity, pool });
       return new GatewayService(host, tun, server, () => plane.stop());
     } catch (error) {
+      await Promise.allSettled(parts);
       await plane.stop();
       await host.close();
       tun?.close();

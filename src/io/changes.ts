@@ -14,7 +14,7 @@ import type { Journal, JournalEntry } from './journal.js';
 import { isResolvedUsed, type NameServers } from './name-servers.js';
 import {
   describeRoute,
-  linkOf,
+  indexOf,
   listAddresses,
   listRoutes,
   ROUTE_PROTOCOL,
@@ -61,7 +61,7 @@ export class NetworkChanges {
   /** Has the device deleted at the end: for one that would outlive the process. */
   ownDevice(): Promise<void> {
     return this.#exclusively(async () => {
-      const { index } = await linkOf(this.#device);
+      const index = indexOf(this.#device);
       this.#journal.record({ kind: 'link', device: this.#device, index });
     });
   }
@@ -191,7 +191,7 @@ export class NetworkChanges {
       const device = this.#device;
       const table = String(to.table);
       await changeIp([['link', 'add', device, 'type', 'veth', 'peer', 'name', peer, 'netns', String(pid)]]);
-      const { index } = await linkOf(device);
+      const index = indexOf(device);
       this.#journal.record({ kind: 'link', device, index });
       this.#journal.record({ kind: 'rule', device, table: to.table });
       await changeIp([
@@ -252,7 +252,7 @@ export class NetworkChanges {
           this.#journal.record({ kind: 'resolv-conf', name: owner });
         return setResolvConf(owner, servers);
       }
-      const { index } = await linkOf(this.#device);
+      const index = indexOf(this.#device);
       if (this.#find('resolved').length === 0)
         this.#journal.record({ kind: 'resolved', device: this.#device, index });
       await tellResolved(this.#device, servers, isDefault);
@@ -289,7 +289,7 @@ export class NetworkChanges {
 
   async #addAddress(address: string): Promise<void> {
     if (this.#addresses.has(address)) return;
-    const { index } = await linkOf(this.#device);
+    const index = indexOf(this.#device);
     const entry = this.#journal.record({ kind: 'address', address, device: this.#device, index });
     const noDetection = address.includes(':') ? ['nodad'] : [];
     try {

@@ -74,6 +74,8 @@ export const sendmmsg: Call<[fd: number, mmsghdrs: number, count: number, flags:
 export const recvmmsg: Call<[fd: number, mmsghdrs: number, count: number, flags: number, timeout: number]> =
   libc.func('int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)');
 
+/** 0 when there is no such device. */
+export const if_nametoindex: Call<[name: string]> = libc.func('unsigned int if_nametoindex(const char *)');
 export const setns: Call<[fd: number, type: number]> = libc.func('int setns(int, int)');
 /** `thread` 0: the calling one. `parameter`: the address of a struct sched_param, an int. */
 export const sched_setscheduler: Call<[thread: number, policy: number, parameter: number]> = libc.func(

@@ -2,6 +2,7 @@
 import { VpnrError } from '../errors.js';
 import { type Address, contains, formatAddress, type Prefix, parsePrefix } from '../prefix.js';
 import { IpError, queryIp } from './ip.js';
+import { if_nametoindex } from './libc.js';
 
 /** Marks the routes that vpnr makes (`rtm_protocol`), so that it removes no others: 118 is "v". */
 export const ROUTE_PROTOCOL = 118;
@@ -89,6 +90,13 @@ export async function linkOf(name: string): Promise<Link> {
   const link = await findLink(name);
   if (link === undefined) throw new VpnrError('SYSTEM_CALL', `there is no network device ${name}`);
   return link;
+}
+
+/** The device's index. Throws SYSTEM_CALL when there is no such device. */
+export function indexOf(name: string): number {
+  const index = if_nametoindex(name);
+  if (index === 0) throw new VpnrError('SYSTEM_CALL', `there is no network device ${name}`);
+  return index;
 }
 
 /** The addresses of one device, or of all. */

@@ -6,7 +6,7 @@
 import { contains, formatAddress, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../prefix.js';
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
-import { type Hop, hopOutside, linkOf, ROUTE_PROTOCOL } from './network.js';
+import { type Hop, hopOutside, indexOf, ROUTE_PROTOCOL } from './network.js';
 import { deleteRouteCommand, takeBack } from './undo.js';
 
 /** Metric, plus the device's index, of the `unreachable` routes: behind any other. */
@@ -69,7 +69,7 @@ export class OutsideRoutes {
     const hop = await hopOutside(parsed, this.#device);
     // An address of this machine's own is found in the kernel's table of local addresses, before any other.
     if (hop?.local) return;
-    const { index } = await linkOf(this.#device);
+    const index = indexOf(this.#device);
     const destination = formatPrefix(parsePrefix(address));
     // The index tells our routes from those of other devices' owners for the same address.
     const way = { destination, metric: index };
