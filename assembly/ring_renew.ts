@@ -1,4 +1,6 @@
 /** What a ring holds, when its session goes on under other keys and with numbers that begin anew. */
+
+import { stateFirst, stateHas } from './receive_state';
 import {
   ACKNOWLEDGED,
   BLOCK_HEADER,
@@ -16,7 +18,6 @@ import {
   ringPacketLength,
   USED,
 } from './ring';
-import { stateFirst, stateHas } from './receive_state';
 
 /**
  * Goes over the ring once, from the oldest packet on. Those that have not been delivered are made anew by `renew`, which is given

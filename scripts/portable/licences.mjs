@@ -42,9 +42,11 @@ export function packagesIn(inputs, besides = COMPILED_IN) {
 
 /** One text with the licences of all packages and, in an executable, of Node, which in turn names those of what is in it. */
 export function licenceNotices(packages, node) {
-  const sections = packages.map(({ name, version, licence, text }) => [`${name} ${version} (${licence})`, text]);
-  if (node !== undefined)
-    sections.push([`Node.js ${node.version}`, node.licence.toString('utf8').trimEnd()]);
+  const sections = packages.map(({ name, version, licence, text }) => [
+    `${name} ${version} (${licence})`,
+    text,
+  ]);
+  if (node !== undefined) sections.push([`Node.js ${node.version}`, node.licence.toString('utf8').trimEnd()]);
   const what = node === undefined ? 'It' : 'Its executable';
   const head = `vpnr is under the Apache License 2.0: see LICENSE. ${what} contains:\n\n${sections
     .map(([title]) => `  ${title}`)

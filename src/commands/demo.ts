@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
-import { INTERRUPTED, untilStopped } from '../cli/until-stopped.js';
 import { describeEvent } from '../cli/render.js';
+import { INTERRUPTED, untilStopped } from '../cli/until-stopped.js';
 import { writePage } from '../demo/page.js';
 import { type DemoResult, describeResult } from '../demo/result.js';
 import { runDemo } from '../demo/run.js';

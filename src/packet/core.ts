@@ -237,10 +237,7 @@ export class PacketCore {
     this.writeSessionKeys(mode, session.sendKey, session.receiveKey);
     const { clientRebind } = this.exports;
     const code = RELAY_MODES[mode];
-    check(
-      'clientRebind',
-      clientRebind(code, clientPort, sessionIndex, ipv4Number(lease), received.length),
-    );
+    check('clientRebind', clientRebind(code, clientPort, sessionIndex, ipv4Number(lease), received.length));
   }
 
   unbindRelay(): void {

@@ -16,10 +16,7 @@ export interface EndedKeys {
 }
 
 /** What of a session outlives the relay. */
-export type LastingSession = Pick<
-  Session,
-  'id' | 'secretHash' | 'client' | 'lease' | 'lastActive' | 'ended'
->;
+export type LastingSession = Pick<Session, 'id' | 'secretHash' | 'client' | 'lease' | 'lastActive' | 'ended'>;
 
 export interface Session {
   /** 128 random bits in hexadecimal. */

@@ -249,30 +249,34 @@ scene('after a restart of the relay, the lease is the same and the keys are fres
   assert.is(two.grant.lease, '10.30.200.3');
 });
 
-scene('a relay that ended in order tells, once it is back, what it had received under which keys', async it => {
-  await it.start();
-  const one = await it.connect();
-  const two = await it.connect({ name: 'client2', token: OTHER_TOKEN });
-  assert.is(one.grant.received, undefined);
-  const state = Uint8Array.from({ length: RELAY_PROBE_BODY + PROBE_BITMAP_MAX }, (_, i) => i);
-  it.dataPlane.states.set(one.grant.index, state);
-  await it.restart();
-  // Once more, as the first welcome may have been lost.
-  for (let i = 0; i < 2; i++) assert.equal((await it.connect({ resume: resuming(one.grant) })).grant.received, state);
-  const silent = await it.connect({ name: 'client2', token: OTHER_TOKEN, resume: resuming(two.grant) });
-  assert.is(silent.grant.received, undefined);
-  // The client did not come back in between.
-  await it.restart();
-  const again = await it.connect({ resume: resuming(one.grant) });
-  assert.equal(again.grant.received, state);
-  // Other keys.
-  assert.is((await it.connect({ resume: resuming(again.grant) })).grant.received, undefined);
-  assert.is((await it.connect({ resume: resuming(one.grant) })).grant.received, undefined);
-  await it.restart();
-  const last = await it.connect({ resume: { ...one.grant.resume, keys: undefined } });
-  assert.ok(last.grant.resumed);
-  assert.is(last.grant.received, undefined);
-});
+scene(
+  'a relay that ended in order tells, once it is back, what it had received under which keys',
+  async it => {
+    await it.start();
+    const one = await it.connect();
+    const two = await it.connect({ name: 'client2', token: OTHER_TOKEN });
+    assert.is(one.grant.received, undefined);
+    const state = Uint8Array.from({ length: RELAY_PROBE_BODY + PROBE_BITMAP_MAX }, (_, i) => i);
+    it.dataPlane.states.set(one.grant.index, state);
+    await it.restart();
+    // Once more, as the first welcome may have been lost.
+    for (let i = 0; i < 2; i++)
+      assert.equal((await it.connect({ resume: resuming(one.grant) })).grant.received, state);
+    const silent = await it.connect({ name: 'client2', token: OTHER_TOKEN, resume: resuming(two.grant) });
+    assert.is(silent.grant.received, undefined);
+    // The client did not come back in between.
+    await it.restart();
+    const again = await it.connect({ resume: resuming(one.grant) });
+    assert.equal(again.grant.received, state);
+    // Other keys.
+    assert.is((await it.connect({ resume: resuming(again.grant) })).grant.received, undefined);
+    assert.is((await it.connect({ resume: resuming(one.grant) })).grant.received, undefined);
+    await it.restart();
+    const last = await it.connect({ resume: { ...one.grant.resume, keys: undefined } });
+    assert.ok(last.grant.resumed);
+    assert.is(last.grant.received, undefined);
+  },
+);
 
 scene('keys that a client never heard of are not taken for its own', async it => {
   await it.start();

@@ -292,7 +292,8 @@ export class SessionWorld {
   #number(direction: string, bytes: Uint8Array): void {
     const number = `${direction} ${hex(bytes.subarray(4, 16))}`;
     const packet = hex(bytes);
-    if ((this.#numbers.get(number) ?? packet) !== packet) throw new Error(`two packets have the number ${number}`);
+    if ((this.#numbers.get(number) ?? packet) !== packet)
+      throw new Error(`two packets have the number ${number}`);
     this.#numbers.set(number, packet);
   }
 }

@@ -249,7 +249,9 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await city.startRelay();
       const pause = pauses(await finish(transfer));
       const { up, down } = await stream.finish();
-      figures(`relay restarted after ${signal}: ${pause}; ${up.lost} datagrams lost there, ${down.lost} back`);
+      figures(
+        `relay restarted after ${signal}: ${pause}; ${up.lost} datagrams lost there, ${down.lost} back`,
+      );
       assert.equal([up.doubled, down.doubled], [0, 0]);
       if (signal === 'SIGTERM') assert.is(up.lost, 0);
       else assert.ok(up.lost < down.lost, 'but for its last moments');
