@@ -132,7 +132,7 @@ const PREAMBLE = [
   "const ASSETS = new URL('../assets.js', import.meta.url).href;",
 ];
 
-/** Puts each of these files together with all that it imports, but for native packages, which it finds as before. */
+/** Puts each of these files together with all that it imports, but for native packages, which it finds as before; what is imported later, or by both, in files beside the first. */
 function bundleServices() {
   execFileSync(
     bin('esbuild'),
@@ -141,6 +141,9 @@ function bundleServices() {
       '--bundle',
       '--outdir=dist',
       '--outbase=dist',
+      '--splitting',
+      '--chunk-names=cli/[name]-[hash]',
+      '--minify-whitespace',
       '--allow-overwrite',
       '--format=esm',
       '--platform=node',

@@ -2,12 +2,9 @@
  * Connections, relays and gateways without oclif, which takes longer to load than all that they need: while a relay is started anew,
  * its clients wait.
  */
-import { runConnection } from '../client/connection.js';
 import { loadClientConfig, loadGatewayConfig, loadRelayConfig } from '../config/load.js';
 import { name as nameSchema } from '../config/values.js';
 import { toVpnrError, VpnrError } from '../errors.js';
-import { runGateway } from '../gateway/run.js';
-import { runRelay } from '../relay/run.js';
 import type { ServiceLine } from './service-line.js';
 import { runService } from './serving.js';
 import { tellFailure } from './tell.js';
@@ -21,10 +18,11 @@ export async function serve(line: ServiceLine): Promise<void> {
   }
 }
 
-function run({ command, config: file, json, name, persist }: ServiceLine): Promise<void> {
+async function run({ command, config: file, json, name, persist }: ServiceLine): Promise<void> {
   switch (command) {
     case 'connect': {
       const loaded = loadClientConfig(file);
+      const { runConnection } = await import('../client/connection.js');
       const config = name === undefined ? loaded.config : { ...loaded.config, name: checkedName(name) };
       return runService('client', json, (signal, emit) =>
         runConnection({ ...loaded, config }, signal, { persist, emit }),
@@ -32,10 +30,12 @@ function run({ command, config: file, json, name, persist }: ServiceLine): Promi
     }
     case 'relay': {
       const loaded = loadRelayConfig(file);
+      const { runRelay } = await import('../relay/run.js');
       return runService('relay', json, (signal, emit) => runRelay(loaded, signal, emit));
     }
     case 'gateway': {
       const loaded = loadGatewayConfig(file);
+      const { runGateway } = await import('../gateway/run.js');
       return runService('gateway', json, (signal, emit) => runGateway(loaded, signal, emit));
     }
   }

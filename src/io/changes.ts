@@ -51,10 +51,11 @@ export class NetworkChanges {
     this.#outside = new OutsideRoutes(journal, device);
   }
 
-  /** Sets the device up, with this MTU in bytes. */
-  setUp(mtu: number): Promise<void> {
+  /** Sets the device up, with this MTU in bytes, and this address if there is one (as for addAddress). */
+  setUp(mtu: number, address?: string): Promise<void> {
+    const commands = [['link', 'set', 'dev', this.#device, 'mtu', String(mtu), 'up']];
     return this.#exclusively(() =>
-      changeIp([['link', 'set', 'dev', this.#device, 'mtu', String(mtu), 'up']]),
+      address === undefined ? changeIp(commands) : this.#addAddress(address, commands),
     );
   }
 
@@ -287,13 +288,14 @@ export class NetworkChanges {
     return this.#journal.entries.filter(({ undo }) => undo.kind === kind);
   }
 
-  async #addAddress(address: string): Promise<void> {
+  /** `before`: commands to be carried out first. */
+  async #addAddress(address: string, before: readonly string[][] = []): Promise<void> {
     if (this.#addresses.has(address)) return;
     const index = indexOf(this.#device);
     const entry = this.#journal.record({ kind: 'address', address, device: this.#device, index });
     const noDetection = address.includes(':') ? ['nodad'] : [];
     try {
-      await changeIp([['address', 'add', address, 'dev', this.#device, ...noDetection]]);
+      await changeIp([...before, ['address', 'add', address, 'dev', this.#device, ...noDetection]]);
     } catch (error) {
       this.#journal.settle([entry]);
       if (error instanceof IpError && error.reason === 'exists') return;

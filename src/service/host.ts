@@ -6,7 +6,7 @@
 import { VpnrError } from '../errors.js';
 import { NetworkChanges } from '../io/changes.js';
 import { Journal } from '../io/journal.js';
-import { describeRoute, listAddresses, listRoutes } from '../io/network.js';
+import { describeRoute, type InterfaceAddress, listAddresses, listRoutes } from '../io/network.js';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../prefix.js';
 import { ownAddress, parsePool } from './pool.js';
 
@@ -50,13 +50,13 @@ export class ServerHost {
   async setUp(): Promise<void> {
     const { device, mtu } = this.#options;
     const pool = parsePool(this.#options.pool);
-    await refuseOverlap(pool, device);
-    await this.#changes.setUp(mtu);
+    // Each question is a program of its own.
+    const [addresses] = await Promise.all([listAddresses(), refuseOverlap(pool, device)]);
     const address = ownAddress(pool);
-    await this.#changes.addAddress(`${address}/32`);
+    await this.#changes.setUp(mtu, `${address}/32`);
     await this.#changes.addRoutes([formatPrefix(pool)], { source: address });
     await this.#changes.setSysctl(FORWARDING, '1');
-    for (const neighbour of await devicesOnNetworkOf(pool)) {
+    for (const neighbour of devicesOnNetworkOf(pool, addresses)) {
       if (neighbour === device) continue;
       // The kernel answers for others only after a random part of 0.8 s, unless told not to wait.
       await this.#changes.setSysctl(`net/ipv4/neigh/${neighbour}/proxy_delay`, '0');
@@ -94,8 +94,7 @@ export async function checkPool(text: string, device: string): Promise<string> {
 }
 
 /** The devices whose own network, by an address of theirs, holds the whole pool. */
-async function devicesOnNetworkOf(pool: Prefix): Promise<string[]> {
-  const addresses = await listAddresses();
+function devicesOnNetworkOf(pool: Prefix, addresses: readonly InterfaceAddress[]): string[] {
   const on = addresses.filter(
     ({ address, prefixLength }) =>
       prefixLength < pool.length && contains(parsePrefix(`${address}/${prefixLength}`), pool),

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EVENT_SWITCHED, SWITCH_NONE, SWITCH_RESENDING, SWITCH_WAITING } from '../../src/packet/abi.js';
 import { pick, randomInteger } from '../support/bytes.js';
+import { session } from '../support/relay_server.js';
 import { type Flight, SessionWorld } from '../support/session_world.js';
 
 const sorted = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b);
@@ -132,6 +133,8 @@ test('a new session knows nothing of what was kept for the one before', () => {
   world.sendUp(0, undefined, 1, 2);
   world.lose(0);
   world.activate(1, 2, 'failed');
+  world.server.core.exports.relaySessionRemove(world.session.index);
+  world.session = session(6, { lease: world.session.lease });
   const { index: sessionIndex, ...keys } = world.session;
   world.client.core.bindRelay({ ...keys, mode: 'clear', clientPort: 40_123, sessionIndex });
   assert.is(world.switchState, SWITCH_NONE);

@@ -77,11 +77,11 @@ test('each failure of a batch is laid to its command', async () => {
 test('the journal knows how to undo a change before the change is made', async () => {
   // The program copies the journal, and stores what it was to do.
   const script = `cd "$(dirname "$0")"; cp run/test.journal "seen.$$"; cat > "input.$$"
-    case "$*" in *"link show"*) echo '[{"ifindex":9,"ifname":"tun","mtu":1500,"flags":[]}]';; *) echo '[]';; esac
+    echo '[]'
     if [ -s "input.$$" ]; then cat "input.$$" >> all; cat "seen.$$" >> all; fi`;
   await withProgram(script, async directory => {
     const journal = Journal.open('test', join(directory, 'run'));
-    const changes = new NetworkChanges(journal, 'tun');
+    const changes = new NetworkChanges(journal, 'lo');
     const done = async (change: Promise<unknown>) => {
       writeFileSync(join(directory, 'all'), '');
       await change;

@@ -290,10 +290,10 @@ export class SessionWorld {
 
   /** No two packets under one number of a session, as their nonce would be the same. */
   #number(direction: string, bytes: Uint8Array): void {
-    const number = `${direction} ${hex(bytes.subarray(4, 16))}`;
-    const packet = hex(bytes);
+    const packet = Buffer.from(bytes).toString('latin1');
+    const number = direction + packet.slice(4, 16);
     if ((this.#numbers.get(number) ?? packet) !== packet)
-      throw new Error(`two packets have the number ${number}`);
+      throw new Error(`two packets have the number ${hex(bytes.subarray(4, 16))}`);
     this.#numbers.set(number, packet);
   }
 }
