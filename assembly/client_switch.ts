@@ -60,6 +60,7 @@ import {
   ringNext,
   ringPacket,
   ringPacketLength,
+  ringSlowDown,
   ringsUsed,
   ringWasSent,
 } from './ring';
@@ -106,6 +107,7 @@ export function switchToRenewed(): void {
   isAgain = false;
   until = lastRelaySequence;
   begin(0, 0, until, false);
+  ringSlowDown(ring);
 }
 
 /** Where the switch is, a SWITCH_ constant. */

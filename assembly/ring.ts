@@ -7,7 +7,8 @@
  *
  * A resend goes once over the ring: `ringBegin`, then `ringNext` as long as `ringIsResending`. Meanwhile new packets may be
  * appended as "held", to be sent when the resend comes to them, so that all is in order. What was sent before goes out at
- * PACE_LEAST packets in a millisecond, or all in PACE_MS: fast enough not to be felt, and no more of a burst than need be.
+ * PACE_LEAST packets in a millisecond, or all in PACE_MS: fast enough not to be felt, and no more of a burst than need be. What has
+ * waited for long goes out at a quarter of that: the sockets of those whom it is for were made for less.
  */
 import {
   COUNTER_REPLAY_OVERFLOWS,
@@ -44,6 +45,8 @@ export const ACKNOWLEDGED: usize = 40;
 /** u32 time, and u32 packets that may still be sent again in that millisecond. */
 const PACED_AT: usize = 48;
 const BUDGET: usize = 52;
+/** u32, how many times slower than usual the resend is. */
+const SLOWNESS: usize = 56;
 export const RING_SIZE: u32 = 64;
 
 // --- Block: entries from BLOCK_HEADER on --------------------------------------------------------------------------
@@ -78,6 +81,7 @@ export const ENTRY_RECEIVED: u32 = 4;
 
 const PACE_LEAST: u32 = 64;
 const PACE_MS: u32 = 32;
+const SLOW: u32 = 4;
 /** After a turn that took longer, no more than what is due in this time is sent. */
 const PACE_BURST_MS: u32 = 4;
 
@@ -311,6 +315,7 @@ export function entrySize(entry: usize): u32 {
 export function ringBegin(ring: usize, body: usize, length: u32, until: u64, skipsSecond: bool): void {
   const first = load<u32>(ring, FIRST);
   store<u32>(ring, skipsSecond, SKIPS_SECOND);
+  store<u32>(ring, 1, SLOWNESS);
   store<u64>(ring, until, UNTIL);
   let left: u32 = 0;
   for (let block: usize = first; block !== 0; block = load<u32>(block, NEXT)) {
@@ -324,6 +329,11 @@ export function ringBegin(ring: usize, body: usize, length: u32, until: u64, ski
   store<u32>(ring, left, LEFT);
   store<u32>(ring, first === 0 ? 0 : first + BLOCK_HEADER, CURSOR);
   store<u32>(ring, first, CURSOR_BLOCK);
+}
+
+/** Takes more time for the resend that has just begun. */
+export function ringSlowDown(ring: usize): void {
+  store<u32>(ring, SLOW, SLOWNESS);
 }
 
 /** Whether the packet, sent before, is to be sent again. */
@@ -380,7 +390,7 @@ function spend(ring: usize): bool {
   const elapsed = now - load<u32>(ring, PACED_AT);
   if (elapsed !== 0) {
     store<u32>(ring, now, PACED_AT);
-    budget = max(PACE_LEAST, left / PACE_MS) * min(elapsed, PACE_BURST_MS);
+    budget = (max(PACE_LEAST, left / PACE_MS) / load<u32>(ring, SLOWNESS)) * min(elapsed, PACE_BURST_MS);
   }
   if (budget === 0) return false;
   store<u32>(ring, budget - 1, BUDGET);

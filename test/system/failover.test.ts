@@ -241,7 +241,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const connection = city.connect(configuration);
       await connection.event('connected');
       const { client, server } = city;
-      const stream = await Stream.start({ client, server, address: SERVER_ADDRESS });
+      // So few that a socket has room for all that come at once afterwards.
+      const stream = await Stream.start({ client, server, address: SERVER_ADDRESS, rate: 100 });
       const transfer = await startTransfer(city);
       await transfer.reached(FAULT_AT, TRANSFER_MS);
       relay.signal(signal);
@@ -254,7 +255,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       );
       assert.equal([up.doubled, down.doubled], [0, 0]);
       if (signal === 'SIGTERM') assert.is(up.lost, 0);
-      else assert.ok(up.lost < down.lost, 'but for its last moments');
+      else assert.ok(up.lost <= down.lost, 'but for its last moments');
       assert.is((await connection.stop()).status, 0);
     }));
 }
