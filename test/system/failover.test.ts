@@ -241,9 +241,10 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const connection = city.connect(configuration);
       await connection.event('connected');
       const { client, server } = city;
+      const transfer = await startTransfer(city);
+      await transfer.reached(FAULT_AT / 2, TRANSFER_MS);
       // So few that a socket has room for all that come at once afterwards.
       const stream = await Stream.start({ client, server, address: SERVER_ADDRESS, rate: 100 });
-      const transfer = await startTransfer(city);
       await transfer.reached(FAULT_AT, TRANSFER_MS);
       relay.signal(signal);
       await relay.exited;
@@ -254,8 +255,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
         `relay restarted after ${signal}: ${pause}; ${up.lost} datagrams lost there, ${down.lost} back`,
       );
       assert.equal([up.doubled, down.doubled], [0, 0]);
-      if (signal === 'SIGTERM') assert.is(up.lost, 0);
-      else assert.ok(up.lost <= down.lost, 'but for its last moments');
+      // But for what a relay that is killed may have delivered in its last moments, and for what TCP's bursts push out of queues.
+      assert.ok(up.lost <= down.lost / 4, `${up.lost} and ${down.lost} lost`);
       assert.is((await connection.stop()).status, 0);
     }));
 }
