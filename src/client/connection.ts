@@ -1,4 +1,5 @@
 /** One connection from start to end: what it takes from the system it gives back, on every way out. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ClientConfig } from '../config/client.js';
@@ -183,13 +184,17 @@ function wipe({ psks, relayToken }: Secrets): void {
   relayToken?.wipe();
 }
 
-function readCertificates(path: string): string {
+/** The text of a PEM file that begins with a certificate. Throws CERTIFICATE_INVALID. */
+export function readCertificates(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    const pem = readFileSync(path, 'utf8');
+    // Throws unless it begins with a certificate: without one, the system's authorities would count.
+    new X509Certificate(pem);
+    return pem;
   } catch (error) {
     throw new VpnrError(
       'CERTIFICATE_INVALID',
-      `cannot read the relay's CA certificate: ${(error as Error).message}`,
+      `the certificate ${path} of the relay's authority: ${(error as Error).message}`,
       {
         remedy: 'correct relay.ca in the configuration',
         cause: error,
