@@ -15,12 +15,12 @@ import { formatEndpoint } from '../io/sockaddr.js';
 import { SA_MAX, SELECTORS_MAX } from '../packet/abi.js';
 import type { Drained } from '../service/drained.js';
 import { DEFAULT_FAILURE_LIMITS } from '../service/failures.js';
+import { Pace } from '../service/pace.js';
 import type { RosterChange } from '../service/roster.js';
 import { Admission } from './admission.js';
 import { Departure } from './departure.js';
 import { DEFAULT_HALF_OPEN_LIMITS, HalfOpenTable } from './half-open.js';
 import { unknownSpiAnswer, versionAnswer } from './outsider.js';
-import { Pace } from './pace.js';
 import type { GatewayEvent, GatewayServerOptions, GatewayStatus, LeaveReason } from './server-api.js';
 import { ClientSession } from './session.js';
 

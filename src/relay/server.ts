@@ -243,6 +243,8 @@ export class RelayServer {
         hello: async (connection, hello) => {
           session = await this.#hello(connection, hello);
           if (session !== undefined) admitted.known();
+          // Its end, while it was welcomed, could not be told of the session yet.
+          if (session !== undefined && !connection.open) this.#closed(session, connection);
           return session !== undefined;
         },
         bye: connection => {
@@ -356,7 +358,7 @@ export class RelayServer {
 
   #sessionMoved(index: number, path: Endpoint, epoch: number): void {
     const session = this.#sessions.byIndex(index);
-    if (session === undefined) return;
+    if (session === undefined || !session.moves.allows(this.#clock.now())) return;
     const { client, lease } = session;
     this.#options.onEvent({ type: 'session-moved', client, lease, path, epoch });
   }

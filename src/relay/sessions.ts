@@ -3,9 +3,11 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { RelayMode } from '../dataplane/api.js';
 import { VpnrError } from '../errors.js';
 import { SESSION_INDEX_MASK, SESSION_MAX } from '../packet/abi.js';
+import { Pace } from '../service/pace.js';
 import type { AddressPool } from '../service/pool.js';
 import { equalSecrets, hashSecret } from './keys.js';
 
+const MOVES_TOLD_PER_SECOND = 2;
 const ID_SIZE = 16;
 const SECRET_SIZE = 32;
 
@@ -36,6 +38,8 @@ export interface Session {
   lastActive: number;
   /** Packets received when last asked. */
   received: number;
+  /** Of what is told of its moves: whoever rewrites its packets' ports on the way can cause one with each. */
+  readonly moves: Pace;
 }
 
 export interface SessionLimits {
@@ -152,6 +156,7 @@ export class SessionTable {
       installed: undefined,
       connected: false,
       received: 0,
+      moves: new Pace(MOVES_TOLD_PER_SECOND),
     };
     this.#byId.set(session.id, session);
     this.#byPlace.set(session.index & SESSION_INDEX_MASK, session);

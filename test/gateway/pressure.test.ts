@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HalfOpenTable } from '../../src/gateway/half-open.js';
-import { Pace } from '../../src/gateway/pace.js';
 import { NotifyType } from '../../src/ike/constants.js';
 import { parseMessage } from '../../src/ike/message.js';
+import { Pace } from '../../src/service/pace.js';
 import { Scene } from './scene.js';
 
 const FORGED = 100_000;

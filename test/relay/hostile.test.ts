@@ -7,12 +7,13 @@ import { tokenProof } from '../../src/relay/keys.js';
 import {
   ALPN,
   encodeMessage,
+  type Hello,
   MAX_MESSAGE,
   MessageReader,
   parseRelayMessage,
 } from '../../src/relay/protocol.js';
 import { Secret } from '../../src/secret.js';
-import { failure, type Scene, scene, TOKEN, until } from './scene.js';
+import { failure, hexOf, type Scene, scene, TOKEN, until } from './scene.js';
 
 /** A TLS connection to the relay that has said nothing yet. */
 async function stranger(it: Scene, more: object = {}): Promise<TLSSocket> {
@@ -47,13 +48,14 @@ async function answersOf(socket: Socket): Promise<string[]> {
   return types;
 }
 
-const helloOf = (socket: TLSSocket, token = TOKEN) =>
+const helloOf = (socket: TLSSocket, token = TOKEN, more: Partial<Hello> = {}) =>
   encodeMessage({
     type: 'hello',
     version: 1,
     name: 'client1',
     proof: tokenProof(socket, Secret.fromText(token), 'client1').toString('hex'),
     mode: 'clear',
+    ...more,
   });
 
 const noStrangers = (it: Scene) => until(() => it.server.status().connections === 0);
@@ -109,6 +111,15 @@ scene('a message before the welcome, a second hello, a flood of pings end the co
   const hasty = await stranger(it);
   hasty.write(Buffer.concat([helloOf(hasty), encodeMessage({ type: 'ping', id: 1 })]));
   assert.equal(await answersOf(hasty), []);
+
+  // With a session that is there: it is not taken for connected, and so can end.
+  const { grant } = await it.connect();
+  const hastier = await stranger(it);
+  const { id, secret } = grant.resume;
+  const resume = { id, secret: hexOf(secret) };
+  hastier.write(Buffer.concat([helloOf(hastier, TOKEN, { resume }), encodeMessage({ type: 'ping', id: 1 })]));
+  await answersOf(hastier);
+  await until(() => it.server.status().sessions.every(({ connected }) => !connected));
 
   const again = await stranger(it);
   const answers = answersOf(again);

@@ -297,8 +297,16 @@ scene('moves are told by client and lease', async it => {
   const path = { address: '10.61.0.2', port: 40000 };
   it.dataPlane.events?.sessionMoved(grant.index, path, 3);
   it.dataPlane.events?.sessionMoved(grant.index ^ 0x80000000, path, 4);
-  const moves = it.events.filter(event => event.type === 'session-moved');
-  assert.equal(moves, [{ type: 'session-moved', client: 'client1', lease: grant.lease, path, epoch: 3 }]);
+  const moves = () => it.events.filter(event => event.type === 'session-moved');
+  assert.equal(moves(), [{ type: 'session-moved', client: 'client1', lease: grant.lease, path, epoch: 3 }]);
+  // Somebody on the way rewrites ports.
+  for (let port = 1; port < 10_000; port++)
+    it.dataPlane.events?.sessionMoved(grant.index, { ...path, port }, 3);
+  assert.is(moves().length, 2);
+  it.time += 1000;
+  for (let port = 1; port < 10_000; port++)
+    it.dataPlane.events?.sessionMoved(grant.index, { ...path, port }, 3);
+  assert.is(moves().length, 4);
 });
 
 test.run();
