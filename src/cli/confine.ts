@@ -8,12 +8,15 @@ import { ownProgram } from '../lab/self.js';
 import { neededCapabilities } from '../service/capabilities.js';
 
 const COMMANDS = ['connect', 'relay', 'gateway'];
+/** With these, nothing begins. */
+const HELP = ['--help', '-h'];
 
 /** `args`: of the command line. Says so when it cannot be done, and lets it go on with what it has. */
 export async function confine(args: readonly string[]): Promise<void> {
   const [command = ''] = args;
   // What has a channel to the process that started it would lose it, and was started by one that is confined.
   if (!COMMANDS.includes(command) || process.channel !== undefined) return;
+  if (args.some(argument => HELP.includes(argument))) return;
   // A relay may keep its state beside its configuration.
   const beside = command === 'relay' ? configurationFolders(args) : [];
   const needed = neededCapabilities([runtimeFolder(), stateFolder(), ...beside]);

@@ -1,10 +1,12 @@
 /** What the commands `vpnr init ...` share. */
 import { join } from 'node:path';
 import { Flags } from '@oclif/core';
+import type * as z from 'zod';
+import { identity } from '../config/values.js';
 import { type NewFile, writeFiles } from '../init/files.js';
 import { localAddresses } from '../init/machine.js';
 import { invitationFile } from '../init/server-files.js';
-import type { Questions } from './questions.js';
+import { complaintOf, type Questions } from './questions.js';
 
 export const initFlags = {
   dir: Flags.string({ default: '.', helpValue: 'FOLDER', description: 'where the files are written' }),
@@ -19,13 +21,28 @@ export const clientFlag = Flags.string({
 });
 
 export function askClients(questions: Questions, given: readonly string[] | undefined): Promise<string[]> {
-  return questions.askList(given, { flag: '--client', text: 'Names of the clients', usual: 'client1' });
+  return questions.askList(given, {
+    flag: '--client',
+    text: 'What the clients are called',
+    usual: 'client1',
+    complaint: complaintOf(identity),
+  });
 }
 
 /** Asks for the machine's address; usually the first that it has. */
-export function askAddress(questions: Questions, given: string | undefined, text: string): Promise<string> {
+export function askAddress(
+  questions: Questions,
+  given: string | undefined,
+  text: string,
+  schema: z.ZodType,
+): Promise<string> {
   const [first] = localAddresses();
-  return questions.ask(given, { flag: '--address', text, ...(first && { usual: first.address }) });
+  return questions.ask(given, {
+    flag: '--address',
+    text,
+    ...(first && { usual: first.address }),
+    complaint: complaintOf(schema),
+  });
 }
 
 /** Asks for the networks behind the machine; usually those that its address is not in. */
@@ -34,10 +51,16 @@ export function askNetworks(
   given: readonly string[] | undefined,
   text: string,
   address: string,
+  schema: z.ZodType,
 ): Promise<string[]> {
   const inner = localAddresses().filter(entry => entry.address !== address);
   const usual = inner.map(({ network }) => network).join(' ');
-  return questions.askList(given, { flag: '--network', text, ...(usual !== '' && { usual }) });
+  return questions.askList(given, {
+    flag: '--network',
+    text,
+    ...(usual !== '' && { usual }),
+    complaint: complaintOf(schema),
+  });
 }
 
 /** What is to be done with the invitations that a machine called `from` has written. */

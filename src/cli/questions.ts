@@ -1,5 +1,6 @@
 /** Asking for what the flags of a command have not said. */
 import { createInterface, type Interface } from 'node:readline';
+import type * as z from 'zod';
 import { VpnrError } from '../errors.js';
 import { INTERRUPTED } from './until-stopped.js';
 
@@ -9,33 +10,68 @@ export interface Question {
   text: string;
   /** What an empty answer means. Without it an answer is needed. */
   usual?: string;
+  /** What is wrong with an answer (one of several); undefined if nothing is. */
+  complaint?: (answer: string) => string | undefined;
+}
+
+/** As a question's `complaint`: what a value in a configuration is told. */
+export function complaintOf(schema: z.ZodType): (answer: string) => string | undefined {
+  return answer => schema.safeParse(answer).error?.issues[0]?.message;
+}
+
+export interface Terminal {
+  input: NodeJS.ReadStream;
+  output: NodeJS.WriteStream;
 }
 
 /** Asks on a terminal; elsewhere takes what is usual, or says which flags are missing. */
 export class Questions {
-  readonly #isTerminal = process.stdin.isTTY === true && process.stderr.isTTY === true;
+  readonly #streams: Terminal;
   readonly #missing: string[] = [];
   #terminal: Interface | undefined;
   #lines: AsyncIterator<string> | undefined;
 
-  /** The answer, or `given` when the command line has it already. */
-  async ask(given: string | undefined, { flag, text, usual }: Question): Promise<string> {
-    if (given !== undefined) return given;
-    if (!this.#isTerminal) {
-      if (usual === undefined) this.#missing.push(flag);
-      return usual ?? '';
-    }
-    for (;;) {
-      const answer =
-        (await this.#line(`${text}${usual === undefined ? '' : ` [${usual}]`}: `)).trim() || usual;
-      if (answer !== undefined) return answer;
-    }
+  constructor(streams: Terminal = { input: process.stdin, output: process.stderr }) {
+    this.#streams = streams;
   }
 
-  /** As `ask`, for several values, with commas or blanks between them. */
-  async askList(given: readonly string[] | undefined, question: Question): Promise<string[]> {
-    const answer = await this.ask(given?.join(' '), question);
-    return answer.split(/[\s,]+/).filter(Boolean);
+  /** Whether there is somebody to ask. */
+  get isTerminal(): boolean {
+    const { input, output } = this.#streams;
+    return input.isTTY === true && output.isTTY === true;
+  }
+
+  /** The answer, or `given` when the command line has it already. Throws USAGE when that is wrong. */
+  async ask(given: string | undefined, question: Question): Promise<string> {
+    const answers = await this.#answers(given === undefined ? given : [given], question, text => [text]);
+    return answers[0] ?? '';
+  }
+
+  /** As `ask`, for several values; in an answer with commas or blanks between them. */
+  askList(given: readonly string[] | undefined, question: Question): Promise<string[]> {
+    return this.#answers(given, question, text => text.split(/[\s,]+/).filter(Boolean));
+  }
+
+  async #answers(
+    given: readonly string[] | undefined,
+    { flag, text, usual, complaint = () => undefined }: Question,
+    split: (text: string) => string[],
+  ): Promise<string[]> {
+    if (given !== undefined) {
+      for (const value of given) refuse(`${flag} ${value}`, complaint(value));
+      return [...given];
+    }
+    if (!this.isTerminal) {
+      if (usual === undefined) this.#missing.push(flag);
+      return split(usual ?? '');
+    }
+    for (;;) {
+      const answer = await this.#line(`${text}${usual === undefined ? '' : ` [${usual}]`}: `);
+      const values = split(answer.trim() || (usual ?? ''));
+      const wrong = values.find(value => value === '' || complaint(value) !== undefined);
+      if (values.length > 0 && wrong === undefined) return values;
+      if (wrong) this.#streams.output.write(`${wrong}: ${complaint(wrong)}\n`);
+    }
   }
 
   /** To be called when all was asked. Throws USAGE that names what could not be asked for. */
@@ -49,7 +85,7 @@ export class Questions {
 
   /** Lines that come before they are asked for are kept. */
   async #line(prompt: string): Promise<string> {
-    this.#terminal ??= open();
+    this.#terminal ??= open(this.#streams);
     this.#lines ??= this.#terminal[Symbol.asyncIterator]();
     this.#terminal.setPrompt(prompt);
     this.#terminal.prompt();
@@ -59,11 +95,15 @@ export class Questions {
   }
 }
 
-function open(): Interface {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+function open({ input, output }: Terminal): Interface {
+  const terminal = createInterface({ input, output });
   terminal.once('SIGINT', () => {
-    process.stderr.write('\n');
+    output.write('\n');
     process.exit(INTERRUPTED);
   });
   return terminal;
+}
+
+function refuse(what: string, complaint: string | undefined): void {
+  if (complaint !== undefined) throw new VpnrError('USAGE', `${what}: ${complaint}`);
 }

@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameArgument } from '../cli/flags.js';
 import { onlyToEnd } from '../cli/names.js';
 import { leftOver, putBack } from '../client/left-over.js';
 import { ask } from '../control/client.js';
@@ -20,7 +21,7 @@ export default class Disconnect extends VpnrCommand {
   ];
 
   static override args = {
-    name: Args.string({ description: 'name of it; not needed when only one is running' }),
+    name: nameArgument({ description: 'name of it; not needed when only one is running' }),
   };
 
   static override flags = {

@@ -1,5 +1,5 @@
-import { Args } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameArgument } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { count } from '../cli/text.js';
 import { ask } from '../control/client.js';
@@ -17,7 +17,7 @@ export default class Drain extends VpnrCommand {
   static override examples = ['<%= config.bin %> drain tokyo', '<%= config.bin %> drain relay'];
 
   static override args = {
-    name: Args.string({ description: 'name of it; not needed when only one is running' }),
+    name: nameArgument({ description: 'name of it; not needed when only one is running' }),
   };
 
   async run(): Promise<Drained | Announced> {

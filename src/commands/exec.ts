@@ -1,5 +1,5 @@
-import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameFlag } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { runConfined } from '../client/confined.js';
 import { VpnrError } from '../errors.js';
@@ -21,8 +21,7 @@ export default class Exec extends VpnrCommand {
   static override enableJsonFlag = false;
 
   static override flags = {
-    name: Flags.string({
-      helpValue: 'NAME',
+    name: nameFlag({
       description: 'name of the connection; not needed when only one is running',
     }),
   };

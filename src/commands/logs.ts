@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameArgument } from '../cli/flags.js';
 import { untilUnread, writeLine } from '../cli/follow.js';
 import { onlyRunning } from '../cli/names.js';
 import { describeEntry } from '../cli/render-log.js';
@@ -22,7 +23,7 @@ export default class Logs extends VpnrCommand {
   ];
 
   static override args = {
-    name: Args.string({ description: 'name of it; not needed when only one is running' }),
+    name: nameArgument({ description: 'name of it; not needed when only one is running' }),
   };
 
   static override flags = {

@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameArgument } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { describeReloaded } from '../cli/text.js';
 import { nameIn } from '../config/load.js';
@@ -18,7 +19,7 @@ export default class Reload extends VpnrCommand {
   static override examples = ['<%= config.bin %> reload relay', '<%= config.bin %> reload -c gateway.yaml'];
 
   static override args = {
-    name: Args.string({ description: 'name of it; not needed when only one is running' }),
+    name: nameArgument({ description: 'name of it; not needed when only one is running' }),
   };
 
   static override flags = {

@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
-import { intervalFlag } from '../cli/flags.js';
+import { intervalFlag, nameArgument } from '../cli/flags.js';
 import { untilUnread, writeLine } from '../cli/follow.js';
 import { namesOrAll } from '../cli/names.js';
 import { type AnyStatus, describeStatus } from '../cli/render.js';
@@ -30,7 +30,7 @@ export default class Status extends VpnrCommand {
   ];
 
   static override args = {
-    name: Args.string({ description: 'name of the connection; all of them if there is none' }),
+    name: nameArgument({ description: 'name of the connection; all of them if there is none' }),
   };
 
   static override flags = {

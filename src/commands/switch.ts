@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Args } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
+import { nameFlag } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { ask } from '../control/client.js';
 import { VpnrError } from '../errors.js';
@@ -23,8 +24,7 @@ export default class Switch extends VpnrCommand {
   };
 
   static override flags = {
-    name: Flags.string({
-      helpValue: 'NAME',
+    name: nameFlag({
       description: 'name of the connection; not needed when only one is running',
     }),
   };

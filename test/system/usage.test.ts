@@ -1,11 +1,13 @@
 // Command lines that cannot work: one clear line, what to do, the exit status of the class, and nothing half-written.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../../src/init/certificate.js';
+import { findProgram } from '../../src/lab/command.js';
 import { callsIn, commands, complaint } from './command-lines.js';
 import { PROGRAM } from './support.js';
 
@@ -23,11 +25,11 @@ function vpnr(args: readonly string[], options: { uid?: number; env?: Record<str
   });
 }
 
-function inFolder(body: (folder: string) => void): () => void {
-  return () => {
+function inFolder(body: (folder: string) => void | Promise<void>): () => Promise<void> {
+  return async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vpnr-usage-'));
     try {
-      body(folder);
+      await body(folder);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -36,7 +38,9 @@ function inFolder(body: (folder: string) => void): () => void {
 
 const WRONG: [args: string, code: string, status: number][] = [
   ['nonsense', 'USAGE', 2],
+  ['init', 'USAGE', 2],
   ['init nonsense', 'USAGE', 2],
+  ['init relay --dir FOLDER --address nonsense/24', 'USAGE', 2],
   ['connect', 'USAGE', 2],
   ['connect -c FOLDER', 'CONFIG_NOT_FOUND', 3],
   ['connect -c FOLDER/missing.yaml', 'CONFIG_NOT_FOUND', 3],
@@ -54,6 +58,13 @@ const WRONG: [args: string, code: string, status: number][] = [
   ['reload -c FOLDER/broken.yaml', 'CONFIG_SYNTAX', 3],
   ['disconnect nobody', 'NOT_RUNNING', 4],
   ['service remove nobody', 'NOT_RUNNING', 4],
+  ['service remove x/../../../tmp/y', 'USAGE', 2],
+  ['status ../x', 'USAGE', 2],
+  ['logs ../x', 'USAGE', 2],
+  ['drain ../x', 'USAGE', 2],
+  ['disconnect ../x --left-over', 'USAGE', 2],
+  ['switch tokyo --name ../x', 'USAGE', 2],
+  ['exec --name ../x -- true', 'USAGE', 2],
   ['demo --fault flood', 'USAGE', 2],
   ['demo --report FOLDER/missing/report.html', 'USAGE', 2],
   ['bench crypto --report FOLDER/missing/report.html', 'USAGE', 2],
@@ -124,6 +135,31 @@ test(
     assert.match(result.stderr, /^error NOT_ROOT: nothing was written/);
     assert.is(result.status, 4);
     assert.equal(readdirSync(folder), []);
+  }),
+);
+
+/** What is typed, each line when something is asked, until a good answer is there. */
+const TYPED = ['baker', 'relay', 'nonsense', '10.20.0.100', '10.30.0.0', '10.30.0.0/16', ''];
+
+test(
+  'on a terminal vpnr init asks, and asks again for what is wrong',
+  inFolder(async folder => {
+    if (findProgram('script') === undefined) return console.log('# skipped 1: script is not installed');
+    const command = [...PROGRAM, 'init', '--dir', folder].map(word => `'${word}'`).join(' ');
+    const typing = spawn('script', ['-qec', command, '/dev/null'], { timeout: TIMEOUT_MS });
+    const answers = [...TYPED];
+    let shown = '';
+    typing.stdout.on('data', bytes => {
+      shown += bytes;
+      if (stripVTControlCharacters(shown).endsWith(': ')) typing.stdin.write(`${answers.shift() ?? ''}\n`);
+    });
+    const status = await new Promise(resolve => typing.once('close', resolve));
+    assert.is(status, 0, shown);
+    assert.equal(answers, [], shown);
+    assert.match(shown, /baker: expected one of gateway, relay, client/);
+    assert.match(shown, /nonsense: expected an IPv4 address/);
+    assert.match(shown, /10\.30\.0\.0: expected a network/);
+    assert.ok(readdirSync(folder).includes('client1.relay.invitation'), shown);
   }),
 );
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../../cli/base.js';
 import { carryOutInit, type InitResult, initFlags } from '../../cli/init.js';
@@ -68,10 +68,16 @@ export default class InitClient extends VpnrCommand {
     const sources = await questions.askList(invitation, {
       flag: '--invitation (or --from)',
       text: 'Files with the invitations of gateways and relay',
+      // A file that a flag names is missed when it is read.
+      ...(invitation === undefined && { complaint: missed }),
     });
     questions.finish();
     return sources;
   }
+}
+
+function missed(file: string): string | undefined {
+  return existsSync(file) ? undefined : 'there is no such file';
 }
 
 function readInvitation(source: string): string {

@@ -10,7 +10,9 @@ import {
   initFlags,
   inviting,
 } from '../../cli/init.js';
-import { Questions } from '../../cli/questions.js';
+import { complaintOf, Questions } from '../../cli/questions.js';
+import { IKE_PORT } from '../../config/client.js';
+import { hostPort, identity as identitySchema, ipv4Network } from '../../config/values.js';
 import { localAddresses, machineName } from '../../init/machine.js';
 import { defaultPool, GATEWAY_FILE, gatewayFiles } from '../../init/server-files.js';
 
@@ -53,6 +55,7 @@ export default class InitGateway extends VpnrCommand {
       questions,
       flags.address,
       'Address or host name under which clients reach this gateway',
+      hostPort(IKE_PORT),
     );
     const isLocal = local.some(entry => entry.address === address);
     const listen = flags.listen ?? (isLocal ? address : (first?.address ?? address));
@@ -60,12 +63,14 @@ export default class InitGateway extends VpnrCommand {
       flag: '--identity',
       text: 'Name that it proves to be to clients',
       usual: machineName(),
+      complaint: complaintOf(identitySchema),
     });
     const networks = await askNetworks(
       questions,
       flags.network,
       'IPv4 networks that clients may reach',
       listen,
+      ipv4Network,
     );
     const clients = await askClients(questions, flags.client);
     questions.finish();

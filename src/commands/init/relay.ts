@@ -11,6 +11,8 @@ import {
   inviting,
 } from '../../cli/init.js';
 import { Questions } from '../../cli/questions.js';
+import { RELAY_PORT } from '../../config/client.js';
+import { ipv4Port, network } from '../../config/values.js';
 import { defaultPool, RELAY_FILE, relayFiles } from '../../init/server-files.js';
 
 export default class InitRelay extends VpnrCommand {
@@ -46,12 +48,14 @@ export default class InitRelay extends VpnrCommand {
       questions,
       flags.address,
       "This machine's IPv4 address, as seen from behind the gateways",
+      ipv4Port(RELAY_PORT),
     );
     const networks = await askNetworks(
       questions,
       flags.network,
       'Networks of servers that clients reach through it',
       address,
+      network,
     );
     const clients = await askClients(questions, flags.client);
     questions.finish();

@@ -1,5 +1,6 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../../cli/base.js';
+import { nameArgument } from '../../cli/flags.js';
 import { removeService } from '../../cli/systemd.js';
 import { UNIT_FOLDER } from '../../service/unit.js';
 
@@ -9,7 +10,7 @@ export default class ServiceRemove extends VpnrCommand {
   static override examples = ['<%= config.bin %> service remove work'];
 
   static override args = {
-    name: Args.string({ required: true, description: 'name of the connection, relay or gateway' }),
+    name: nameArgument({ required: true, description: 'name of the connection, relay or gateway' }),
   };
 
   static override flags = {
