@@ -7,7 +7,7 @@
 //
 // What ShiftRows moves is not in its place before the end: see aes_rounds.ts.
 
-import { aesRounds } from './aes_rounds';
+import { AES_BELOW, AES_OPPOSITE, aesRounds } from './aes_rounds';
 import { wipe } from './bytes';
 
 /** Bytes of a bit-sliced state or round key: eight blocks. */
@@ -23,14 +23,8 @@ const BLOCK = memory.data(16, 16);
 const WORD = memory.data(128, 16);
 /** Two round keys that change nothing. */
 const NO_KEYS = memory.data(256, 16);
-// As the functions below and opposite of aes_rounds.ts have them, for decryption.
-const BELOW = memory.data<u8>([
-  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0,
-  9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8,
-]);
-const OPPOSITE = memory.data<u8>([
-  2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
-]);
+const IN_PLACE = memory.data<u8>([0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7], 16);
+const SHIFTED_ROWS = memory.data<u8>([0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11], 16);
 
 /** Expands a key of `words` 32-bit words (4 or 8) to `words + 7` bit-sliced round keys (FIPS 197, section 5.2). */
 export function aesExpandKey(roundKeys: usize, key: usize, words: u32): void {
@@ -162,7 +156,7 @@ function difference(low: v128, high: v128, shift: i32, mask: u8): v128 {
 
 /** The bytes of a state after the last round, in their places: 10 and 14 are two more than a multiple of four. */
 function inPlace(block: v128): v128 {
-  return i8x16.swizzle(block, i8x16(0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7));
+  return moved(block, IN_PLACE);
 }
 
 /** Decrypts the eight blocks at `source` to `target`, which may be the same (FIPS 197, section 5.3). */
@@ -208,8 +202,8 @@ function inverseAffine(state: usize): void {
 
 /** InvMixColumns as it is after round `round`: MixColumns of x plus four times the sum of x and x two places on. */
 function inverseMixColumns(state: usize, round: u32): void {
-  const below = BELOW + ((round & 3) << 4);
-  const opposite = OPPOSITE + ((round & 1) << 4);
+  const below = AES_BELOW + ((round & 3) << 4);
+  const opposite = AES_OPPOSITE + ((round & 1) << 4);
   let x0 = v128.load(state);
   let x1 = v128.load(state, 16);
   let x2 = v128.load(state, 32);
@@ -261,9 +255,9 @@ function inverseMixColumns(state: usize, round: u32): void {
 }
 
 function moved(x: v128, places: usize): v128 {
-  return i8x16.swizzle(x, v128.load(places));
+  return i8x16.relaxed_swizzle(x, v128.load(places));
 }
 
 function shiftRows(block: v128): v128 {
-  return i8x16.swizzle(block, i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11));
+  return moved(block, SHIFTED_ROWS);
 }

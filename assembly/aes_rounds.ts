@@ -6,6 +6,24 @@
 
 import { AES_GROUP } from './aes';
 
+/** For each byte the place of the one below it in its column: after rounds whose number modulo four is 0, 1, 2 and 3. */
+export const AES_BELOW: usize = memory.data<u8>(
+  [
+    1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3,
+    0, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10,
+    11, 8,
+  ],
+  16,
+);
+/** And of the one below that: after even rounds and after odd ones. */
+export const AES_OPPOSITE: usize = memory.data<u8>(
+  [
+    2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4,
+    5,
+  ],
+  16,
+);
+
 // What a round is as a type argument, by its number modulo four: so the compiler makes a function of each, in which the
 // places of bytes are constants. The types' sizes tell them apart.
 type Round0 = u8;
@@ -219,18 +237,18 @@ function mixed(doubled: v128, b: v128, opposite: v128, roundKey: v128): v128 {
 
 /** The next byte of the column for each byte. */
 function below<T>(x: v128): v128 {
-  if (sizeof<T>() === sizeof<Round0>())
-    return i8x16.swizzle(x, i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
-  if (sizeof<T>() === sizeof<Round1>())
-    return i8x16.swizzle(x, i8x16(5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0));
-  if (sizeof<T>() === sizeof<Round2>())
-    return i8x16.swizzle(x, i8x16(9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4));
-  return i8x16.swizzle(x, i8x16(13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8));
+  if (sizeof<T>() === sizeof<Round0>()) return moved(x, AES_BELOW);
+  if (sizeof<T>() === sizeof<Round1>()) return moved(x, AES_BELOW + 16);
+  if (sizeof<T>() === sizeof<Round2>()) return moved(x, AES_BELOW + 32);
+  return moved(x, AES_BELOW + 48);
 }
 
 /** The next byte but one. */
 function opposite<T>(x: v128): v128 {
-  if (sizeof<T>() === sizeof<Round0>() || sizeof<T>() === sizeof<Round2>())
-    return i8x16.swizzle(x, i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-  return i8x16.swizzle(x, i8x16(10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5));
+  if (sizeof<T>() === sizeof<Round0>() || sizeof<T>() === sizeof<Round2>()) return moved(x, AES_OPPOSITE);
+  return moved(x, AES_OPPOSITE + 16);
+}
+
+function moved(x: v128, places: usize): v128 {
+  return i8x16.relaxed_swizzle(x, v128.load(places));
 }

@@ -324,9 +324,6 @@ function xorRow(data: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(data, v128.xor(v128.load(data, 192), i64x2.shuffle(ab23, cd23, 1, 3)), 192);
 }
 
-// Rotations by whole bytes. A constant, for a swizzle or a shuffle, the V8 of Node 20 puts together anew by four instructions each
-// time; loading the places takes one.
-
 function rotate16(x: v128): v128 {
   return i8x16.relaxed_swizzle(x, v128.load(ROTATIONS));
 }

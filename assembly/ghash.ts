@@ -6,7 +6,7 @@
 // Products are of nibbles by bytes of h^k: each of these has tables of 16 one-byte entries, small enough to be one vector
 // that i8x16.relaxed_swizzle looks up in a register for 16 nibbles at once. No address depends on the key or the data.
 
-import { loadPart, loadReversed, wipe } from './bytes';
+import { loadPart, loadReversed, REVERSED, wipe } from './bytes';
 import {
   GHASH_COLUMNS,
   GHASH_ROWS,
@@ -143,7 +143,7 @@ function lastBlock(data: usize, length: u32): v128 {
 }
 
 function reversed(bytes: v128): v128 {
-  return i8x16.swizzle(bytes, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  return i8x16.relaxed_swizzle(bytes, v128.load(REVERSED));
 }
 
 function storeNibbles(index: u32, block: v128): void {

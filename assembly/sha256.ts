@@ -20,6 +20,8 @@ const ROUND_CONSTANTS = memory.data<u32>([
   0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
   0xc67178f2,
 ]);
+/** The bytes of four words, most significant first. */
+const NETWORK_ORDER = memory.data<u8>([3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12], 16);
 
 // Zero between calls, all four.
 const SCHEDULE = memory.data(256, 16);
@@ -94,7 +96,7 @@ function copyState(from: usize): void {
 
 /** Reverses the bytes of each word. */
 function inNetworkOrder(words: v128): v128 {
-  return i8x16.swizzle(words, i8x16(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+  return i8x16.relaxed_swizzle(words, v128.load(NETWORK_ORDER));
 }
 
 /** Takes `count` blocks of 64 bytes into the state (FIPS 180-4, section 6.2.2). */
