@@ -45,7 +45,8 @@ const C3: u32 = 0x6b206574;
  * @param iv the other 8 bytes of the nonce
  */
 export function chacha20Start(key: usize, iv: usize): void {
-  // The rows of the state (section 2.3), so that one quarter round goes over its columns; the first one has no counter.
+  // The rows of the state (section 2.3): one quarter round goes over its columns side by side. The first one, without its
+  // counter, is of no use.
   let a = i32x4(C0, C1, C2, C3);
   let b = v128.load(key);
   let c = v128.load(key, 16);
@@ -162,6 +163,7 @@ export function chacha20Group(
   x9 = i32x4.add(x9, x14);
   x4 = rotate7(v128.xor(x4, x9));
 
+  // With the test behind the rounds V8 moves less about between them.
   let round = 2;
   do {
     // A quarter round on each of the four columns (section 2.1), two and two.
