@@ -141,6 +141,8 @@ class Reader {
   /** The section of which the rest is left out. */
   #skipped: string | undefined;
   #said = '';
+  /** Repeats the last command. */
+  #look: (() => Promise<string>) | undefined;
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -181,10 +183,22 @@ class Reader {
         return;
       }
       case 'output': {
-        const missing = missingLine(step.lines, this.#said);
-        assert.is(missing, undefined, `the document shows "${missing}", but this was said:\n${this.#said}`);
+        await this.#shown(step.lines);
       }
     }
+  }
+
+  /** A standby gateway, say, may come up a moment later than it was looked for: the last command is then repeated. */
+  async #shown(lines: readonly string[]): Promise<void> {
+    const missing = () => missingLine(lines, this.#said);
+    const look = this.#look;
+    await until('what the document shows', STARTED_MS, async () => {
+      if (missing() === undefined) return true;
+      this.#said += (await look?.()) ?? '';
+      return missing() === undefined ? true : undefined;
+    }).catch(() =>
+      assert.unreachable(`the document shows "${missing()}", but this was said:\n${this.#said}`),
+    );
   }
 
   /** Lines that stay in the foreground are given the time to start, or to say something, before the next one. */
@@ -206,6 +220,8 @@ class Reader {
       await this.#stay(host, line);
     }
     await flush();
+    const last = lines.at(-1) ?? '';
+    this.#look = () => host.run(['sh', '-ec', [this.#enter(host), last].join('\n')]);
   }
 
   async #stay(host: Host, line: string): Promise<void> {
@@ -244,6 +260,7 @@ class Reader {
     }
     const place = machine.path('/etc/vpnr');
     copyFiles(host.folder, place);
+    this.#look = undefined;
     this.#said = await machine.run(['sh', '-ec', ['cd /etc/vpnr', ...lines].join('\n')]);
     copyFiles(place, host.folder);
   }
