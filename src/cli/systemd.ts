@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { loadClientConfig, loadGatewayConfig, loadRelayConfig } from '../config/load.js';
 import { VpnrError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
+import { fileError } from '../io/file-error.js';
 import { ownProgram } from '../lab/index.js';
 import { type UnitPlan, unitName, unitText } from '../service/unit.js';
 
@@ -49,7 +50,7 @@ export async function installService(
   try {
     await writeFileAtomic(file, unitText(plan), 0o644);
   } catch (error) {
-    throw explain(error as NodeJS.ErrnoException, `cannot write ${file}`);
+    throw explain(error, `cannot write ${file}`, directory);
   }
   systemctl('daemon-reload');
   return { unit, file };
@@ -68,7 +69,7 @@ export function removeService(name: string, directory: string): string {
   try {
     rmSync(file);
   } catch (error) {
-    throw explain(error as NodeJS.ErrnoException, `cannot remove ${file}`);
+    throw explain(error, `cannot remove ${file}`, directory);
   }
   systemctl('daemon-reload');
   return file;
@@ -79,7 +80,10 @@ function systemctl(...args: string[]): void {
   if (!existsSync(SYSTEMD)) return;
   const { status, stderr, error } = spawnSync('systemctl', args, { encoding: 'utf8' });
   if (status === 0) return;
-  throw new VpnrError('SYSTEM_CALL', `systemctl ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
+  const what = `systemctl ${args.join(' ')}`;
+  throw new VpnrError('SYSTEM_CALL', `${what}: ${error?.message ?? stderr.trim()}`, {
+    remedy: `see why: systemctl status; then run it by hand: ${what}`,
+  });
 }
 
 function refuseName(name: string | undefined): void {
@@ -89,10 +93,6 @@ function refuseName(name: string | undefined): void {
   });
 }
 
-function explain(error: NodeJS.ErrnoException, what: string): VpnrError {
-  const forbidden = error.code === 'EACCES' || error.code === 'EPERM';
-  return new VpnrError(forbidden ? 'NOT_ROOT' : 'SYSTEM_CALL', `${what}: ${error.message}`, {
-    remedy: forbidden ? 'run it as root' : 'make room there, or name another folder with --directory',
-    cause: error,
-  });
+function explain(error: unknown, what: string, directory: string): VpnrError {
+  return fileError(what, error, { place: directory, otherwise: 'name another folder with --directory' });
 }

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { VpnrError } from '../errors.js';
+import { fileError } from '../io/file-error.js';
 import type { LogEntry } from './event-log.js';
 import { runtimeFolder, socketPath } from './folders.js';
 import type { ControlRequest, ControlResponse, LogRequest } from './protocol.js';
@@ -15,15 +16,20 @@ const TIMEOUT_MS: Record<ControlRequest['command'], number> = {
   reload: 10_000,
 };
 
-/** Names of what may be running here: one for each socket found. */
+/** Names of what may be running here: one for each socket found. Throws NOT_ROOT. */
 export function runningNames(): string[] {
+  const folder = runtimeFolder();
   try {
-    return readdirSync(runtimeFolder())
+    return readdirSync(folder)
       .filter(file => file.endsWith('.sock'))
       .map(file => file.slice(0, -'.sock'.length))
       .sort();
-  } catch {
-    return [];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fileError('what is running cannot be seen', error, {
+      place: folder,
+      otherwise: `see what ${folder} is, and what VPNR_RUNTIME_DIR says`,
+    });
   }
 }
 
@@ -54,7 +60,9 @@ export function ask<Result>(
         reject(
           error instanceof VpnrError
             ? error
-            : new VpnrError('NOT_RUNNING', `${name} ended without an answer`),
+            : new VpnrError('NOT_RUNNING', `${name} ended without an answer`, {
+                remedy: `see what it said last: vpnr logs ${name}`,
+              }),
         );
       }
     });
@@ -108,5 +116,8 @@ function explain(name: string, error: NodeJS.ErrnoException): VpnrError {
       remedy: 'run it as root, as vpnr itself runs',
     });
   }
-  return new VpnrError('NOT_RUNNING', `${name} is not running`, { cause: error });
+  return new VpnrError('NOT_RUNNING', `${name} is not running`, {
+    remedy: 'see what is: vpnr status',
+    cause: error,
+  });
 }

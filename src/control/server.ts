@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
+import { fileError } from '../io/file-error.js';
 import type { Announced, Drained } from '../service/drained.js';
 import type { Reloaded } from '../service/reload.js';
 import type { EventLog } from './event-log.js';
@@ -57,8 +58,9 @@ export class ControlServer<Status> {
     await new Promise<void>((resolve, reject) => {
       control.#server.once('error', error =>
         reject(
-          new VpnrError('SYSTEM_CALL', `cannot listen on ${control.#path}: ${error.message}`, {
-            cause: error,
+          fileError(`cannot listen on ${control.#path}`, error, {
+            place: runtimeFolder(),
+            otherwise: 'set VPNR_RUNTIME_DIR to a folder with a short name, where sockets can be made',
           }),
         ),
       );
@@ -123,7 +125,12 @@ export class ControlServer<Status> {
   #tellEvents(socket: Socket, { lines, follow }: LogRequest): void {
     const { events } = this.#handlers;
     if (follow && this.#following.size >= MAX_FOLLOWERS) {
-      refuse(socket, new VpnrError('SYSTEM_CALL', `${MAX_FOLLOWERS} others follow the events already`));
+      refuse(
+        socket,
+        new VpnrError('SYSTEM_CALL', `${MAX_FOLLOWERS} others follow the events already`, {
+          remedy: 'end one of those `vpnr logs --follow`',
+        }),
+      );
       return;
     }
     const accept: ControlResponse<never> = { ok: true };
@@ -151,17 +158,23 @@ export class ControlServer<Status> {
         return handlers.status();
       case 'switch':
         if (handlers.switchTo === undefined)
-          throw new VpnrError('USAGE', 'only a client has gateways to switch to');
+          throw new VpnrError('USAGE', 'only a client has gateways to switch to', {
+            remedy: 'name a connection; vpnr status shows them',
+          });
         return handlers.switchTo(request.gateway);
       case 'drain':
         if (handlers.drain === undefined)
-          throw new VpnrError('USAGE', 'only a gateway or a relay has clients');
+          throw new VpnrError('USAGE', 'only a gateway or a relay has clients', {
+            remedy: 'name one of them; vpnr status shows them',
+          });
         return handlers.drain();
       case 'reload':
         if (handlers.reload === undefined) throw new VpnrError('USAGE', NOT_RELOADED, { remedy: RESTART });
         return handlers.reload();
       case undefined:
-        throw new VpnrError('USAGE', 'unknown command');
+        throw new VpnrError('USAGE', 'unknown command', {
+          remedy: 'use the same release of vpnr as the one that runs: vpnr --version',
+        });
     }
   }
 }
