@@ -52,16 +52,58 @@ export type ErrorCode = keyof typeof CODES;
 
 export const ERROR_CODES = Object.keys(CODES) as readonly ErrorCode[];
 
+/** What to do next where the one who throws the error does not know better. */
+const REMEDIES: Record<Exclude<ErrorCode, 'INTERNAL'>, string> = {
+  USAGE: 'see vpnr --help',
+  CONFIG_NOT_FOUND: 'correct the path of the configuration',
+  CONFIG_SYNTAX: 'correct the YAML there',
+  CONFIG_INVALID: 'correct it in the configuration',
+  SECRET_NOT_FOUND: 'create it where the configuration says',
+  SECRET_READABLE_BY_OTHERS: 'chmod 600 the file',
+  CERTIFICATE_INVALID: 'correct the certificate in the configuration',
+  NOT_ROOT: 'run it with sudo',
+  NO_TUN: 'modprobe tun; in a container, give it /dev/net/tun',
+  DRIVER_NOT_INSTALLED: 'install vpnr anew: a part of it is missing',
+  ALREADY_RUNNING: 'see what runs: vpnr status',
+  NOT_RUNNING: 'see what runs: vpnr status; start one: vpnr connect, relay or gateway -c FILE',
+  DEVICE_BUSY: 'choose another name for the device in the configuration',
+  ROUTE_EXISTS: 'take it out of tunnel.routes, or delete the other route',
+  POOL_OVERLAPS: 'choose a pool that is used nowhere else',
+  ADDRESS_IN_USE: 'end what uses it (ss -lnp shows it), or choose another port',
+  SYSTEM_CALL: 'see what the system says of it: dmesg, journalctl; vpnr check -c FILE looks at this machine',
+  CLOCK_WRONG: 'set the clock of this machine',
+  MISSING_PROGRAM: 'install that program',
+  LAB_FAILED: 'run it again; see that nothing else takes the whole machine',
+  GATEWAY_UNRESOLVED: "correct the gateway's address, or see that name servers answer",
+  GATEWAY_TIMEOUT:
+    'see that the gateway runs and that UDP ports 500 and 4500 are open on the way: vpnr check -c FILE',
+  NO_PROPOSAL_CHOSEN: "give ike and esp of the gateway's section what the gateway offers",
+  TS_UNACCEPTABLE: "make tunnel.routes, or the gateway's networks, fit each other",
+  NO_ADDRESS_ASSIGNED: 'give the gateway a pool with addresses left, or set inner_address',
+  PEER_CLOSED: "see the gateway's log; vpnr connects anew by itself",
+  ADDRESS_REFUSED: "see the gateway's log for why, and its pool",
+  IKE_PROTOCOL: "see the gateway's log; it may speak another version of IKE",
+  RELAY_UNREACHABLE: 'see that the relay runs and is reached from the gateways: vpnr check -c FILE',
+  RELAY_PROTOCOL: 'run the same release of vpnr on client and relay',
+  RELAY_POOL_EMPTY: 'give the relay a larger pool',
+  RELAY_DRAINED: 'wait until the relay runs again',
+  AUTHENTICATION_FAILED: 'compare identity and key with those at the gateway',
+  GATEWAY_IDENTITY: "correct the gateway's identity in the configuration",
+  RELAY_CERTIFICATE: 'correct relay.fingerprint; vpnr status at the relay shows its own',
+  RELAY_TOKEN_REFUSED: "compare name and token with those in the relay's configuration",
+};
+
 /** An error with a stable code, what happened and, in `remedy`, what to do next. */
 export class VpnrError extends Error {
   readonly code: ErrorCode;
+  /** Undefined for a mistake in vpnr itself only. */
   readonly remedy: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { remedy?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'VpnrError';
     this.code = code;
-    this.remedy = options.remedy;
+    this.remedy = options.remedy ?? (code === 'INTERNAL' ? undefined : REMEDIES[code]);
   }
 
   /** 1 internal, 2 usage, 3 configuration, 4 rights or machine, 5 network, 6 authentication. */

@@ -22,12 +22,13 @@ export function timeLeft(ms: number): string {
   return minutes < 90 ? `about ${minutes} min left` : `about ${(minutes / 60).toFixed(1)} h left`;
 }
 
-/** On a terminal one line that is written anew; elsewhere a line for each step, or nothing beside JSON. */
+/** On a terminal that can do so one line that is written anew; elsewhere a line for each step, or nothing beside JSON. */
 export function progressOn(
   stream: Pick<WriteStream, 'isTTY' | 'columns' | 'write'>,
-  options: { json: boolean; now?: () => number },
+  options: { json: boolean; now?: () => number; term?: string | undefined },
 ): Progress {
-  if (stream.isTTY) return updatingLine(stream, options.now ?? (() => performance.now()));
+  if (stream.isTTY && options.term !== 'dumb')
+    return updatingLine(stream, options.now ?? (() => performance.now()));
   if (options.json) return silence;
   let last = '';
   return {

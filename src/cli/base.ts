@@ -1,7 +1,9 @@
 /** What every command shares: errors as one clear line (or JSON), exit status by class of error. */
 import { Command, Errors } from '@oclif/core';
 import { toVpnrError, VpnrError } from '../errors.js';
+import { writeReport } from '../report/file.js';
 import { tellFailure, writeJson } from './tell.js';
+import { describeError } from './text.js';
 
 export abstract class VpnrCommand extends Command {
   static override enableJsonFlag = true;
@@ -15,6 +17,17 @@ export abstract class VpnrCommand extends Command {
       ? new VpnrError('USAGE', usageMessage(error.message), { remedy: usageRemedy(this.id) })
       : toVpnrError(error);
     tellFailure(known, error, this.jsonEnabled());
+  }
+
+  /** Writes a page. That it cannot be written is told, by the exit status too, but what was found out is not lost with it. */
+  protected async writePage(file: string, page: string): Promise<void> {
+    try {
+      await writeReport(file, page);
+    } catch (error) {
+      const known = toVpnrError(error);
+      process.stderr.write(`${describeError(known)}\n`);
+      process.exitCode = known.exitStatus;
+    }
   }
 
   /** One JSON object a line, so that a reader can follow. */

@@ -8,7 +8,7 @@ import { drawBenchmark } from '../bench/text.js';
 import { VpnrError } from '../errors.js';
 import { ownProgram } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
-import { mustBeWritable, writeReport } from '../report/file.js';
+import { mustBeWritable } from '../report/file.js';
 import { coloursAllowed } from '../report/paint.js';
 import { VpnrCommand } from './base.js';
 import { INTERRUPTED, untilStopped } from './until-stopped.js';
@@ -41,8 +41,7 @@ export abstract class BenchCommand extends VpnrCommand {
     if (outcome === undefined) return undefined;
     const { benchmark, json } = outcome;
     this.log(drawBenchmark(benchmark, process.stdout.isTTY === true && coloursAllowed()).join('\n'));
-    // After the figures, which took minutes: they are not lost with the page.
-    if (report !== undefined) await writeReport(report, benchmarkPage(benchmark));
+    if (report !== undefined) await this.writePage(report, benchmarkPage(benchmark));
     return json;
   }
 
@@ -51,7 +50,7 @@ export abstract class BenchCommand extends VpnrCommand {
     { quick }: Pick<BenchFlags, 'quick'>,
     run: (context: BenchContext) => Promise<Result>,
   ): Promise<Result | undefined> {
-    const progress = progressOn(process.stderr, { json: this.jsonEnabled() });
+    const progress = progressOn(process.stderr, { json: this.jsonEnabled(), term: process.env.TERM });
     let result: Result | undefined;
     let interrupted = false;
     await untilStopped(async signal => {

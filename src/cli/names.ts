@@ -16,7 +16,10 @@ export function onlyToEnd(name: string | undefined): string {
 }
 
 function onlyOf([only, ...others]: readonly string[]): string {
-  if (only === undefined) throw new VpnrError('NOT_RUNNING', 'no connection is running');
+  if (only === undefined)
+    throw new VpnrError('NOT_RUNNING', 'nothing is running', {
+      remedy: 'start one: vpnr connect, relay or gateway -c FILE',
+    });
   if (others.length > 0) {
     throw new VpnrError('USAGE', `several are running: ${[only, ...others].join(', ')}`, {
       remedy: 'name one of them',

@@ -90,7 +90,10 @@ export class Questions {
     this.#terminal.setPrompt(prompt);
     this.#terminal.prompt();
     const { value, done } = await this.#lines.next();
-    if (done === true) throw new VpnrError('USAGE', 'the questions were not answered: nothing was written');
+    if (done === true)
+      throw new VpnrError('USAGE', 'the questions were not answered: nothing was written', {
+        remedy: 'answer them, or give flags in their place: see --help',
+      });
     return value;
   }
 }

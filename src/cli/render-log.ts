@@ -29,7 +29,7 @@ export function describeLogged({ time, role, ...event }: LoggedEvent): string {
 }
 
 /** In local time, as the time of day beside it. */
-function dateOf(at: Date): string {
+export function dateOf(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 }

@@ -103,7 +103,7 @@ export function describeRelayEvent(event: RelayEvent): string {
     case 'draining':
       return `about to stop; ${count(event.told, 'client knows', 'clients know')} of it, and nobody new is taken`;
     case 'client-refused':
-      return `${event.client} from ${event.from} was refused: ${event.error.code}: ${event.error.message}`;
+      return `${event.client} from ${event.from} was refused: ${event.code}: ${event.message}`;
     case 'reloaded':
       return `the list of clients was read anew; ${describeReloaded(event)}`;
     case 'notice':

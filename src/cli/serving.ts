@@ -3,7 +3,7 @@ import { fstatSync } from 'node:fs';
 import { loggedEvent, type Role, type ToldEvent } from '../control/event-log.js';
 import { workersAnswer } from '../dataplane/host.js';
 import { hangUpEnds, onHangUp } from '../service/hang-up.js';
-import { describeEntry, describeLogged } from './render-log.js';
+import { dateOf, describeEntry, describeLogged } from './render-log.js';
 import { ServiceManager } from './service-manager.js';
 import { writeJson } from './tell.js';
 import { untilStopped } from './until-stopped.js';
@@ -31,11 +31,22 @@ export async function runService<Event extends ToldEvent>(
   }
 }
 
-/** An event as a line of JSON, or of text; with the time, unless it goes where each line has one. */
+/** Of the event shown last. */
+let shownDay = dateOf(new Date());
+
+/**
+ * An event as a line of JSON, or of text; with the time, unless it goes where each line has one, and with the date once that is
+ * another than before.
+ */
 export function showEvent(role: Role, told: ToldEvent, json: boolean): void {
   const event = loggedEvent(role, told);
   if (!json) {
-    process.stdout.write(`${isJournal(process.stdout.fd) ? describeLogged(event) : describeEntry(event)}\n`);
+    const day = dateOf(new Date(event.time));
+    const line = isJournal(process.stdout.fd)
+      ? describeLogged(event)
+      : describeEntry(event, day !== shownDay);
+    shownDay = day;
+    process.stdout.write(`${line}\n`);
     return;
   }
   const { role: _, ...fields } = event;

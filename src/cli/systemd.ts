@@ -4,8 +4,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { loadClientConfig, loadGatewayConfig, loadRelayConfig } from '../config/load.js';
 import { VpnrError } from '../errors.js';
+import { fileError } from '../file-error.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
-import { fileError } from '../io/file-error.js';
 import { ownProgram } from '../lab/index.js';
 import { type UnitPlan, unitName, unitText } from '../service/unit.js';
 

@@ -61,9 +61,9 @@ export function describeVersion({
   ].join('\n');
 }
 
-/** What is said to the command line `vpnr --version [--json]`; undefined when it is another one. */
-export function answerVersion([flag, format, ...rest]: readonly string[]): string | undefined {
-  if (flag !== '--version' || rest.length > 0) return undefined;
-  if (format === undefined) return describeVersion(ownVersion());
-  return format === '--json' ? JSON.stringify(ownVersion()) : undefined;
+/** What is said to the command line `vpnr --version [--json]`, in any order; undefined when it is another one. */
+export function answerVersion(args: readonly string[]): string | undefined {
+  const [question = '', ...others] = args.filter(argument => argument !== '--json');
+  if (!/^(--version|-v|version)$/.test(question) || others.length > 0) return undefined;
+  return args.length === 1 ? describeVersion(ownVersion()) : JSON.stringify(ownVersion());
 }

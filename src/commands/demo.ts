@@ -10,7 +10,7 @@ import { DEMO_FAULTS, type DemoFault, GATEWAY_KINDS, type GatewayKind } from '..
 import { VpnrError } from '../errors.js';
 import { labObstacle, ownProgram, strongSwanObstacle } from '../lab/index.js';
 import { needsUserNamespace, runInUserNamespace, userNamespaceObstacle } from '../lab/private.js';
-import { mustBeWritable, writeReport } from '../report/file.js';
+import { mustBeWritable } from '../report/file.js';
 import { coloursAllowed } from '../report/paint.js';
 
 export default class Demo extends VpnrCommand {
@@ -75,7 +75,7 @@ export default class Demo extends VpnrCommand {
     const options = { fault, kind, program: ownProgram(), describe: describeEvent, show: view.show };
     const { result, recording } = await runDemo(options, signal).finally(view.end);
     this.log(`\n${describeResult(result).join('\n')}`);
-    if (report !== undefined) await writeReport(report, writePage(result, recording));
+    if (report !== undefined) await this.writePage(report, writePage(result, recording));
     if (!result.survived) process.exitCode = 1;
     return result;
   }

@@ -9,7 +9,8 @@ export default class Exec extends VpnrCommand {
 
   static override description =
     'The program runs in a network namespace of its own: what it sends goes through the tunnel, whatever the routes of the ' +
-    'system are, or nowhere. Under sudo it runs as the user who called. Its exit status is passed on.';
+    'system are, or nowhere. Under sudo it runs as the user who called. Its exit status is passed on. With --json ' +
+    'before the --, an error of vpnr itself is one JSON object.';
 
   static override examples = [
     '<%= config.bin %> exec -- curl https://intranet.example.com',
@@ -18,7 +19,6 @@ export default class Exec extends VpnrCommand {
 
   static override usage = 'exec [--name NAME] -- COMMAND...';
   static override strict = false;
-  static override enableJsonFlag = false;
 
   static override flags = {
     name: nameFlag({

@@ -102,7 +102,10 @@ export default class Status extends VpnrCommand {
 
 /** `blocked`: those whose kill switch is on although they do not run. */
 function notRunning(what: string, [name]: readonly string[]): VpnrError {
-  if (name === undefined) return new VpnrError('NOT_RUNNING', what);
+  if (name === undefined)
+    return new VpnrError('NOT_RUNNING', what, {
+      remedy: 'start one: vpnr connect, relay or gateway -c FILE',
+    });
   return new VpnrError('NOT_RUNNING', `${what}, but the kill switch of ${name} is on`, {
     remedy: `connect again, or turn it off: vpnr disconnect ${name}`,
   });

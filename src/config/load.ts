@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { VpnrError } from '../errors.js';
+import { isForbidden, SUDO } from '../file-error.js';
 import { type ClientConfig, clientSchema } from './client.js';
 import { type GatewayConfig, gatewaySchema } from './gateway.js';
 import { type RelayConfig, relaySchema } from './relay.js';
@@ -19,21 +20,21 @@ const MAX_BYTES = 1 << 20;
 
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
   EISDIR: 'this is a folder',
-  EACCES: 'it may not be read by this user',
 };
 
-/** Reads and checks `client.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
+/** Reads and checks `client.yaml`. Throws CONFIG_NOT_FOUND, NOT_ROOT, CONFIG_SYNTAX or CONFIG_INVALID. */
 export function loadClientConfig(file: string): Loaded<ClientConfig> {
   return load(file, clientSchema);
 }
 
-/** Reads and checks `relay.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
+/** Reads and checks `relay.yaml`. Throws CONFIG_NOT_FOUND, NOT_ROOT, CONFIG_SYNTAX or CONFIG_INVALID. */
 export function loadRelayConfig(file: string): Loaded<RelayConfig> {
   return load(file, relaySchema);
 }
 
-/** Reads and checks `gateway.yaml`. Throws CONFIG_NOT_FOUND, CONFIG_SYNTAX or CONFIG_INVALID. */
+/** Reads and checks `gateway.yaml`. Throws CONFIG_NOT_FOUND, NOT_ROOT, CONFIG_SYNTAX or CONFIG_INVALID. */
 export function loadGatewayConfig(file: string): Loaded<GatewayConfig> {
   return load(file, gatewaySchema);
 }
@@ -65,14 +66,18 @@ function read(file: string): string {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
+    if (isForbidden(error))
+      throw new VpnrError('NOT_ROOT', `${file}: ${message}`, { remedy: SUDO, cause: error });
     const reason = REASONS[code] ?? message;
     throw new VpnrError('CONFIG_NOT_FOUND', `${file}: ${reason}`, {
-      remedy: 'name the configuration file with -c FILE',
+      remedy: 'correct the path after -c',
       cause: error,
     });
   }
   if (text.length > MAX_BYTES)
-    throw new VpnrError('CONFIG_INVALID', `${file}: larger than 1 MiB, surely not a configuration`);
+    throw new VpnrError('CONFIG_INVALID', `${file}: larger than 1 MiB, surely not a configuration`, {
+      remedy: 'name another file',
+    });
   return text;
 }
 
@@ -95,14 +100,19 @@ export function parseConfig<Schema extends z.ZodType>(
   try {
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw new VpnrError('CONFIG_SYNTAX', `${file}:1:1: ${(error as Error).message}`, { cause: error });
+    throw new VpnrError('CONFIG_SYNTAX', `${file}:1:1: ${(error as Error).message}`, {
+      remedy: 'write out what the aliases (*name) stand for',
+      cause: error,
+    });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const complaints = result.error.issues.map(
     issue => `${place(file, lines, offsetOf(document, issue))}: ${describe(issue)}`,
   );
-  throw new VpnrError('CONFIG_INVALID', complaints.join('\n'));
+  throw new VpnrError('CONFIG_INVALID', complaints.join('\n'), {
+    remedy: 'correct it there; `man vpnr` and the README show every key',
+  });
 }
 
 function place(file: string, lines: LineCounter, offset: number): string {

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { VpnrError } from '../errors.js';
+import { isForbidden, SUDO } from '../file-error.js';
 import { Secret } from '../secret.js';
 import type { SecretSource } from './values.js';
 
@@ -9,7 +10,7 @@ const READABLE_BY_OTHERS = 0o077;
 
 /**
  * The secret without the line break at its end. `folder` is what a relative path starts from; `purpose` is for
- * messages ("the pre-shared key of gateway tokyo"). Throws SECRET_NOT_FOUND or SECRET_READABLE_BY_OTHERS.
+ * messages ("the pre-shared key of gateway tokyo"). Throws SECRET_NOT_FOUND, SECRET_READABLE_BY_OTHERS or NOT_ROOT.
  */
 export function readSecret(source: SecretSource, folder: string, purpose: string): Secret {
   const bytes =
@@ -22,6 +23,7 @@ export function readSecret(source: SecretSource, folder: string, purpose: string
     throw new VpnrError(
       'SECRET_NOT_FOUND',
       `${purpose}: ${'env' in source ? `$${source.env}` : source.file} is empty`,
+      { remedy: 'write the secret there' },
     );
   }
   const secret = new Secret(Uint8Array.prototype.slice.call(bytes, 0, end));
@@ -44,14 +46,19 @@ export function isReadableByOthers({ mode }: Stats): boolean {
   return (mode & READABLE_BY_OTHERS) !== 0;
 }
 
-/** A file's content, if nobody but its owner may read it. */
-export function readPrivateFile(path: string, purpose: string): Uint8Array {
+/**
+ * A file's content, if nobody but its owner may read it. `where`: its path is named, for messages. Throws SECRET_NOT_FOUND,
+ * SECRET_READABLE_BY_OTHERS or NOT_ROOT.
+ */
+export function readPrivateFile(path: string, purpose: string, where = 'in the configuration'): Uint8Array {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');
   } catch (error) {
-    throw new VpnrError('SECRET_NOT_FOUND', `${purpose}: cannot read ${path}: ${(error as Error).message}`, {
-      remedy: 'create the file, or correct its path in the configuration',
+    const message = `${purpose}: cannot read ${path}: ${(error as Error).message}`;
+    if (isForbidden(error)) throw new VpnrError('NOT_ROOT', message, { remedy: SUDO, cause: error });
+    throw new VpnrError('SECRET_NOT_FOUND', message, {
+      remedy: `create the file, or correct its path ${where}`,
       cause: error,
     });
   }

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { VpnrError } from '../errors.js';
-import { fileError } from '../io/file-error.js';
+import { fileError } from '../file-error.js';
 import type { LogEntry } from './event-log.js';
 import { runtimeFolder, socketPath } from './folders.js';
 import type { ControlRequest, ControlResponse, LogRequest } from './protocol.js';

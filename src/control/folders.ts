@@ -1,7 +1,7 @@
 /** Where a running vpnr keeps what others must find, and what must survive it. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileError } from '../io/file-error.js';
+import { fileError } from '../file-error.js';
 
 /** Sockets and journals: gone after a restart of the machine. */
 export function runtimeFolder(): string {

@@ -2,7 +2,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { toVpnrError, VpnrError } from '../errors.js';
-import { fileError } from '../io/file-error.js';
+import { fileError } from '../file-error.js';
 import type { Announced, Drained } from '../service/drained.js';
 import type { Reloaded } from '../service/reload.js';
 import type { EventLog } from './event-log.js';

@@ -40,10 +40,14 @@ export function combine(invitations: readonly Invitation[]): {
 } {
   const clients = [...new Set(invitations.map(({ client }) => client))];
   if (clients.length > 1)
-    throw new VpnrError('USAGE', `the invitations are for different clients: ${clients.join(', ')}`);
+    throw new VpnrError('USAGE', `the invitations are for different clients: ${clients.join(', ')}`, {
+      remedy: 'take those that were made for this one',
+    });
   const [relay, ...others] = invitations.flatMap(entry => entry.relay ?? []);
   if (others.length > 0)
-    throw new VpnrError('USAGE', 'there are invitations of several relays: a client has one');
+    throw new VpnrError('USAGE', 'there are invitations of several relays: a client has one', {
+      remedy: 'give one of them',
+    });
   return { identity: clients[0], gateways: invitations.flatMap(({ gateway }) => gateway ?? []), relay };
 }
 

@@ -28,6 +28,7 @@ import {
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { toVpnrError, VpnrError } from '../errors.js';
+import { fileError } from '../file-error.js';
 import { tryLock } from './lock.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process.js';
 import type { UndoStep } from './undo.js';
@@ -123,15 +124,16 @@ export class Journal {
     return [...readContent(pathOf(name, directory)).entries.values()].map(({ entry }) => entry);
   }
 
-  /** Names of the journals that are there. */
+  /** Names of the journals that are there. Throws NOT_ROOT. */
   static names(directory = RUN_DIRECTORY): string[] {
     try {
       return readdirSync(directory)
         .filter(file => file.endsWith(EXTENSION))
         .map(file => file.slice(0, -EXTENSION.length))
         .sort();
-    } catch {
-      return [];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw cannotRead(directory, error);
     }
   }
 
@@ -229,7 +231,9 @@ function openLocked(name: string, path: string): number {
     if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
     closeSync(fd);
   }
-  throw new VpnrError('ALREADY_RUNNING', `"${name}" is being started and stopped by others`);
+  throw new VpnrError('ALREADY_RUNNING', `"${name}" is being started and stopped by others`, {
+    remedy: 'wait until that is over, or give this one another name',
+  });
 }
 
 function openFile(path: string): number {
@@ -238,15 +242,19 @@ function openFile(path: string): number {
     const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
     return openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EPERM') {
-      throw new VpnrError('NOT_ROOT', `${path} may not be written`, {
-        remedy: 'run vpnr as root',
-        cause: error,
-      });
-    }
-    throw new VpnrError('SYSTEM_CALL', message, { cause: error });
+    const place = dirname(path);
+    throw fileError(`${path} cannot be opened`, error, {
+      place,
+      otherwise: `see what ${place} is, and what VPNR_RUNTIME_DIR says`,
+    });
   }
+}
+
+function cannotRead(path: string, error: unknown): VpnrError {
+  return fileError('what is running cannot be seen', error, {
+    place: path,
+    otherwise: `see what ${path} is, and what VPNR_RUNTIME_DIR says`,
+  });
 }
 
 /** Lines that make no sense are passed over: the rest is still worth undoing. */
@@ -269,7 +277,7 @@ function linesOf(path: string): unknown[] {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw cannotRead(path, error);
   }
   return text.split('\n').flatMap(line => {
     try {

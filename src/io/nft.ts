@@ -37,5 +37,7 @@ async function changeNft(script: string, ...flags: string[]): Promise<void> {
   if (/Operation not permitted/.test(stderr)) {
     throw new VpnrError('NOT_ROOT', `\`nft\` failed: ${reason}`, { remedy: 'run vpnr as root' });
   }
-  throw new VpnrError('SYSTEM_CALL', `\`nft\` failed: ${reason}`);
+  throw new VpnrError('SYSTEM_CALL', `\`nft\` failed: ${reason}`, {
+    remedy: 'see that the kernel has nf_tables: nft list tables',
+  });
 }

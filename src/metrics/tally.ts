@@ -19,8 +19,7 @@ export class Tally {
       increment(this.#failures, String(fields.reason));
       this.#detection.observe(Number(fields.ms) / 1000);
     } else if (event === 'client-refused') {
-      const { code } = (fields.error ?? fields) as { code: string };
-      increment(this.#refusals, code);
+      increment(this.#refusals, String(fields.code));
     }
   }
 

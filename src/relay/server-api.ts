@@ -2,7 +2,7 @@
 
 import type { RelayDataPlane, ReplayBounds } from '../dataplane/api.js';
 import type { Offloads } from '../dataplane/offloads.js';
-import type { VpnrError } from '../errors.js';
+import type { ErrorCode, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
 import type { ReloadEvent } from '../service/reload.js';
@@ -74,7 +74,7 @@ export type RelayEvent =
   | { type: 'session-ended'; client: string; lease: string }
   /** The relay is about to stop; so many clients were told. */
   | { type: 'draining'; told: number }
-  | { type: 'client-refused'; client: string; from: string; error: VpnrError }
+  | { type: 'client-refused'; client: string; from: string; code: ErrorCode; message: string }
   | ReloadEvent
   | { type: 'failed'; error: VpnrError };
 

@@ -266,7 +266,9 @@ export class RelayServer {
       return await this.#openSession(connection, hello, token);
     } catch (thrown) {
       const error = toVpnrError(thrown);
-      this.#options.onEvent({ type: 'client-refused', client: hello.name, from: connection.address, error });
+      const { code, message } = error;
+      const refused = { client: hello.name, from: connection.address, code, message };
+      this.#options.onEvent({ type: 'client-refused', ...refused });
       connection.refuse(error);
       return undefined;
     }

@@ -25,9 +25,9 @@ test('a terminal has one line, written anew ten times a second at most, and clea
   ]);
 });
 
-test('elsewhere every new text has a line, beside JSON none', () => {
-  const { written, stream: out } = stream(false);
-  const progress = progressOn(out, { json: false });
+test('elsewhere, and on a terminal that is dumb, every new text has a line, beside JSON none', () => {
+  const { written, stream: out } = stream(true);
+  const progress = progressOn(out, { json: false, term: 'dumb' });
   for (const text of ['one', 'one', 'two']) progress.step(text, 0, 2);
   progress.end();
   assert.equal(written, ['one\n', 'two\n']);

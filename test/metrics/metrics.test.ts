@@ -116,7 +116,7 @@ test('a relay and a gateway: configured clients that are not connected, and refu
     traffic,
   };
   const tally = new Tally();
-  tally.take(event('client-refused', { client: 'x', from: 'y', error: { code: 'RELAY_TOKEN_REFUSED' } }));
+  tally.take(event('client-refused', { client: 'x', from: 'y', code: 'RELAY_TOKEN_REFUSED' }));
   tally.take(event('client-refused', { client: 'x', from: 'y', code: 'AUTHENTICATION_FAILED' }));
   const lines = wellFormed(renderFamilies(relayFamilies(relay, ['a', 'b"\\'], tally)));
   for (const line of [

@@ -59,7 +59,7 @@ scene('a wrong token and an unknown client are refused alike', async it => {
   assert.ok(wrong.remedy);
   assert.is(it.dataPlane.installs, 0);
   const event = await it.event('client-refused');
-  assert.equal([event.client, event.error.code], ['client1', 'RELAY_TOKEN_REFUSED']);
+  assert.equal([event.client, event.code], ['client1', 'RELAY_TOKEN_REFUSED']);
 });
 
 scene('another certificate is refused, and both fingerprints are said', async it => {

@@ -1,6 +1,6 @@
 // Command lines that cannot work: one clear line, what to do, the exit status of the class, and nothing half-written.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -41,6 +41,9 @@ const WRONG: [args: string, code: string, status: number][] = [
   ['init', 'USAGE', 2],
   ['init nonsense', 'USAGE', 2],
   ['init relay --dir FOLDER --address nonsense/24', 'USAGE', 2],
+  ['bench --nonsense', 'USAGE', 2],
+  ['service --name work', 'USAGE', 2],
+  ['exec --name nobody -- true', 'NOT_RUNNING', 4],
   ['connect', 'USAGE', 2],
   ['connect -c FOLDER', 'CONFIG_NOT_FOUND', 3],
   ['connect -c FOLDER/missing.yaml', 'CONFIG_NOT_FOUND', 3],
@@ -98,8 +101,23 @@ test(
     const { stdout, status } = vpnr(['connect', '-c', join(folder, 'missing.yaml'), '--json']);
     const { event, code } = JSON.parse(stdout) as Record<string, string>;
     assert.equal([event, code, status], ['error', 'CONFIG_NOT_FOUND', 3]);
+    for (const args of ['nonsense --json', 'bench --json --nonsense', 'exec --json --name nobody -- true']) {
+      const result = vpnr(args.split(' '));
+      assert.is(JSON.parse(result.stdout).event, 'error', args);
+      assert.is(result.stderr, '', args);
+    }
   }),
 );
+
+test('help and version have the names that are common', () => {
+  const said = (args: string) => vpnr(args.split(' ')).stdout;
+  const [help, status, version] = [said('--help'), said('status --help'), said('--version')];
+  assert.match(help, /^USAGE$/m);
+  assert.equal(['-h', 'help'].map(said), [help, help]);
+  assert.equal(['status -h', 'help status'].map(said), [status, status]);
+  assert.equal(['-v', 'version'].map(said), [version, version]);
+  assert.ok(JSON.parse(said('--json --version')).node);
+});
 
 const isRoot = process.geteuid?.() === 0;
 
@@ -160,6 +178,32 @@ test(
     assert.match(shown, /nonsense: expected an IPv4 address/);
     assert.match(shown, /10\.30\.0\.0: expected a network/);
     assert.ok(readdirSync(folder).includes('client1.relay.invitation'), shown);
+  }),
+);
+
+test(
+  'whoever may not see what is running is told so',
+  inFolder(folder => {
+    if (!isRoot) return console.log('# skipped 1: only root can become nobody');
+    const run = join(folder, 'run');
+    mkdirSync(run, { mode: 0o700 });
+    const file = join(folder, 'client.yaml');
+    writeFileSync(file, CLIENT, { mode: 0o600 });
+    chmodSync(folder, 0o755);
+    const env = { HOME: '/', VPNR_RUNTIME_DIR: run };
+    for (const args of [
+      'status',
+      'logs',
+      'switch tokyo',
+      'drain',
+      'disconnect',
+      'exec -- true',
+      `check -c ${file}`,
+    ]) {
+      const { stderr, status } = vpnr(args.split(' '), { uid: NOBODY, env });
+      assert.match(stderr, /^error NOT_ROOT: [^\n]*\n {2}run it with sudo\n$/, args);
+      assert.is(status, 4, args);
+    }
   }),
 );
 

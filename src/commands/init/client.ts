@@ -82,7 +82,7 @@ function missed(file: string): string | undefined {
 
 function readInvitation(source: string): string {
   if (source === '-') return readFileSync(STDIN, 'utf8');
-  return new TextDecoder().decode(readPrivateFile(source, 'the invitation'));
+  return new TextDecoder().decode(readPrivateFile(source, 'the invitation', 'on the command line'));
 }
 
 function readConnections(source: string): Swanctl {

@@ -1,5 +1,8 @@
 /** What the system says of files, as errors of vpnr's own. */
-import { VpnrError } from '../errors.js';
+import { VpnrError } from './errors.js';
+
+/** What to do for want of rights. */
+export const SUDO = 'run it with sudo';
 
 const RIGHTS = ['EACCES', 'EPERM'];
 const ROOM = ['ENOSPC', 'EDQUOT'];
@@ -20,7 +23,7 @@ export function fileError(
 ): VpnrError {
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (isForbidden(error))
-    return new VpnrError('NOT_ROOT', `${what}: ${message}`, { remedy: 'run it with sudo', cause: error });
+    return new VpnrError('NOT_ROOT', `${what}: ${message}`, { remedy: SUDO, cause: error });
   const remedy = ROOM.includes(code) ? `make room in ${place}` : otherwise;
   return new VpnrError('SYSTEM_CALL', `${what}: ${message}`, { remedy, cause: error });
 }
