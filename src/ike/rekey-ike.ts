@@ -165,7 +165,9 @@ export function answerIkeRekey(
 ): Payload[] {
   const { context } = established;
   const open = old.exchange.open?.task;
-  if (open?.subject === 'child') return [notification(NotifyType.TEMPORARY_FAILURE)];
+  // One collision is what two honest ends come to (section 2.8.2): a second request beside ours would only make more IKE SAs.
+  const collides = open instanceof RekeyIke && open.collision !== undefined;
+  if (open?.subject === 'child' || collides) return [notification(NotifyType.TEMPORARY_FAILURE)];
   const nonce = findPayload(payloads, 'Nonce')?.data;
   const ke = findPayload(payloads, 'KE');
   if (nonce === undefined) throw new IkeSyntaxError('CREATE_CHILD_SA without nonce', 'malformed', true);

@@ -210,6 +210,19 @@ test("collision: ours is put off, so the peer's stands", () => {
   assert.is(peer.established.children.main?.outboundSpi, 0x3333);
 });
 
+test('collision of IKE SAs: a peer that goes on to rekey beside our request makes one IKE SA, not many', () => {
+  const peer = new RawPeer();
+  peer.call(one => one.rekeyIke());
+  const ours = peer.pending();
+  assert.equal(notifies(peer.request(CREATE, rekeyIke())), []);
+  for (let i = 0; i < 20; i++) {
+    assert.equal(notifies(peer.request(CREATE, rekeyIke())), [NotifyType.TEMPORARY_FAILURE]);
+  }
+  assert.is(peer.established.spis.length, 2);
+  peer.respond(ours, [notification(NotifyType.TEMPORARY_FAILURE)]);
+  assert.is(peer.outputs.filter(({ type }) => type === 'ike-rekeyed').length, 1);
+});
+
 test('the peer deletes the child that we are rekeying: up to the answer it can receive', () => {
   const replaced = new RawPeer();
   replaced.call(one => one.rekeyChild());
