@@ -4,7 +4,7 @@ import { valueKind } from './commands.mjs';
 
 /** What an exit status means. */
 const CLASSES = {
-  1: 'a mistake in vpnr itself, or a comparison that failed',
+  1: 'a demonstration or comparison that failed, or a mistake in vpnr itself',
   2: 'usage: flags and arguments',
   3: 'configuration, secrets and certificates',
   4: 'rights, the machine, and what is running on it',
