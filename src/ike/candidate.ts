@@ -2,7 +2,7 @@ import { VpnrError } from '../errors.js';
 import type { AssignedConfiguration, IkeProposal, InitiatorOptions, TrafficSelector } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
 import { makeChild, readChildAnswer } from './child.js';
-import { configurationRequest, readConfiguration } from './configuration.js';
+import { configurationRequest, hostFamily, readConfiguration } from './configuration.js';
 import { CfgType, ExchangeType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
 import type { KeyExchange } from './crypto/dh.js';
@@ -210,10 +210,18 @@ export class Candidate {
   #configurationRequest(): Payload[] {
     const { wantedAddress, innerAddress } = this.#options;
     if (innerAddress !== undefined) return [];
-    const families = [...new Set(this.#localSelectors.map(({ family }) => family))];
-    return [
-      configurationRequest({ families, addresses: wantedAddress === undefined ? [] : [wantedAddress] }),
-    ];
+    const addresses = wantedAddress === undefined ? [] : [wantedAddress];
+    return [configurationRequest({ families: this.#families, addresses })];
+  }
+
+  #isAskedFor(address: string): boolean {
+    const family = hostFamily(address);
+    return family !== undefined && this.#families.includes(family);
+  }
+
+  /** In which an address is asked for. */
+  get #families(): (4 | 6)[] {
+    return [...new Set(this.#localSelectors.map(({ family }) => family))];
   }
 
   /** What the authenticated response says. First of all the gateway must prove to be who it should be. */
@@ -317,9 +325,13 @@ export class Candidate {
     const configuration = readConfiguration(
       reply?.type === 'CP' ? reply : { type: 'CP', cfgType: CfgType.REPLY, attributes: [] },
     );
-    if (configuration.addresses.length > 0) return configuration;
+    const addresses = configuration.addresses.filter(address => this.#isAskedFor(address));
+    if (addresses.length > 0) return { ...configuration, addresses };
+    const [useless] = configuration.addresses;
     const message =
-      'the gateway assigned no address: it needs a pool of virtual addresses, or this client an inner address';
+      useless === undefined
+        ? 'the gateway assigned no address: it needs a pool of virtual addresses, or this client an inner address'
+        : `the gateway assigned ${useless}, which is no address that was asked for`;
     throw new VpnrError('NO_ADDRESS_ASSIGNED', message);
   }
 

@@ -117,6 +117,15 @@ function readAttribute(into: AssignedConfiguration, { type, value }: Configurati
   }
 }
 
+/** The family of an address that a host may have; undefined for all others: unspecified, loopback, multicast, reserved. */
+export function hostFamily(address: string): 4 | 6 | undefined {
+  const bytes = addressBytes(address);
+  const [first = 0] = bytes;
+  if (bytes.length === 4) return first > 0 && first < 224 && first !== 127 ? 4 : undefined;
+  // ::/8 has the unspecified address, loopback and IPv4 in other dress (RFC 4291 section 2.5), fe00::/8 link-local addresses.
+  return first > 0 && first < 0xfe ? 6 : undefined;
+}
+
 /** What a CFG_REQUEST asks for. Errors as in `readConfiguration`. */
 export function readConfigurationRequest(payload: CpPayload): ConfigurationRequest {
   const types = new Set(payload.attributes.map(({ type }) => type));

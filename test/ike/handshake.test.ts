@@ -133,6 +133,10 @@ test('a cookie required leaves no state behind', () => {
   assert.ok((gateway.sent[0]?.length ?? 0) <= (client.sent[0]?.length ?? 0));
 });
 
+function assigning(...addresses: string[]): Parameters<typeof connected>[2] {
+  return { assign: () => ({ addresses, dns: [], domains: [], subnets: [] }) };
+}
+
 const FAILURES: [string, Parameters<typeof connected>[1], Parameters<typeof connected>[2], string][] = [
   ['wrong pre-shared key', { psk: Secret.fromText('another') }, {}, 'AUTHENTICATION_FAILED'],
   ['a client the gateway does not know', { identity: 'client2' }, {}, 'AUTHENTICATION_FAILED'],
@@ -158,6 +162,20 @@ for (const [what, initiator, responder, code] of FAILURES) {
     assert.equal(client.session.tick(simulation.now), []);
   });
 }
+
+test('of the addresses that are assigned those count that were asked for', () => {
+  const { client } = connected(new Simulation(10), {}, assigning('2001:db8::7', '10.60.0.9'));
+  assert.equal(client.of('established')[0]?.configuration.addresses, ['10.60.0.9']);
+  const simulation = new Simulation(10);
+  const { client: refusing, gateway } = pair(simulation, {}, assigning('127.0.0.1'));
+  start(simulation, refusing);
+  const closed = runUntilClosed(simulation, refusing, gateway);
+  assert.is(closed?.code, 'NO_ADDRESS_ASSIGNED');
+  assert.match(
+    closed?.message ?? '',
+    /the gateway assigned 127\.0\.0\.1, which is no address that was asked for/,
+  );
+});
 
 /** Knows the key of clients when it checks them, and has none to prove itself with. */
 class FickleSecret extends Secret {
