@@ -273,10 +273,13 @@ export function ringAcknowledgeAbove(ring: usize, body: usize, length: u32): voi
   const first = stateFirst(body);
   const highest = stateHighest(body);
   if (length === <u32>PROBE_BITMAP || highest <= stateComplete(body)) return;
+  // Whatever the other end claims, the bitmap speaks of no more: a probe costs no walk over all that is kept.
+  const end = first + ((<u64>(length - PROBE_BITMAP)) << 3);
   let before: usize = 0;
   for (let block: usize = load<u32>(ring, FIRST); block !== 0; ) {
     const next: usize = load<u32>(block, NEXT);
-    if (load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) > highest) return;
+    const sequence = load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE);
+    if (sequence > highest || sequence >= end) return;
     const isAbout = load<u64>(block, LAST_SEQUENCE) >= first;
     if (isAbout) markReceived(block, body, length);
     if (isAbout && missingIn(ring, block) === 0) remove(ring, before, block);
