@@ -111,7 +111,7 @@ export function parseConfig<Schema extends z.ZodType>(
     issue => `${place(file, lines, offsetOf(document, issue))}: ${describe(issue)}`,
   );
   throw new VpnrError('CONFIG_INVALID', complaints.join('\n'), {
-    remedy: 'correct it there; `man vpnr` and the README show every key',
+    remedy: 'correct it there; `man vpnr` and docs/reference.md show every key',
   });
 }
 

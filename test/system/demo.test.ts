@@ -8,7 +8,7 @@ import { labFolders, leftNothing, type Run, withCommand } from './run.js';
 import { figures, PROGRAM, systemTests } from './support.js';
 
 const test = systemTests({ obstacle: labObstacle() });
-/** As the issue of the demonstration promises. */
+/** The whole of it, build aside. */
 const LIMIT_MS = 90_000;
 const NOBODY = 65534;
 

@@ -25,6 +25,7 @@ import { PROGRAM, systemTests, withLab } from './support.js';
 const test = systemTests();
 const GUIDE = readFileSync('docs/operating.md', 'utf8');
 const README = readFileSync('README.md', 'utf8');
+const REFERENCE = readFileSync('docs/reference.md', 'utf8');
 const STARTED_MS = 20_000;
 
 const MACHINES: LabPlan = {
@@ -316,7 +317,7 @@ test('three machines are set up by `vpnr init` as the README says', () =>
   }));
 
 test('every other block of code is checked otherwise, or it is known why not', async () => {
-  const blocks = [...stepsOf(GUIDE), ...stepsOf(README)].flatMap(step => {
+  const blocks = [GUIDE, README, REFERENCE].flatMap(stepsOf).flatMap(step => {
     return step.kind === 'unmarked' && !step.text.startsWith(DAILY) ? [step.text] : [];
   });
   const firstLine = (text: string) => text.split('\n')[0] ?? '';
@@ -328,13 +329,13 @@ test('every other block of code is checked otherwise, or it is known why not', a
 });
 
 test('every call of vpnr in the documents is one that it understands', async () => {
-  for (const document of [GUIDE, README]) {
+  for (const document of [GUIDE, README, REFERENCE]) {
     const blocks = stepsOf(document).flatMap(step => {
       if (step.kind === 'commands') return [step.lines.join('\n')];
       return step.kind === 'unmarked' && step.language === 'sh' ? [step.text] : [];
     });
     const calls = [...blocks, ...inlineCalls(document)].flatMap(callsIn);
-    assert.ok(calls.length > 20);
+    assert.ok(calls.length > 10);
     for (const call of calls) assert.is(complaint(call), undefined, `vpnr ${call.join(' ')}`);
   }
 });
