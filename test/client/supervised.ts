@@ -2,6 +2,7 @@
  * A supervisor with nothing real around it: gateways that answer, refuse or are silent, a relay that is there or not, a data
  * plane that writes down what it is told. Time passes when the test says so.
  */
+import * as assert from 'uvu/assert';
 import type { ConnectionEvent } from '../../src/client/events.js';
 import type { OpenTunnel } from '../../src/client/paths.js';
 import type { RelayConnection } from '../../src/client/relay-link.js';
@@ -324,6 +325,52 @@ export class Scene {
     };
   }
 }
+
+/** With time for everything to come up. */
+export const START_MS = 1500;
+
+/** A connection that has come up. */
+export async function connected(options: SceneOptions = {}): Promise<Scene> {
+  const scene = new Scene(options);
+  scene.supervisor.start();
+  await scene.carry(START_MS);
+  assert.is(scene.told('connected').length, 1);
+  return scene;
+}
+
+/** Stops, and looks for what is left. */
+export async function stopped(scene: Scene): Promise<void> {
+  const told = scene.events.length;
+  await scene.supervisor.stop();
+  assert.is(scene.tunnels.size, 0, 'tunnels');
+  assert.is(scene.controls.size, 0, 'control connections');
+  assert.is(scene.attempts.size, 0, 'attempts for a control connection');
+  const calls = scene.calls.length;
+  await scene.pass(100);
+  assert.is(scene.clock.pending, 0, 'timers');
+  assert.equal(scene.events.slice(told), [], 'nothing is told of a connection that has ended');
+  assert.is(scene.calls.length, calls, 'nothing is done');
+  assert.is(scene.tunnels.size + scene.controls.size + scene.attempts.size, 0);
+  assert.is(scene.supervisor.status().state, 'disconnecting');
+}
+
+/** Stops a connection `afterMs` into what `begin` begins, for some such times. */
+export async function stoppedDuring(
+  begin: (scene: Scene) => void | Promise<void>,
+  make = () => connected(),
+): Promise<void> {
+  for (const afterMs of [0, 1, 15, 25, 45, 60, 90, 150, 400]) {
+    const scene = await make();
+    await begin(scene);
+    await scene.pass(afterMs);
+    await stopped(scene);
+  }
+}
+
+/** Lets a gateway fail, without a word. */
+export const fails = (gateway: number) => (scene: Scene) => {
+  Object.assign(scene.site(gateway), { ike: 'is silent', path: false });
+};
 
 function refused(): VpnrError {
   const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
