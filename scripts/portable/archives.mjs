@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { filesBelow, root } from '../compile.mjs';
-import { debName, writeDeb } from './deb.mjs';
+import { COPYRIGHT, debName, writeDeb } from './deb.mjs';
 import { units } from './systemd.mjs';
 import { writeTar } from './tar.mjs';
 
@@ -54,7 +54,8 @@ export async function makeArchives(description, arch, parts, mtime) {
   const usr = below('usr', installedFiles(contents, 'vendor-completions'));
   // Configurations name secrets, or lie beside them.
   const configurations = { path: 'etc/vpnr', mode: 0o700 };
-  const packaged = withFolders([...usr, configurations]);
+  const copyright = { path: 'usr/share/doc/vpnr/copyright', mode: 0o644, content: Buffer.from(COPYRIGHT) };
+  const packaged = withFolders([...usr, copyright, configurations]);
   const [tarGz, deb] = await Promise.all([
     compress(writeTar(archive, mtime)),
     writeDeb(description, arch, packaged, mtime, compress),

@@ -80,7 +80,7 @@ export function billOfMaterials({ arch, description, packages, node, versions, e
   ];
   const refs = new Map(packages.map(one => [one.name, npmAddress(one.name, one.version)]));
   const dependsOn = folder =>
-    Object.keys(locked[folder]?.dependencies ?? {})
+    Object.keys({ ...locked[folder]?.dependencies, ...locked[folder]?.optionalDependencies })
       .filter(dependency => refs.has(dependency))
       .sort()
       .map(dependency => refs.get(dependency));

@@ -6,7 +6,29 @@ const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' };
 /** What Node's executable is linked with, at the least version that it takes. */
 const DEPENDS = 'libc6 (>= 2.28), libstdc++6 (>= 5.2), libgcc-s1 | libgcc1, iproute2';
 
-const SCRIPT = `#!/bin/sh
+/** There is no mailbox; the domain is one that can have none (RFC 2606). */
+const MAINTAINER = 'The authors of vpnr <authors@vpnr.invalid>';
+
+/** https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/ */
+export const COPYRIGHT = `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: vpnr
+Comment: /usr/bin/vpnr contains work of others: NOTICES beside this file has their licences.
+
+Files: *
+Copyright: The authors of vpnr
+License: Apache-2.0
+ See LICENSE beside this file, or /usr/share/common-licenses/Apache-2.0.
+`;
+
+/** What runs is stopped before its program goes, but not when another release takes its place. */
+const BEFORE_REMOVAL = `#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+  systemctl stop 'vpnr@*.service' 'vpnr-relay@*.service' 'vpnr-gateway@*.service' || true
+fi
+`;
+
+const RELOAD = `#!/bin/sh
 set -e
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload || true
@@ -37,7 +59,7 @@ function control({ name, version, description }, arch, entries) {
     `Package: ${name}`,
     `Version: ${version}`,
     `Architecture: ${ARCHITECTURES[arch]}`,
-    'Maintainer: The authors of vpnr',
+    `Maintainer: ${MAINTAINER}`,
     `Installed-Size: ${kibibytes}`,
     `Depends: ${DEPENDS}`,
     'Suggests: nftables, systemd-resolved',
@@ -60,8 +82,9 @@ export async function writeDeb(description, arch, entries, mtime, compress) {
     [
       text('control', control(description, arch, entries)),
       text('md5sums', sums.join('')),
-      text('postinst', SCRIPT, 0o755),
-      text('postrm', SCRIPT, 0o755),
+      text('postinst', RELOAD, 0o755),
+      text('prerm', BEFORE_REMOVAL, 0o755),
+      text('postrm', RELOAD, 0o755),
     ],
     mtime,
   );

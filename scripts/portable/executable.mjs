@@ -28,6 +28,16 @@ function koffiOf(arch) {
   return packageFiles(`@koromix/koffi-linux-${arch}`, name => name === path).files.get(path);
 }
 
+/** `packages` with the one that koffi's native half for `arch` comes in; koffi's licence is its own too. */
+export function withKoffiOf(arch, packages) {
+  const name = `@koromix/koffi-linux-${arch}`;
+  const koffi = packages.find(one => one.name === 'koffi');
+  const own = JSON.parse(packageFiles(name, path => path === 'package.json').files.get('package.json'));
+  if (own.license !== koffi.licence) throw new Error(`${name} is not under the licence of koffi`);
+  const { version, description } = own;
+  return [{ ...koffi, name, version, description }, ...packages].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /** `node`: of `arch`. This process is run by Node of the same version, for the layout of an application is Node's own. */
 export function makeExecutable(arch, node, { main, workers }) {
   const assets = {

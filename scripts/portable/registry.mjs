@@ -52,6 +52,7 @@ function download(spec, archive) {
   mkdirSync(CACHE, { recursive: true });
   const folder = mkdtempSync(join(CACHE, 'fetch-'));
   try {
+    // What npm says is part of the error when it fails.
     const args = [
       'pack',
       spec,
@@ -62,7 +63,7 @@ function download(spec, archive) {
       '--prefer-offline',
     ];
     const [{ filename }] = JSON.parse(
-      execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+      execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
     );
     renameSync(join(folder, filename.replace('@', '').replaceAll('/', '-')), archive);
   } finally {
