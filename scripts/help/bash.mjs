@@ -28,13 +28,15 @@ export function bashCompletion(known, commands) {
   const values = commands.flatMap(({ words, flags }) =>
     flags.filter(flag => valueKind(flag) !== undefined).map(flag => valueCase(words.join(' '), flag)),
   );
-  const words = [
-    ...[...next].map(([before, following]) => {
-      const own = before === '' ? ['--help', '--version'] : ['--help'];
-      return [before, [...following.keys(), ...own]];
-    }),
-    ...commands.map(({ words, flags }) => [words.join(' '), flags.flatMap(spellings)]),
-  ].map(([name, list]) => `    ${quoted(name)}) _vpnr_reply -W ${quoted(list.join(' '))} ;;`);
+  const flags = new Map(commands.map(({ words, flags }) => [words.join(' '), flags.flatMap(spellings)]));
+  const choices = [...next].map(([before, following]) => {
+    // A command may have others below it.
+    const own = flags.get(before) ?? (before === '' ? ['--help', '--version'] : ['--help']);
+    return [before, [...following.keys(), ...own]];
+  });
+  const words = [...new Map([...flags, ...choices])].map(
+    ([name, list]) => `    ${quoted(name)}) _vpnr_reply -W ${quoted(list.join(' '))} ;;`,
+  );
   return `# Completion of vpnr for bash. Generated from its commands.
 
 _vpnr_reply() {

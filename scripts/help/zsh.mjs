@@ -26,21 +26,25 @@ const argumentSpecification = ({ name, description, options }, i) =>
     `${i + 1}:${escaped(description ?? name)}:${options === undefined ? ' ' : `(${options.join(' ')})`}`,
   );
 
-function commandFunction({ words, flags, args }) {
+/** Of a command that has others below it: the line without one of those. */
+const itself = words => `${functionName(words)}__itself`;
+
+function commandFunction({ words, flags, args }, isTopic) {
   const specifications = [...flags.map(flagSpecification), ...args.map(argumentSpecification)];
-  return `${functionName(words)}() {
+  return `${isTopic ? itself(words) : functionName(words)}() {
   _arguments -s \\
     ${specifications.join(' \\\n    ')}
 }`;
 }
 
 /** Offers the words that may follow `before`, and hands the rest of the line to the function of the one that does. */
-function choiceFunction(before, following) {
+function choiceFunction(before, following, isCommand) {
   const words = before === '' ? [] : before.split(' ');
   const list = [...following].map(([word, meaning]) => quoted(`${escaped(word)}:${meaning}`));
   const own = before === '' ? " '--version:show what exactly this is'" : '';
   const cases = [...following.keys()].map(word => `    ${word}) ${functionName([...words, word])} ;;`);
-  return `${functionName(words)}() {
+  const alone = isCommand ? `\n  if [[ $words[2] == -* ]]; then\n    ${itself(words)}\n    return\n  fi` : '';
+  return `${functionName(words)}() {${alone}
   if ((CURRENT == 2)); then
     local -a following=(
       ${list.join('\n      ')}
@@ -58,9 +62,11 @@ ${cases.join('\n')}
 }
 
 export function zshCompletion(known, commands) {
+  const next = nextWords(known, commands);
+  const names = new Set(commands.map(({ words }) => words.join(' ')));
   const functions = [
-    ...commands.map(commandFunction),
-    ...[...nextWords(known, commands)].map(([before, following]) => choiceFunction(before, following)),
+    ...commands.map(command => commandFunction(command, next.has(command.words.join(' ')))),
+    ...[...next].map(([before, following]) => choiceFunction(before, following, names.has(before))),
   ];
   return `#compdef vpnr
 # Completion of vpnr for zsh. Generated from its commands.

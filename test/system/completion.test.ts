@@ -77,6 +77,8 @@ async function onTerminal(folder: string, shell: string, lines: [typed: string, 
 const TYPED: [typed: string, made: string][] = [
   ['vpnr disc', 'vpnr disconnect'],
   ['vpnr bench cr', 'vpnr bench crypto'],
+  ['vpnr init --fo', 'vpnr init --force'],
+  ['vpnr init re', 'vpnr init relay'],
   ['vpnr demo --fault bl', 'vpnr demo --fault blackhole'],
   ['vpnr connect --per', 'vpnr connect --persist'],
   ['vpnr connect -c etc/w', 'vpnr connect -c etc/work.yaml'],

@@ -74,7 +74,7 @@ test('a connection is watched on a terminal and on a pipe, and its events are fo
     assert.ok(logs.lines.at(-1)?.includes('"event":"disconnected"'), logs.lines.at(-1));
     const none = await city.vpnr('logs', 'work');
     assert.is(none.status, 4);
-    assert.match(none.stderr, /^error NOT_RUNNING: work is not running\n$/);
+    assert.match(none.stderr, /^error NOT_RUNNING: work is not running\n {2}see what is: vpnr status\n$/);
   }));
 
 test('a connection goes on in the background, another one beside it', () =>
