@@ -2,7 +2,7 @@
 //
 // Each IKE_SA_INIT request, up to a bound, gets a half-open IKE SA of its own, also those with equal SPIs: nobody who
 // merely read the initiator's request can displace it by a changed copy. The initiator is who passes IKE_AUTH. While
-// cookies are required, nothing at all is kept for a request without one, and no response is larger than its request.
+// cookies are required, nothing at all is kept for a new request without one, and a cookie is all that it is sent.
 import { Secret } from '../secret.js';
 import type { IkeProposal, ResponderOptions } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
