@@ -77,6 +77,8 @@ export class ClientLoop {
   #acknowledged = 0;
   /** Of the last probe on each path that came back, in ms. */
   readonly #roundTrips: (number | undefined)[] = [];
+  /** An event was reported in this turn. */
+  #reported = false;
   /** The device is read. */
   #reads = true;
   #blockedSince = 0;
@@ -115,7 +117,8 @@ export class ClientLoop {
       this.#watchDevice(this.#sender.blockedOn === NONE && !this.#switchover.isResending);
       if (this.#keeps) this.#acknowledge();
       publish();
-      traffic.look();
+      traffic.look(this.#reported);
+      this.#reported = false;
     }
   }
 
@@ -241,6 +244,7 @@ export class ClientLoop {
   }
 
   #reportEvent(report: ClientReport): void {
+    this.#reported = true;
     if (!this.#channel.postTo(EVENT_QUEUE, report)) this.#io.count(DROP_RX_CONTROL_FULL, 1);
   }
 
