@@ -1,38 +1,49 @@
 /** IKE SAs whose initiator has not authenticated itself: what strangers may use up of a gateway. */
+import { sourceOf } from '../service/source.js';
 
+/** Of half-open IKE SAs. A session has one for each IKE_SA_INIT request, and there may be several with the same SPI. */
 export interface HalfOpenLimits {
-  /** Sessions in all; the oldest gives way to a new one. */
+  /** In all; the oldest session gives way to a new one. */
   halfOpen: number;
-  /** Sessions of one address; a new one is refused. */
-  halfOpenPerAddress: number;
-  /** So many sessions in all, or of one address, before an initiator has to show a cookie. */
+  /** Of one source (`sourceOf`); a new one is refused. */
+  halfOpenPerSource: number;
+  /** So many in all, or of one source, before an initiator has to show a cookie. */
   cookiesFrom: number;
-  cookiesFromPerAddress: number;
+  cookiesFromPerSource: number;
 }
 
 export const DEFAULT_HALF_OPEN_LIMITS: HalfOpenLimits = {
   halfOpen: 256,
-  halfOpenPerAddress: 16,
+  halfOpenPerSource: 16,
   cookiesFrom: 32,
-  cookiesFromPerAddress: 4,
+  cookiesFromPerSource: 4,
 };
 
-export class HalfOpenTable<Session extends { readonly address: string }> {
+export interface HalfOpenSession {
+  readonly key: string;
+  readonly address: string;
+  /** One for each of its IKE SAs. */
+  readonly spis: readonly bigint[];
+}
+
+export class HalfOpenTable<Session extends HalfOpenSession> {
   readonly #limits: HalfOpenLimits;
-  /** In the order of their age. */
-  readonly #sessions = new Map<string, Session>();
-  readonly #perAddress = new Map<string, number>();
+  /** By key, in the order of their age, each with as many IKE SAs as were counted. */
+  readonly #entries = new Map<string, { session: Session; source: string; count: number }>();
+  readonly #perSource = new Map<string, number>();
+  #size = 0;
 
   constructor(limits: HalfOpenLimits) {
     this.#limits = limits;
   }
 
+  /** IKE SAs of all sessions. */
   get size(): number {
-    return this.#sessions.size;
+    return this.#size;
   }
 
   get(key: string): Session | undefined {
-    return this.#sessions.get(key);
+    return this.#entries.get(key)?.session;
   }
 
   /** Whether so many are half-open that initiators everywhere have to show a cookie. */
@@ -41,39 +52,51 @@ export class HalfOpenTable<Session extends { readonly address: string }> {
   }
 
   /**
-   * Whether an initiator at this address has to show that it is there (RFC 7296 section 2.6). An address alone too:
-   * nobody who forges it is to use up what it is allowed.
+   * Whether an initiator at this address has to show that it is there (RFC 7296 section 2.6). For its source alone, too:
+   * nobody who forges an address is to use up what it is allowed.
    */
   needsCookie(address: string): boolean {
-    return this.isUnderPressure || this.#of(address) >= this.#limits.cookiesFromPerAddress;
+    return this.isUnderPressure || this.#of(sourceOf(address)) >= this.#limits.cookiesFromPerSource;
   }
 
-  /** Whether there is room for one more of this address. */
+  /** Whether there is room for one more of this address's source. */
   admits(address: string): boolean {
-    return this.#of(address) < this.#limits.halfOpenPerAddress;
+    return this.#of(sourceOf(address)) < this.#limits.halfOpenPerSource;
   }
 
-  /** Adds a session. Returns the one that had to give way to it. */
-  add(key: string, session: Session): Session | undefined {
-    const [oldest] = this.#sessions;
-    this.#sessions.set(key, session);
-    this.#perAddress.set(session.address, this.#of(session.address) + 1);
-    if (oldest === undefined || this.size <= this.#limits.halfOpen) return undefined;
-    this.remove(oldest[0]);
-    return oldest[1];
+  /** Counts the IKE SAs of a session, new or known, anew. Returns those that have to give way to it: they are removed. */
+  count(session: Session): Session[] {
+    const entry = this.#entries.get(session.key) ?? { session, source: sourceOf(session.address), count: 0 };
+    this.#entries.set(session.key, entry);
+    this.#change(entry, session.spis.length);
+    const displaced: Session[] = [];
+    for (const { session: oldest } of this.#entries.values()) {
+      if (this.#size <= this.#limits.halfOpen) break;
+      if (oldest === session) continue;
+      displaced.push(oldest);
+      this.remove(oldest);
+    }
+    return displaced;
   }
 
   /** Removing what is not there is no error. */
-  remove(key: string): void {
-    const session = this.#sessions.get(key);
-    if (session === undefined) return;
-    this.#sessions.delete(key);
-    const left = this.#of(session.address) - 1;
-    if (left === 0) this.#perAddress.delete(session.address);
-    else this.#perAddress.set(session.address, left);
+  remove(session: Session): void {
+    const entry = this.#entries.get(session.key);
+    // Another one may have its key by now: the request that began an IKE SA comes again after that is established.
+    if (entry?.session !== session) return;
+    this.#change(entry, 0);
+    this.#entries.delete(session.key);
   }
 
-  #of(address: string): number {
-    return this.#perAddress.get(address) ?? 0;
+  #change(entry: { source: string; count: number }, count: number): void {
+    this.#size += count - entry.count;
+    const here = this.#of(entry.source) + count - entry.count;
+    if (here === 0) this.#perSource.delete(entry.source);
+    else this.#perSource.set(entry.source, here);
+    entry.count = count;
+  }
+
+  #of(source: string): number {
+    return this.#perSource.get(source) ?? 0;
   }
 }

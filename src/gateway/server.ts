@@ -168,18 +168,9 @@ export class GatewayServer {
       this.#refused.messages += 1;
       return;
     }
-    if (!this.#halfOpen.admits(from.address)) {
-      this.#refused.halfOpen += 1;
-      return;
-    }
+    // It may be refused, or asked for a cookie: then nothing is kept.
     const session = this.#makeSession(key, from);
     this.#call(session, from, now => session.ike.receive(datagram, now, from));
-    // It may have been refused, or asked for a cookie: then nothing is kept.
-    if (session.ike.state !== 'connecting') return;
-    const displaced = this.#halfOpen.add(key, session);
-    if (displaced === undefined) return;
-    this.#refused.halfOpen += 1;
-    this.#abandon(displaced);
   }
 
   #makeSession(key: string, from: Endpoint): ClientSession {
@@ -199,6 +190,7 @@ export class GatewayServer {
         },
         assign: (client, wanted) => this.#admission.assign(client, wanted),
         release: client => this.#admission.release(client),
+        admits: () => this.#admits(from),
         cookies: {
           issuer: this.#admission.cookies,
           required: () => this.#halfOpen.needsCookie(from.address),
@@ -213,6 +205,13 @@ export class GatewayServer {
       closed: output => this.#closed(session, output),
     });
     return session;
+  }
+
+  /** Whether there is room for one more half-open IKE SA. */
+  #admits({ address }: Endpoint): boolean {
+    const admitted = this.#halfOpen.admits(address);
+    if (!admitted) this.#refused.halfOpen += 1;
+    return admitted;
   }
 
   /** Lets the session act, carries out what it wants, and sees what has become of it. */
@@ -237,13 +236,18 @@ export class GatewayServer {
     this.#index(session);
   }
 
-  /** Finds the session by the SPIs of its IKE SAs as they are now. */
+  /** Finds the session by the SPIs of its IKE SAs as they are now, and counts those that are half-open. */
   #index(session: ClientSession): void {
     const spis = session.isClosed ? [] : session.ike.spis;
     for (const spi of session.spis) if (!spis.includes(spi)) this.#bySpi.delete(spi);
     for (const spi of spis) this.#bySpi.set(spi, session);
     session.spis = spis;
     if (session.peer !== undefined) this.#byPeer.set(session.peer, session);
+    if (session.isClosed || session.ike.state !== 'connecting') return;
+    for (const displaced of this.#halfOpen.count(session)) {
+      this.#refused.halfOpen += displaced.spis.length;
+      this.#abandon(displaced);
+    }
   }
 
   #established(
@@ -252,7 +256,7 @@ export class GatewayServer {
   ): void {
     const now = this.#options.now();
     const client = session.identity as string;
-    this.#halfOpen.remove(session.key);
+    this.#halfOpen.remove(session);
     const previous = this.#clients.get(client);
     if (previous !== undefined) {
       this.#end(previous, 'replaced', 'the client connected anew', initialContact === true);
@@ -285,13 +289,13 @@ export class GatewayServer {
   /** Ends a half-open session. */
   #abandon(session: ClientSession): void {
     session.end(this.#options.now(), true);
-    this.#halfOpen.remove(session.key);
+    this.#halfOpen.remove(session);
     this.#index(session);
   }
 
   /** A session is over: nothing of it stays. */
   #left(session: ClientSession, reason: LeaveReason, message: string): void {
-    this.#halfOpen.remove(session.key);
+    this.#halfOpen.remove(session);
     for (const [peer, other] of this.#byPeer) if (other === session) this.#byPeer.delete(peer);
     const { identity: client, virtualAddress: address } = session;
     if (client === undefined || this.#clients.get(client) !== session) return;

@@ -93,6 +93,8 @@ export interface ResponderOptions {
   mobike?: boolean;
   /** This very object is kept: what is changed in it counts at once. */
   limits?: SessionLimits;
+  /** Asked before a half-open IKE SA is made: whether there may be one more. Absent: there may. */
+  admits?(): boolean;
   /** Answers IKE_SA_INIT with a cookie, and keeps no state, while `required` says so (RFC 7296 section 2.6). */
   cookies?: { issuer: CookieIssuer; required(): boolean };
 }

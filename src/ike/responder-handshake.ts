@@ -2,7 +2,8 @@
 //
 // Each IKE_SA_INIT request, up to a bound, gets a half-open IKE SA of its own, also those with equal SPIs: nobody who
 // merely read the initiator's request can displace it by a changed copy. The initiator is who passes IKE_AUTH. While
-// cookies are required, nothing at all is kept for a new request without one, and a cookie is all that it is sent.
+// cookies are required, nothing at all is kept for a new request without one, and a cookie is all that it is sent. A
+// repeated request is answered from what is kept, each time later than before.
 import { Secret } from '../secret.js';
 import type { IkeProposal, ResponderOptions } from './api.js';
 import { type AuthInputs, isAuthentic, makeAuth } from './authentication.js';
@@ -20,12 +21,18 @@ import { isTranslated } from './mobike.js';
 import { natDetection } from './nat.js';
 import type { AuthPayload } from './payloads/auth.js';
 import { type IdPayload, identityPayload, identityText, isIdentity } from './payloads/id.js';
+import type { KePayload } from './payloads/ke.js';
 import { notification } from './payloads/notify.js';
 import { findNotify, findPayload, type Payload } from './payloads/payload.js';
+import type { SaPayload } from './payloads/sa.js';
 import { chooseIke, groupId } from './proposal.js';
+import { Repetitions } from './repetition.js';
 import { IkeSyntaxError } from './syntax.js';
 
+/** An initiator that is led astray by forged notifications makes several requests, and only the last may be its own word. */
 const MAX_HALF_OPEN = 16;
+/** Bytes of an IKE_SA_INIT request that is looked at, and kept. It cannot be fragmented, so none of use is as long. */
+const MAX_INIT_SIZE = 4096;
 /** An initiator has so long to authenticate itself. */
 const HALF_OPEN_MS = 30_000;
 
@@ -44,6 +51,8 @@ interface HalfOpen {
   peerValue: Uint8Array;
   canFragment: boolean;
   endsAt: number;
+  /** Of its latest request, IKE_SA_INIT or IKE_AUTH. */
+  repetitions: Repetitions;
   /** Made when IKE_AUTH arrives: before that nobody deserves the work. */
   sa: IkeSa | undefined;
 }
@@ -107,21 +116,39 @@ export class ResponderHandshake implements Handshake {
       this.#context.ignore('not the first message of an IKE SA');
       return;
     }
-    for (const { request, response } of this.#halfOpen) {
-      if (Buffer.compare(request, datagram) !== 0) continue;
-      this.#context.send([response]);
+    for (const half of this.#halfOpen) {
+      if (Buffer.compare(half.request, datagram) !== 0) continue;
+      this.#repeat(half, [half.response]);
       return;
     }
+    if (datagram.length > MAX_INIT_SIZE) throw new IkeSyntaxError('IKE_SA_INIT too long', 'limit');
     const message = parseMessage(datagram);
     const nonce = findPayload(message.payloads, 'Nonce')?.data;
-    if (nonce === undefined) throw new IkeSyntaxError('IKE_SA_INIT without nonce');
+    const offered = findPayload(message.payloads, 'SA');
+    const ke = findPayload(message.payloads, 'KE');
+    // What lacks one of them is no request, and gets no answer: so all that is sent without a cookie is shorter than what came.
+    if (nonce === undefined || offered === undefined || ke === undefined) {
+      throw new IkeSyntaxError('IKE_SA_INIT without SA, KE or nonce');
+    }
     const unknown = message.payloads.find(payload => payload.type === 'unknown' && payload.critical);
     if (unknown?.type === 'unknown') {
       const data = Uint8Array.of(unknown.payloadType);
       this.#refuse(header, notification(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data));
+    } else if (!this.#hasRoom()) {
+      this.#context.ignore('too many half-open IKE SAs');
     } else if (this.#isWelcome(message, nonce)) {
-      this.#negotiate(datagram, message, nonce);
+      this.#negotiate(datagram, message, { nonce, offered, ke });
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.#halfOpen.size < MAX_HALF_OPEN && this.#options.admits?.() !== false;
+  }
+
+  /** Answers a repetition, unless too many of them come. */
+  #repeat({ repetitions }: HalfOpen, datagrams: readonly Uint8Array[]): void {
+    if (repetitions.allows(this.#context.now)) this.#context.send(datagrams);
+    else this.#context.ignore('a request repeated too often');
   }
 
   /** Under pressure only who can receive at its address is: sends a cookie to everyone else. */
@@ -154,10 +181,11 @@ export class ResponderHandshake implements Handshake {
     });
   }
 
-  #negotiate(datagram: Uint8Array, message: Message, initiatorNonce: Uint8Array): void {
-    const offered = findPayload(message.payloads, 'SA');
-    const ke = findPayload(message.payloads, 'KE');
-    if (offered === undefined || ke === undefined) throw new IkeSyntaxError('IKE_SA_INIT without SA or KE');
+  #negotiate(
+    datagram: Uint8Array,
+    message: Message,
+    { nonce: initiatorNonce, offered, ke }: { nonce: Uint8Array; offered: SaPayload; ke: KePayload },
+  ): void {
     const { ike, local, remote } = this.#options;
     const isPreferred = ({ group }: IkeProposal) => groupId(group) === ke.group;
     const acceptable = [...ike.filter(isPreferred), ...ike.filter(proposal => !isPreferred(proposal))];
@@ -169,10 +197,6 @@ export class ResponderHandshake implements Handshake {
     const { proposal } = choice;
     if (groupId(proposal.group) !== ke.group) {
       this.#refuse(message, wrongGroup(proposal.group));
-      return;
-    }
-    if (this.#halfOpen.size === MAX_HALF_OPEN) {
-      this.#context.ignore('too many half-open IKE SAs');
       return;
     }
     const { initiatorSpi } = message;
@@ -199,6 +223,7 @@ export class ResponderHandshake implements Handshake {
       peerValue: ke.data,
       canFragment,
       endsAt: this.#context.now + HALF_OPEN_MS,
+      repetitions: new Repetitions(),
       sa: undefined,
     });
     this.#context.send([response]);
@@ -214,8 +239,9 @@ export class ResponderHandshake implements Handshake {
       return;
     }
     half.sa ??= this.#makeSa(half);
+    if (half.sa === undefined) return;
     if (half.sa.exchange.place(AUTH_ID) === 'last') {
-      if (half.sa.isRepetition(datagram, header)) this.#context.send(half.sa.exchange.answered);
+      if (half.sa.isRepetition(datagram, header)) this.#repeat(half, half.sa.exchange.answered);
       return;
     }
     try {
@@ -223,13 +249,15 @@ export class ResponderHandshake implements Handshake {
       if (message?.exchange === ExchangeType.IKE_AUTH) this.#authenticate(half, half.sa, message.payloads);
     } catch (error) {
       if (!(error instanceof IkeSyntaxError) || !error.authenticated) throw error;
-      this.#answer(half.sa, [notification(NotifyType.INVALID_SYNTAX)]);
+      this.#answer(half, half.sa, [notification(NotifyType.INVALID_SYNTAX)]);
     }
   }
 
-  #makeSa(half: HalfOpen): IkeSa {
+  /** Undefined, and the half-open IKE SA is gone, when the initiator's public value is none: it is tried once. */
+  #makeSa(half: HalfOpen): IkeSa | undefined {
     const { initiatorSpi, responderSpi, initiatorNonce, responderNonce, proposal, canFragment } = half;
-    const sharedSecret = half.keyExchange.sharedSecret(half.peerValue);
+    const sharedSecret = this.#sharedSecret(half);
+    if (sharedSecret === undefined) return undefined;
     const keys = deriveIkeKeys({
       prf: proposal.prf,
       encryption: proposal.encryption,
@@ -254,7 +282,20 @@ export class ResponderHandshake implements Handshake {
     });
   }
 
-  #answer(sa: IkeSa, payloads: Payload[]): void {
+  #sharedSecret(half: HalfOpen): Secret | undefined {
+    try {
+      return half.keyExchange.sharedSecret(half.peerValue);
+    } catch (error) {
+      if (!(error instanceof IkeSyntaxError)) throw error;
+      this.#drop(half);
+      this.#context.ignore(error.message);
+      if (!this.isActive) this.outcome = { type: 'failed', code: 'IKE_PROTOCOL', message: error.message };
+      return undefined;
+    }
+  }
+
+  #answer(half: HalfOpen, sa: IkeSa, payloads: Payload[]): void {
+    half.repetitions = new Repetitions();
     this.#context.send(sa.answer(ExchangeType.IKE_AUTH, AUTH_ID, payloads));
   }
 
@@ -262,7 +303,7 @@ export class ResponderHandshake implements Handshake {
     const unknown = payloads.find(payload => payload.type === 'unknown' && payload.critical);
     if (unknown?.type === 'unknown') {
       const data = Uint8Array.of(unknown.payloadType);
-      this.#answer(sa, [notification(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
+      this.#answer(half, sa, [notification(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data)]);
       return;
     }
     const id = findPayload(payloads, 'IDi');
@@ -284,11 +325,11 @@ export class ResponderHandshake implements Handshake {
     unknownPsk.wipe();
     if (!isKnown) {
       this.#context.ignore('an initiator that did not authenticate itself');
-      this.#answer(sa, [notification(NotifyType.AUTHENTICATION_FAILED)]);
+      this.#answer(half, sa, [notification(NotifyType.AUTHENTICATION_FAILED)]);
       return;
     }
     if (isTranslated(this.#context, payloads)) {
-      this.#answer(sa, [notification(NotifyType.UNEXPECTED_NAT_DETECTED)]);
+      this.#answer(half, sa, [notification(NotifyType.UNEXPECTED_NAT_DETECTED)]);
       return;
     }
     this.#accept(half, sa, payloads, identity, psk);

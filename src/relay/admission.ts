@@ -1,18 +1,19 @@
 /** What strangers may use up of a relay: connections that have not said who they are, and guesses at tokens. */
 import { DEFAULT_FAILURE_LIMITS, type FailureLimits } from '../service/failures.js';
+import { sourceOf } from '../service/source.js';
 
 export interface AdmissionLimits extends FailureLimits {
   /** Connections of all kinds. */
   connections: number;
-  /** Connections whose client is not known yet: in all, and from one address. */
+  /** Connections whose client is not known yet: in all, and from one source (`sourceOf`). */
   strangers: number;
-  strangersPerAddress: number;
+  strangersPerSource: number;
 }
 
 export const DEFAULT_LIMITS: AdmissionLimits = {
   connections: 8192,
   strangers: 256,
-  strangersPerAddress: 32,
+  strangersPerSource: 32,
   ...DEFAULT_FAILURE_LIMITS,
 };
 
@@ -26,7 +27,7 @@ export interface Admitted {
 
 export class ConnectionGate {
   readonly #limits: AdmissionLimits;
-  readonly #perAddress = new Map<string, number>();
+  readonly #perSource = new Map<string, number>();
   #connections = 0;
   #strangers = 0;
 
@@ -40,18 +41,19 @@ export class ConnectionGate {
 
   /** Undefined when there is no room. */
   admit(address: string): Admitted | undefined {
-    const here = this.#perAddress.get(address) ?? 0;
-    const { connections, strangers, strangersPerAddress } = this.#limits;
-    if (this.#connections >= connections || this.#strangers >= strangers || here >= strangersPerAddress) {
+    const source = sourceOf(address);
+    const here = this.#perSource.get(source) ?? 0;
+    const { connections, strangers, strangersPerSource } = this.#limits;
+    if (this.#connections >= connections || this.#strangers >= strangers || here >= strangersPerSource) {
       return undefined;
     }
     this.#connections += 1;
     this.#strangers += 1;
-    this.#perAddress.set(address, here + 1);
+    this.#perSource.set(source, here + 1);
     let stranger = true;
     let inside = true;
     const known = () => {
-      if (stranger) this.#noStranger(address);
+      if (stranger) this.#noStranger(source);
       stranger = false;
     };
     const left = () => {
@@ -62,10 +64,10 @@ export class ConnectionGate {
     return { known, left };
   }
 
-  #noStranger(address: string): void {
+  #noStranger(source: string): void {
     this.#strangers -= 1;
-    const here = (this.#perAddress.get(address) ?? 1) - 1;
-    if (here === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, here);
+    const here = (this.#perSource.get(source) ?? 1) - 1;
+    if (here === 0) this.#perSource.delete(source);
+    else this.#perSource.set(source, here);
   }
 }

@@ -1,6 +1,8 @@
 /** Guesses at the secrets of a server's clients: how many are let through. */
+import { sourceOf } from './source.js';
+
 export interface FailureLimits {
-  /** Wrong secrets within the window, from one address for one client, before the rest of it is refused. */
+  /** Wrong secrets within the window, from one source (`sourceOf`) for one client, before the rest of it is refused. */
   failures: number;
   failureWindowMs: number;
 }
@@ -11,7 +13,7 @@ export const DEFAULT_FAILURE_LIMITS: FailureLimits = { failures: 5, failureWindo
 const KEYS_MAX = 4096;
 
 /**
- * Counts failed authentications. It counts for an address and a client together: behind a gateway that translates
+ * Counts failed authentications. It counts for a source and a client together: behind a gateway that translates
  * addresses, one who guesses must not lock out the others.
  */
 export class FailureLimiter {
@@ -48,5 +50,6 @@ export class FailureLimiter {
 }
 
 function keyOf(address: string, client: string | undefined): string {
-  return client === undefined ? address : `${address} ${client}`;
+  const source = sourceOf(address);
+  return client === undefined ? source : `${source} ${client}`;
 }

@@ -1,10 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HalfOpenTable } from '../../src/gateway/half-open.js';
-import { NotifyType } from '../../src/ike/constants.js';
-import { parseMessage } from '../../src/ike/message.js';
+import { ExchangeType, NotifyType } from '../../src/ike/constants.js';
+import { emitMessage, parseHeader, parseMessage } from '../../src/ike/message.js';
+import type { Payload } from '../../src/ike/payloads/payload.js';
+import { Secret } from '../../src/secret.js';
 import { Pace } from '../../src/service/pace.js';
-import { Scene } from './scene.js';
+import { type Client, Scene } from './scene.js';
 
 const FORGED = 100_000;
 
@@ -20,6 +22,22 @@ function makeForger(scene: Scene): () => Uint8Array {
     datagram.set(scene.random.bytes(8));
     return datagram;
   };
+}
+
+function sentBy(client: Client): Uint8Array[] {
+  return client.outputs.flatMap(output => (output.type === 'send' ? [output.datagram] : []));
+}
+
+function payloadsOf(request: Uint8Array): Payload[] {
+  return parseMessage(request).payloads;
+}
+
+function withPayloads(request: Uint8Array, payloads: Payload[]): Uint8Array {
+  return emitMessage({ ...parseMessage(request), payloads });
+}
+
+function vendor(n: number): Payload {
+  return { type: 'V', data: Uint8Array.of(n) };
 }
 
 function isCookie(datagram: Uint8Array): boolean {
@@ -59,16 +77,101 @@ test('whoever forges the address of a client does not use up what it is allowed'
   assert.is(scene.client('client2', 3).connect().address, '10.61.0.2');
 });
 
-test('a repeated request is answered again, and is no second one', () => {
+test('a repeated request is no second one, and is answered a few times at once, then ever later', async () => {
   const scene = new Scene();
   const request = makeForger(scene)();
   const from = { address: '203.0.113.1', port: 500 };
-  for (let n = 0; n < 5; n++) scene.server.receive(from, request);
-  assert.is(scene.plane.sent.length, 5);
+  const answered = (times: number) => {
+    scene.plane.sent.length = 0;
+    for (let n = 0; n < times; n++) scene.server.receive(from, request);
+    return scene.plane.sent.length;
+  };
+  assert.is(answered(1000), 1 + 3);
+  const later: number[] = [];
+  for (let second = 0; second < 16; second++) {
+    await scene.advance(1000);
+    later.push(answered(100));
+  }
+  assert.equal(later, [1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
   assert.is(scene.server.status().halfOpen, 1);
   // From elsewhere it is another.
   scene.server.receive({ ...from, port: 501 }, request);
   assert.is(scene.server.status().halfOpen, 2);
+});
+
+test('requests with equal SPIs count one by one', () => {
+  const scene = new Scene();
+  const original = makeForger(scene)();
+  const variants = Array.from({ length: 100 }, (_, n) =>
+    withPayloads(original, [...payloadsOf(original), vendor(n)]),
+  );
+  for (const variant of variants) scene.server.receive({ address: '203.0.113.1', port: 500 }, variant);
+  assert.is(scene.server.status().halfOpen, 4);
+  for (let n = 2; n < 100; n++) {
+    for (const variant of variants) scene.server.receive({ address: `203.0.113.${n}`, port: 500 }, variant);
+  }
+  assert.is(scene.server.status().halfOpen, 32);
+  assert.is(isCookie(scene.plane.sent.at(-1)?.datagram as Uint8Array), true);
+});
+
+test('the addresses of one IPv6 network are one source', () => {
+  const scene = new Scene();
+  const forge = makeForger(scene);
+  const from = (network: number, host: number) => ({
+    address: `2001:db8:0:${network.toString(16)}::${host.toString(16)}`,
+    port: 500,
+  });
+  for (let n = 0; n < 100; n++) scene.server.receive(from(1, n), forge());
+  assert.is(scene.server.status().halfOpen, 4);
+  scene.server.receive(from(2, 1), forge());
+  assert.is(scene.server.status().halfOpen, 5);
+});
+
+test('what lacks SA, KE or nonce, or is too long, gets no answer, with and without cookies', () => {
+  for (const cookiesFrom of [0, 32]) {
+    const scene = new Scene({ limits: { cookiesFrom } });
+    const request = makeForger(scene)();
+    const payloads = payloadsOf(request);
+    const from = { address: '203.0.113.1', port: 500 };
+    const flawed = (['SA', 'KE', 'Nonce'] as const).map(type =>
+      payloads.filter(payload => payload.type !== type),
+    );
+    const long = [...payloads, { type: 'V' as const, data: new Uint8Array(4096) }];
+    for (const some of [...flawed, long]) scene.server.receive(from, withPayloads(request, some));
+    assert.is(scene.plane.sent.length, 0);
+    scene.server.receive(from, request);
+    assert.is(scene.plane.sent.length, 1);
+    assert.is(isCookie((scene.plane.sent[0] as { datagram: Uint8Array }).datagram), cookiesFrom === 0);
+  }
+});
+
+test('a repeated IKE_AUTH that was refused is answered a few times, wherever it comes from', () => {
+  const scene = new Scene();
+  const stranger = scene.client('client1', 5, { psk: Secret.fromText('a guess') }).connect();
+  const auth = sentBy(stranger).find(datagram => parseHeader(datagram).exchange === ExchangeType.IKE_AUTH);
+  scene.plane.sent.length = 0;
+  for (let n = 0; n < 1000; n++) {
+    scene.server.receive({ address: `203.0.113.${n % 250}`, port: 500 }, auth as Uint8Array);
+  }
+  assert.is(scene.plane.sent.length, 3);
+});
+
+test('a public value that is none is tried once', () => {
+  const scene = new Scene();
+  const request = makeForger(scene)();
+  const from = { address: '203.0.113.1', port: 500 };
+  const payloads = payloadsOf(request).map(payload =>
+    payload.type === 'KE' ? { ...payload, data: new Uint8Array(32) } : payload,
+  );
+  scene.server.receive(from, withPayloads(request, payloads));
+  assert.is(scene.server.status().halfOpen, 1);
+  const { initiatorSpi, responderSpi } = parseHeader(scene.plane.sent[0]?.datagram as Uint8Array);
+  const auth = { initiatorSpi, responderSpi, exchange: ExchangeType.IKE_AUTH, messageId: 1 };
+  scene.server.receive(
+    from,
+    emitMessage({ ...auth, initiator: true, response: false, payloads: [vendor(1)] }),
+  );
+  assert.is(scene.server.status().halfOpen, 0);
 });
 
 test(`${FORGED} forged requests from changing addresses: memory stays bounded, a client connects`, async () => {
@@ -104,7 +207,7 @@ test(`${FORGED} random and damaged datagrams change nothing`, () => {
   const forge = makeForger(scene);
   const client = scene.client('client1').connect();
   client.act(now => client.session.probe(now));
-  const genuine = client.outputs.flatMap(output => (output.type === 'send' ? [output.datagram] : []));
+  const genuine = sentBy(client);
   const before = JSON.stringify(scene.server.status().clients);
   scene.plane.sent.length = 0;
   for (let n = 0; n < FORGED; n++) {
@@ -137,22 +240,40 @@ function pick<T>(scene: Scene, choices: readonly T[]): T {
   return choices[scene.random.below(choices.length)] as T;
 }
 
-const LIMITS = { halfOpen: 4, halfOpenPerAddress: 2, cookiesFrom: 3, cookiesFromPerAddress: 1 };
+type Known = { key: string; address: string; spis: bigint[] };
+const [A, B, C] = ['192.0.2.1', '2001:db8::1', '192.0.2.3'] as const;
+/** B's too, by its network. */
+const ADDRESSES = [A, A, B, '2001:db8::ffff:1', C];
+const LIMITS = { halfOpen: 4, halfOpenPerSource: 2, cookiesFrom: 3, cookiesFromPerSource: 1 };
 
-test('the oldest half-open session gives way, and an address has a limit of its own', () => {
-  const table = new HalfOpenTable<{ address: string; name: string }>(LIMITS);
-  const add = (name: string, address: string) => table.add(name, { address, name })?.name;
-  assert.equal([table.needsCookie('a'), table.isUnderPressure], [false, false]);
-  assert.equal([add('1', 'a'), add('2', 'a')], [undefined, undefined]);
-  assert.equal([table.admits('a'), table.admits('b')], [false, true]);
-  assert.equal([table.needsCookie('a'), table.needsCookie('b')], [true, false]);
-  assert.equal([add('3', 'b'), add('4', 'b'), add('5', 'c')], [undefined, undefined, '1']);
+test('the oldest half-open session gives way, and a source has a limit of its own', () => {
+  const table = new HalfOpenTable<Known>(LIMITS);
+  const sessions = ['1', '2', '3', '4', '5'].map((key, index) => ({
+    key,
+    address: ADDRESSES[index] as string,
+    spis: [0n],
+  }));
+  const [first, second, third, fourth, fifth] = sessions as [Known, Known, Known, Known, Known];
+  const displacedBy = (session: Known) => table.count(session).map(({ key }) => key);
+  assert.equal([table.needsCookie(A), table.isUnderPressure], [false, false]);
+  assert.equal([displacedBy(first), displacedBy(second)], [[], []]);
+  assert.equal([table.admits(A), table.admits(B)], [false, true]);
+  assert.equal([table.needsCookie(A), table.needsCookie(B)], [true, false]);
+  assert.equal([displacedBy(third), displacedBy(fourth), displacedBy(fifth)], [[], [], ['1']]);
   assert.equal(
-    [table.size, table.get('1'), table.admits('a'), table.needsCookie('z')],
+    [table.size, table.get('1'), table.admits(A), table.needsCookie('192.0.2.9')],
     [4, undefined, true, true],
   );
-  for (const key of ['1', '2', '3', '4', '5', '5']) table.remove(key);
-  assert.equal([table.size, table.needsCookie('b')], [0, false]);
+  // A session that has more IKE SAs now takes the place of others, never its own.
+  third.spis = [0n, 1n, 2n];
+  assert.equal([displacedBy(third), table.size, table.admits(B)], [['2', '4'], 4, false]);
+  third.spis = [0n];
+  assert.equal([displacedBy(third), table.size, table.admits(B)], [[], 2, true]);
+  // Another session with its key is another.
+  table.remove({ ...third });
+  assert.is(table.size, 2);
+  for (const session of [...sessions, fifth]) table.remove(session);
+  assert.equal([table.size, table.needsCookie(B)], [0, false]);
 });
 
 test('a pace lets so many through a second, after a burst of as many', () => {

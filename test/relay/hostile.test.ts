@@ -166,7 +166,7 @@ scene('TLS 1.2 and other protocols are not spoken', async it => {
 
 scene('a flood of connections is bounded, and clients that are known are not in its way', async it => {
   const LIMIT = 10;
-  await it.start({ limits: { strangersPerAddress: LIMIT } });
+  await it.start({ limits: { strangersPerSource: LIMIT } });
   const known = [];
   for (let i = 0; i < 3; i++) known.push(await it.connect());
   const flood = Array.from({ length: 200 }, () => tcp(it));
@@ -200,7 +200,7 @@ scene('guesses at a token are limited, for one client and for a time', async it 
 });
 
 scene('random bytes inside and outside TLS change nothing', async it => {
-  await it.start({ limits: { strangersPerAddress: 1000, strangers: 1000 } });
+  await it.start({ limits: { strangersPerSource: 1000, strangers: 1000 } });
   const { grant } = await it.connect();
   const before = JSON.stringify(
     it.server.status().sessions.map(({ lease, connected }) => [lease, connected]),
