@@ -10,6 +10,8 @@ import type { GatewayEvent, GatewayServerOptions } from './server-api.js';
 import type { ClientSession } from './session.js';
 
 const COOKIE_SECRET_MS = 60_000;
+/** Characters of what a stranger says to be that are told. No client's identity is longer. */
+const TOLD_MAX = 255;
 
 type Refusal = Extract<GatewayEvent, { type: 'client-refused' }>;
 
@@ -60,7 +62,7 @@ export class Admission {
     if (blocked) return undefined;
     return {
       type: 'client-refused',
-      client: claimed,
+      client: claimed.length > TOLD_MAX ? `${claimed.slice(0, TOLD_MAX)}…` : claimed,
       from: formatEndpoint(from),
       code: 'AUTHENTICATION_FAILED',
       message: client === undefined ? 'there is no such client' : 'its pre-shared key is another one',

@@ -10,6 +10,7 @@ import { deriveIkeKeys, type IkeKeys, wipeIkeKeys } from './crypto/keys.js';
 import { DRAIN_VENDOR_ID, understandsDrain } from './drain.js';
 import { Retransmission } from './exchange.js';
 import { errorNotify, type Failure, failureOf } from './failure.js';
+import { STRANGERS_REASSEMBLY_LIMITS } from './fragment.js';
 import type { Outcome } from './handshake.js';
 import { IkeSa } from './ike-sa.js';
 import { DELETE_IKE_SA } from './informational.js';
@@ -95,6 +96,7 @@ export class Candidate {
       proposal,
       keys,
       fragmentSize: this.#fragmentSize(response),
+      reassemblyLimits: STRANGERS_REASSEMBLY_LIMITS,
       firstIv: BigInt(index) * IVS_PER_CANDIDATE,
       timing: context.settings.timing,
       nextId: NEXT_ID,

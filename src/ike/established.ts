@@ -4,6 +4,7 @@ import { ExchangeType, NotifyType, ProtocolId } from './constants.js';
 import type { Context } from './context.js';
 import { Drain } from './drain.js';
 import { failureOf } from './failure.js';
+import { REASSEMBLY_LIMITS } from './fragment.js';
 import type { IkeSa } from './ike-sa.js';
 import { answerInformational, DELETE_IKE_SA, DeleteChild, Liveness } from './informational.js';
 import type { Message, ParsedHeader } from './message.js';
@@ -69,6 +70,7 @@ export class Established {
     this.selectors = selectors;
     this.#current = sa;
     this.#sas.add(sa);
+    sa.reassemblyLimits = REASSEMBLY_LIMITS;
     this.understandsDrain = drain;
     this.mobility = mobike ? new Mobility(this) : undefined;
     this.rekeyIkeAt = context.softEnd(context.settings.lifetimes.ikeMs);

@@ -24,6 +24,20 @@ export const MAX_FRAGMENTS = 128;
 /** Bytes of payloads in one reassembled message; a message in a single datagram cannot have more. */
 export const MAX_REASSEMBLED = 0xffff;
 
+/** What a peer may make us hold of one message. */
+export interface ReassemblyLimits {
+  fragments: number;
+  bytes: number;
+}
+
+export const REASSEMBLY_LIMITS: ReassemblyLimits = { fragments: MAX_FRAGMENTS, bytes: MAX_REASSEMBLED };
+
+/**
+ * Before IKE_AUTH has succeeded, when anyone may be the peer. A request with three certificates of RSA keys of 4096 bits
+ * has 7 KiB; the smallest datagrams of RFC 7383 carry 16 KiB in 32 fragments.
+ */
+export const STRANGERS_REASSEMBLY_LIMITS: ReassemblyLimits = { fragments: 32, bytes: 16_384 };
+
 /**
  * The message sealed into datagrams of at most `maxDatagram` bytes: one with an Encrypted payload if it fits, else
  * several with Encrypted Fragment payloads. To be called only when both sides support fragmentation.
@@ -59,10 +73,10 @@ interface SealedFragment {
 
 /** Number of the fragment in a datagram with an Encrypted Fragment payload, not verified. Throws `IkeSyntaxError`. */
 export function fragmentNumber(datagram: Uint8Array): number {
-  return findFragment(datagram).number;
+  return findFragment(datagram, MAX_FRAGMENTS).number;
 }
 
-function findFragment(datagram: Uint8Array): SealedFragment {
+function findFragment(datagram: Uint8Array, maxFragments: number): SealedFragment {
   const { firstPayload, ...header } = parseHeader(datagram);
   const last = walkPayloads(datagram, firstPayload, HEADER_SIZE).at(-1);
   if (last?.type !== PayloadType.SKF) throw new IkeSyntaxError('no Encrypted Fragment payload');
@@ -73,7 +87,7 @@ function findFragment(datagram: Uint8Array): SealedFragment {
   const number = view.getUint16(last.start);
   const total = view.getUint16(last.start + 2);
   if (number === 0 || number > total) throw new IkeSyntaxError(`fragment ${number} of ${total}`);
-  if (total > MAX_FRAGMENTS) throw new IkeSyntaxError(`a message in ${total} fragments`, 'limit');
+  if (total > maxFragments) throw new IkeSyntaxError(`a message in ${total} fragments`, 'limit');
   return {
     header,
     firstInner: last.next,
@@ -91,6 +105,7 @@ interface Assembly {
   firstInner: number;
   parts: (Uint8Array | undefined)[];
   received: number;
+  /** Bytes held, padding included. */
   size: number;
 }
 
@@ -106,18 +121,19 @@ export class Reassembler {
    * undefined otherwise. A fragment that is already there, or belongs to an earlier message or an earlier, coarser
    * fragmentation of this one, is ignored before any decryption (RFC 7383 section 2.6). Throws `IkeSyntaxError`.
    */
-  accept(datagram: Uint8Array, key: OpeningKey): Message | undefined {
-    const fragment = findFragment(datagram);
+  accept(datagram: Uint8Array, key: OpeningKey, limits = REASSEMBLY_LIMITS): Message | undefined {
+    const fragment = findFragment(datagram, limits.fragments);
     if (this.#isStale(fragment)) return undefined;
-    const part = removePadding(key.open(fragment.associated, fragment.sealed));
+    const plaintext = key.open(fragment.associated, fragment.sealed);
+    const part = removePadding(plaintext);
     const assembly = this.#assemblyFor(fragment);
-    if (assembly.size + part.length > MAX_REASSEMBLED) {
+    if (assembly.size + plaintext.length > limits.bytes) {
       this.#assembly = undefined;
-      throw new IkeSyntaxError(`a message above ${MAX_REASSEMBLED} bytes`, 'limit', true);
+      throw new IkeSyntaxError(`a message above ${limits.bytes} bytes`, 'limit', true);
     }
     assembly.parts[fragment.number - 1] = part;
     assembly.received += 1;
-    assembly.size += part.length;
+    assembly.size += plaintext.length;
     if (fragment.number === 1) assembly.firstInner = fragment.firstInner;
     if (assembly.received < assembly.total) return undefined;
     this.#assembly = undefined;

@@ -4,7 +4,13 @@ import { type IkeKeys, wipeIkeKeys } from './crypto/keys.js';
 import { openMessage, sealMessage } from './crypto/protected.js';
 import { OpeningKey, SealingKey } from './crypto/sealing.js';
 import { Exchange } from './exchange.js';
-import { fragmentNumber, Reassembler, sealFragments } from './fragment.js';
+import {
+  fragmentNumber,
+  REASSEMBLY_LIMITS,
+  Reassembler,
+  type ReassemblyLimits,
+  sealFragments,
+} from './fragment.js';
 import type { Message, ParsedHeader } from './message.js';
 import type { Payload } from './payloads/payload.js';
 import type { Task } from './task.js';
@@ -21,6 +27,8 @@ export interface IkeSaInputs {
   fragmentSize: number | undefined;
   /** Where the IVs of what we send begin, 0 if absent: for IKE SAs that may turn out to have the same keys. */
   firstIv?: bigint;
+  /** Absent: those of a peer that has authenticated itself. */
+  reassemblyLimits?: ReassemblyLimits;
   timing: RetransmitTiming;
   /** Message IDs of the next request each way. */
   nextId: number;
@@ -35,6 +43,7 @@ export class IkeSa {
   readonly proposal: IkeProposal;
   readonly keys: IkeKeys;
   fragmentSize: number | undefined;
+  reassemblyLimits: ReassemblyLimits;
   /** What the peer sent last as NAT_DETECTION_DESTINATION_IP: it changes with the address that the peer sees us at. */
   mapping: Uint8Array | undefined;
   readonly exchange: Exchange<Task>;
@@ -53,6 +62,7 @@ export class IkeSa {
     this.proposal = proposal;
     this.keys = keys;
     this.fragmentSize = inputs.fragmentSize;
+    this.reassemblyLimits = inputs.reassemblyLimits ?? REASSEMBLY_LIMITS;
     this.exchange = new Exchange(inputs.timing, inputs.nextId, inputs.peerId);
     const [ours, theirs] = isInitiator
       ? [keys.initiatorEncryption, keys.responderEncryption]
@@ -97,7 +107,8 @@ export class IkeSa {
    */
   open(datagram: Uint8Array, header: ParsedHeader): Message | undefined {
     if (header.firstPayload !== PayloadType.SKF) return openMessage(datagram, this.#opening);
-    return (header.response ? this.#responses : this.#requests).accept(datagram, this.#opening);
+    const reassembler = header.response ? this.#responses : this.#requests;
+    return reassembler.accept(datagram, this.#opening, this.reassemblyLimits);
   }
 
   /**

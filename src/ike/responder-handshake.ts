@@ -13,6 +13,7 @@ import { generateKeyExchange, type KeyExchange } from './crypto/dh.js';
 import { deriveIkeKeys } from './crypto/keys.js';
 import { DRAIN_VENDOR_ID, understandsDrain } from './drain.js';
 import { grantChild } from './first-child.js';
+import { STRANGERS_REASSEMBLY_LIMITS } from './fragment.js';
 import type { Handshake, Outcome } from './handshake.js';
 import { IkeSa } from './ike-sa.js';
 import { keyPayload, wrongGroup } from './key-exchange.js';
@@ -276,6 +277,7 @@ export class ResponderHandshake implements Handshake {
       proposal,
       keys,
       fragmentSize: canFragment ? fragmentSize : undefined,
+      reassemblyLimits: STRANGERS_REASSEMBLY_LIMITS,
       timing,
       nextId: 0,
       peerId: AUTH_ID,

@@ -156,6 +156,19 @@ test('a repeated IKE_AUTH that was refused is answered a few times, wherever it 
   assert.is(scene.plane.sent.length, 3);
 });
 
+test('little of what a stranger says is put together, and little of it is told', () => {
+  const scene = new Scene();
+  const claim = (size: number) => scene.client('x'.repeat(size), undefined, { fragmentSize: 1200 }).connect();
+  claim(17_000);
+  assert.is(scene.server.status().refused.authentications, 0);
+  claim(15_000);
+  assert.is(scene.server.status().refused.authentications, 1);
+  assert.equal(
+    scene.take('client-refused').map(({ client }) => client),
+    [`${'x'.repeat(255)}…`],
+  );
+});
+
 test('a public value that is none is tried once', () => {
   const scene = new Scene();
   const request = makeForger(scene)();

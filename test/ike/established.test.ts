@@ -14,6 +14,10 @@ test('an empty request is answered by an empty response', () => {
   assert.equal(new RawPeer().inform(), []);
 });
 
+test('a peer that has authenticated itself may send what a stranger may not', () => {
+  assert.equal(new RawPeer().inform({ type: 'V', data: new Uint8Array(50_000) }), []);
+});
+
 test('payloads that are not known do not matter unless critical', () => {
   const peer = new RawPeer();
   const unknown = { type: 'unknown', payloadType: 200, data: hex('0102') } as const;

@@ -8,6 +8,7 @@ import {
   MAX_FRAGMENTS,
   MAX_REASSEMBLED,
   Reassembler,
+  STRANGERS_REASSEMBLY_LIMITS,
   sealFragments,
 } from '../../src/ike/fragment.js';
 import type { Message } from '../../src/ike/message.js';
@@ -198,6 +199,24 @@ test('memory is bounded: a message above the limit is given up', () => {
   assert.ok(error.authenticated);
   assert.is(reassembler.accept(fragment(3, 3, hex('00'), key), opening), undefined, 'the rest was forgotten');
   assert.ok(part.length * 2 > MAX_REASSEMBLED);
+});
+
+test('before authentication less is held, and certificates fit', () => {
+  const key = sealing();
+  const accepting = (reassembler: Reassembler, datagram: Uint8Array) =>
+    reassembler.accept(datagram, opening, STRANGERS_REASSEMBLY_LIMITS);
+  for (const limit of [576, 1280]) {
+    const reassembler = new Reassembler();
+    const results = sealFragments(message(3 * 2048), key, limit).map(one => accepting(reassembler, one));
+    assert.equal(results.at(-1), message(3 * 2048));
+  }
+  const tooMany = fragment(1, 33, hex('00'), key);
+  const { reason, authenticated } = syntaxError(() => accepting(new Reassembler(), tooMany));
+  assert.equal([reason, authenticated], ['limit', false]);
+  const reassembler = new Reassembler();
+  const parts = Array.from({ length: 32 }, (_, index) => fragment(index + 1, 32, new Uint8Array(600), key));
+  const error = syntaxError(() => parts.map(part => accepting(reassembler, part)));
+  assert.equal([error.reason, error.authenticated], ['limit', true]);
 });
 
 test('what is reassembled but malformed is the fault of the peer', () => {

@@ -7,6 +7,7 @@ import { Context, DEFAULT_LIMITS } from '../../src/ike/context.js';
 import { deriveIkeKeys } from '../../src/ike/crypto/keys.js';
 import { Established } from '../../src/ike/established.js';
 import { DEFAULT_TIMING } from '../../src/ike/exchange.js';
+import { STRANGERS_REASSEMBLY_LIMITS } from '../../src/ike/fragment.js';
 import { IkeSa } from '../../src/ike/ike-sa.js';
 import { type Message, parseHeader } from '../../src/ike/message.js';
 import type { Payload } from '../../src/ike/payloads/payload.js';
@@ -38,6 +39,7 @@ function halves(): { ours: IkeSa; theirs: IkeSa } {
         sharedSecret: new Secret(new Uint8Array(32).fill(3)),
       }),
       fragmentSize: 1200,
+      reassemblyLimits: STRANGERS_REASSEMBLY_LIMITS,
       timing: DEFAULT_TIMING,
       nextId: 0,
       peerId: 0,
