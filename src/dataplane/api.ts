@@ -90,7 +90,7 @@ export interface ClientEvents {
 export interface ClientDataPlane {
   /** Uses the TUN descriptor until `stop` has resolved; the caller closes it. Resolves once packets can move. */
   start(tun: Tun, events: ClientEvents): Promise<void>;
-  /** A fresh inbound SPI whose low bits are its place in the core's table. Throws when all are taken. */
+  /** A fresh inbound SPI whose low bits are its place in the core's table. Throws ASSOCIATIONS_FULL. */
   allocateSpi(): number;
   releaseSpi(spi: number): void;
   /**
@@ -241,7 +241,7 @@ export interface GatewayDataPlane {
     options: { tun: Tun; listen: Endpoint; pool: string; maxSegment: number },
     events: GatewayPlaneEvents,
   ): Promise<{ local: Endpoint }>;
-  /** As the client's. There are SA_MAX of them for all peers together. */
+  /** As the client's. There are SA_MAX of them for all peers together: throws ASSOCIATIONS_FULL. */
   allocateSpi(): number;
   releaseSpi(spi: number): void;
   sendIke(to: Endpoint, datagram: Uint8Array): void;

@@ -17,7 +17,7 @@ export class ChildTable {
     this.#post = post;
   }
 
-  /** Throws INTERNAL when all places are taken. */
+  /** Throws ASSOCIATIONS_FULL when all places are taken. */
   allocateSpi(): number {
     return this.#spis.allocate();
   }
@@ -27,8 +27,14 @@ export class ChildTable {
     if (!this.#children.has(spi)) this.#spis.release(spi);
   }
 
-  /** Installs both directions for a client's path or a gateway's peer, and sends on it unless `receiveOnly`. */
+  /**
+   * Installs both directions for a client's path or a gateway's peer, and sends on it unless `receiveOnly`. The SPI's place in the
+   * core's table must be reserved and free, or another association would be in the way.
+   */
   install(path: number, child: ChildSa, receiveOnly: boolean): void {
+    if (!this.#spis.has(child.inboundSpi) || this.#children.has(child.inboundSpi)) {
+      throw new VpnrError('INTERNAL', 'a child with an SPI that is not reserved for it');
+    }
     if (child.localSelectors.length > SELECTORS_MAX || child.remoteSelectors.length > SELECTORS_MAX) {
       throw new VpnrError(
         'TS_UNACCEPTABLE',

@@ -19,10 +19,12 @@ export class IndexPool {
     this.#free = Array.from({ length: limit }, (_, index) => index);
   }
 
-  /** Throws INTERNAL when all are taken: nothing that a peer does may lead to it. */
+  /** Throws ASSOCIATIONS_FULL when all are taken: the core never sees a number that is not its table's. */
   take(): number {
     const index = this.#free.shift();
-    if (index === undefined) throw new VpnrError('INTERNAL', `more than ${this.#limit} ${this.#what}`);
+    if (index === undefined) {
+      throw new VpnrError('ASSOCIATIONS_FULL', `there is no room for more than ${this.#limit} ${this.#what}`);
+    }
     return index;
   }
 
@@ -41,6 +43,10 @@ export class SpiPool {
     const spi = randomInt(1, 2 ** (32 - INDEX_BITS)) * SA_MAX + this.#indices.take();
     this.#taken.add(spi);
     return spi;
+  }
+
+  has(spi: number): boolean {
+    return this.#taken.has(spi);
   }
 
   /** Frees an SPI. One that is not taken is ignored. */

@@ -5,6 +5,7 @@
  * A client is its identity: it has one session and one virtual address. When it connects anew, the session of before
  * ends; with INITIAL_CONTACT without a word, for then the client has no such session any more.
  */
+import type { GatewayDataPlane } from '../dataplane/api.js';
 import { toVpnrError } from '../errors.js';
 import type { Endpoint, IkeOutput, SessionLimits } from '../ike/api.js';
 import { ExchangeType } from '../ike/constants.js';
@@ -197,7 +198,7 @@ export class GatewayServer {
         },
         limits: this.#limits,
       },
-      { random, allocateSpi: () => plane.allocateSpi(), releaseSpi: spi => plane.releaseSpi(spi) },
+      { random, allocateSpi: () => allocateSpi(plane, session), releaseSpi: spi => plane.releaseSpi(spi) },
     );
     const session: ClientSession = new ClientSession(key, from, responder, plane, {
       established: output => this.#established(session, output),
@@ -270,7 +271,8 @@ export class GatewayServer {
       this.#tell({ type: 'client-connected', client, address, from });
       return;
     }
-    this.#tell({ type: 'client-refused', client, from, ...this.#admission.whyWithoutAddress(client) });
+    const why = session.shortage ?? this.#admission.whyWithoutAddress(client);
+    this.#tell({ type: 'client-refused', client, from, code: why.code, message: why.message });
   }
 
   #closed(session: ClientSession, { byPeer, code, message }: Extract<IkeOutput, { type: 'closed' }>): void {
@@ -365,6 +367,16 @@ export class GatewayServer {
 
   #notice(message: string): void {
     this.#tell({ type: 'notice', message });
+  }
+}
+
+/** For this session, which learns why there is none. */
+function allocateSpi(plane: GatewayDataPlane, session: ClientSession): number {
+  try {
+    return plane.allocateSpi();
+  } catch (thrown) {
+    session.shortage = toVpnrError(thrown);
+    throw thrown;
   }
 }
 

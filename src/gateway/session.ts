@@ -1,5 +1,6 @@
 /** One client's session: its IKE SA, its place in the data plane and its security associations there. */
 import type { GatewayDataPlane } from '../dataplane/api.js';
+import type { VpnrError } from '../errors.js';
 import type { Endpoint, IkeOutput } from '../ike/api.js';
 import { isResponse } from '../ike/message.js';
 import type { Session } from '../ike/session.js';
@@ -25,6 +26,8 @@ export class ClientSession {
   claimed: string | undefined;
   /** Once it has authenticated itself. */
   identity: string | undefined;
+  /** Why there is no security association for it. */
+  shortage: VpnrError | undefined;
   /** Its virtual address. */
   virtualAddress: string | undefined;
   /** Its peer in the data plane. */

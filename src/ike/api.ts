@@ -33,7 +33,7 @@ export interface TrafficSelector {
 export interface IkeEnvironment {
   /** `size` unpredictable bytes. */
   random(size: number): Uint8Array;
-  /** A fresh inbound ESP SPI, never below 256, reserved until `releaseSpi`. */
+  /** A fresh inbound ESP SPI, never below 256, reserved until `releaseSpi`. Throws ASSOCIATIONS_FULL. */
   allocateSpi(): number;
   /** For an SPI that came to nothing. One handed over in `child-up` is freed by whoever carries out `child-down`. */
   releaseSpi(spi: number): void;

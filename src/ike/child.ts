@@ -2,7 +2,7 @@
 
 import { VpnrError } from '../errors.js';
 import type { Secret } from '../secret.js';
-import type { ChildSa, DhGroup, EspSuite, TrafficSelector } from './api.js';
+import type { ChildSa, DhGroup, EspSuite, IkeEnvironment, TrafficSelector } from './api.js';
 import { deriveChildKeys, type Nonces } from './crypto/keys.js';
 import type { IkeSa } from './ike-sa.js';
 import { findPayload, type Payload } from './payloads/payload.js';
@@ -21,6 +21,16 @@ export interface ChildInputs extends Nonces {
   localSelectors: TrafficSelector[];
   remoteSelectors: TrafficSelector[];
   sharedSecret?: Secret;
+}
+
+/** An SPI for a child to come; undefined when there is no room for one more. */
+export function reserveSpi(env: IkeEnvironment): number | undefined {
+  try {
+    return env.allocateSpi();
+  } catch (error) {
+    if (error instanceof VpnrError && error.code === 'ASSOCIATIONS_FULL') return undefined;
+    throw error;
+  }
 }
 
 /** The child that an exchange under `sa` created. */

@@ -37,7 +37,7 @@ const FAILURES = new Map<number, [ErrorCode, string]>([
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
     ['IKE_PROTOCOL', 'does not understand a payload of ours (UNSUPPORTED_CRITICAL_PAYLOAD)'],
   ],
-  [NotifyType.NO_ADDITIONAL_SAS, ['IKE_PROTOCOL', 'accepts no further child SA']],
+  [NotifyType.NO_ADDITIONAL_SAS, ['ASSOCIATIONS_FULL', 'accepts no further child SA']],
 ]);
 
 /** `peer` is what the other side is called in the message. */

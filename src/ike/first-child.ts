@@ -1,7 +1,7 @@
 // The child that IKE_AUTH creates, as responder: RFC 7296 sections 1.2, 2.9 and 2.19. What cannot be granted is refused by a
 // notification in its place, and the IKE SA stands without a child.
 import type { AssignedConfiguration, ChildSa, ResponderOptions } from './api.js';
-import { MIN_ESP_SPI, makeChild } from './child.js';
+import { MIN_ESP_SPI, makeChild, reserveSpi } from './child.js';
 import { configurationReply, readConfigurationRequest } from './configuration.js';
 import { CfgType, NotifyType } from './constants.js';
 import type { Context } from './context.js';
@@ -57,7 +57,11 @@ export function grantChild(
     release(identity, configuration);
     return refused(NotifyType.TS_UNACCEPTABLE);
   }
-  const inboundSpi = env.allocateSpi();
+  const inboundSpi = reserveSpi(env);
+  if (inboundSpi === undefined) {
+    release(identity, configuration);
+    return refused(NotifyType.NO_ADDITIONAL_SAS);
+  }
   const selectors = { localSelectors, remoteSelectors };
   const child = makeChild(sa, {
     isInitiator: false,

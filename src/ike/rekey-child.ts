@@ -2,7 +2,14 @@
 import { VpnrError } from '../errors.js';
 import type { Secret } from '../secret.js';
 import type { ChildSa, DhGroup, EspSuite } from './api.js';
-import { type ChildAnswer, type ChildOffer, MIN_ESP_SPI, makeChild, readChildAnswer } from './child.js';
+import {
+  type ChildAnswer,
+  type ChildOffer,
+  MIN_ESP_SPI,
+  makeChild,
+  readChildAnswer,
+  reserveSpi,
+} from './child.js';
 import type { Child } from './children.js';
 import { ExchangeType, NotifyType } from './constants.js';
 import { generateKeyExchange, type KeyExchange } from './crypto/dh.js';
@@ -53,8 +60,13 @@ export class RekeyChild implements Task {
       child.rekeyAt = this.#established.retryAt(NotifyType.TEMPORARY_FAILURE);
       return undefined;
     }
+    const spi = reserveSpi(context.env);
+    if (spi === undefined) {
+      child.rekeyAt = this.#established.retryAt(NotifyType.NO_ADDITIONAL_SAS);
+      return undefined;
+    }
     child.rekeying = true;
-    this.#spi = context.env.allocateSpi();
+    this.#spi = spi;
     this.#nonce = context.newNonce();
     if (childGroup !== undefined) this.#keyExchange = generateKeyExchange(childGroup, context.random);
     const payloads: Payload[] = [
@@ -246,7 +258,11 @@ function create(
       : generateKeyExchange(choice.proposal.group, context.random);
   const sharedSecret = ke === undefined ? undefined : keyExchange?.sharedSecret(ke.data);
   established.childGroup = choice.proposal.group;
-  const inboundSpi = context.env.allocateSpi();
+  const inboundSpi = reserveSpi(context.env);
+  if (inboundSpi === undefined) {
+    sharedSecret?.wipe();
+    return [notification(NotifyType.NO_ADDITIONAL_SAS)];
+  }
   const ownNonce = context.newNonce();
   const created = makeChild(sa, {
     isInitiator: false,

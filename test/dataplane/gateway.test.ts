@@ -8,12 +8,13 @@ import type { ChildSa, EspSuite, TrafficSelector } from '../../src/ike/api.js';
 import { close } from '../../src/io/libc.js';
 import { openTun } from '../../src/io/tun.js';
 import { openUdp } from '../../src/io/udp.js';
+import { SA_INDEX_MASK, SA_MAX } from '../../src/packet/abi.js';
 import { Secret } from '../../src/secret.js';
 import { Namespace, namespacesPossible } from '../support/namespace.js';
 import { PATIENT, replies } from '../support/ping.js';
 import { openDescriptors, PORT, Side, SUITES, settled, until } from '../support/planes.js';
 
-const CASES = 6;
+const CASES = 7;
 const LISTEN = { address: '198.18.0.10', port: PORT };
 const POOL = '198.18.61.0/24';
 /** Of the gateway's device. */
@@ -214,6 +215,43 @@ if (namespacesPossible()) {
       await install(client, peer, 'chacha20poly1305');
       ping(client, INNER);
       assert.equal([...(await plane.activity())], [[peer, 5]]);
+    }));
+
+  test('an association too many is refused, and all others work', () =>
+    withScene(async ({ plane, clients: [client], open, install }) => {
+      open(client);
+      const peer = plane.addPeer(client.inner, { address: client.outer, port: PORT });
+      const childOf = (inboundSpi: number): ChildSa => ({
+        suite: 'chacha20poly1305',
+        inboundSpi,
+        outboundSpi: 0x1000,
+        inboundKey: new Secret(new Uint8Array(36)),
+        outboundKey: new Secret(new Uint8Array(36)),
+        localSelectors: [range(INNER)],
+        remoteSelectors: [range(client.inner)],
+      });
+      const spis = Array.from({ length: SA_MAX - 1 }, () => plane.allocateSpi());
+      for (const spi of spis) plane.installChild(peer, childOf(spi), true);
+      await install(client, peer, 'chacha20poly1305');
+      assert.throws(
+        () => plane.allocateSpi(),
+        (error: VpnrError) => error.code === 'ASSOCIATIONS_FULL',
+      );
+      // Neither an SPI whose place is in use, nor one that was not given out, gets as far as the core.
+      const [taken = 0] = spis;
+      for (const spi of [taken, (taken ^ 0x8000_0000) >>> 0]) {
+        assert.throws(
+          () => plane.installChild(peer, childOf(spi)),
+          (error: VpnrError) => error.code === 'INTERNAL',
+        );
+      }
+      ping(client, INNER);
+      plane.removeChild(taken);
+      const next = plane.allocateSpi();
+      assert.is(next & SA_INDEX_MASK, taken & SA_INDEX_MASK);
+      plane.installChild(peer, childOf(next), true);
+      ping(client, INNER);
+      assert.equal([...(await plane.activity())], [[peer, 10]]);
     }));
 
   test('a port that is taken is refused, and nothing is left open', async () => {

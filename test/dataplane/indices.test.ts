@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { IndexPool, SpiPool } from '../../src/dataplane/indices.js';
+import type { VpnrError } from '../../src/errors.js';
 import { SA_INDEX_MASK, SA_MAX } from '../../src/packet/abi.js';
 
 test('an index is given out once until it is given back', () => {
@@ -8,7 +9,10 @@ test('an index is given out once until it is given back', () => {
   const taken = new Set(Array.from({ length: SA_MAX }, () => pool.take()));
   assert.is(taken.size, SA_MAX);
   assert.ok([...taken].every(index => index >= 0 && index < SA_MAX));
-  assert.throws(() => pool.take(), /security associations/);
+  assert.throws(
+    () => pool.take(),
+    (error: VpnrError) => error.code === 'ASSOCIATIONS_FULL',
+  );
   pool.giveBack(17);
   assert.is(pool.take(), 17);
 });
@@ -31,7 +35,10 @@ test('a released SPI frees its place once', () => {
   const next = pool.allocate();
   assert.is(next & SA_INDEX_MASK, first & SA_INDEX_MASK);
   pool.release(first);
-  assert.throws(() => pool.allocate());
+  assert.throws(
+    () => pool.allocate(),
+    (error: VpnrError) => error.code === 'ASSOCIATIONS_FULL',
+  );
 });
 
 test.run();

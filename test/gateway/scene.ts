@@ -2,6 +2,7 @@
 
 import type { GatewayDataPlane } from '../../src/dataplane/api.js';
 import type { Offloads } from '../../src/dataplane/offloads.js';
+import { VpnrError } from '../../src/errors.js';
 import { GatewayServer } from '../../src/gateway/server.js';
 import type { GatewayEvent, GatewayServerOptions } from '../../src/gateway/server-api.js';
 import type { ChildSa, Endpoint, IkeOutput, IkeProposal, InitiatorOptions } from '../../src/ike/api.js';
@@ -34,6 +35,8 @@ export class FakePlane implements GatewayDataPlane {
   readonly peers = new Map<number, Peer>();
   /** Allocated and neither given back nor removed. */
   readonly spis = new Set<number>();
+  /** So many SPIs may be taken at once. */
+  room = Number.POSITIVE_INFINITY;
   /** Thrown by the next installation. */
   failure: Error | undefined;
   #next = 0;
@@ -43,6 +46,7 @@ export class FakePlane implements GatewayDataPlane {
   }
 
   allocateSpi(): number {
+    if (this.spis.size >= this.room) throw new VpnrError('ASSOCIATIONS_FULL', 'there is no room');
     const spi = 0x1000 + this.#next++;
     this.spis.add(spi);
     return spi;

@@ -188,6 +188,30 @@ test('a wrong key, an unknown client and an empty pool are refused as the RFC sa
   );
 });
 
+test('a security association too many is refused, and costs nobody else anything', async () => {
+  const scene = new Scene();
+  scene.plane.room = 2;
+  const clients = ['client1', 'client2'].map(identity => scene.client(identity).connect());
+  const third = scene.client('client3').connect();
+  await scene.advance(2000);
+  assert.is(third.find('closed')?.code, 'ASSOCIATIONS_FULL');
+  assert.equal(
+    scene.take('client-refused').map(({ client, code }) => [client, code]),
+    [['client3', 'ASSOCIATIONS_FULL']],
+  );
+  // Rekeying is put off, by either side, and the child of before stays.
+  const [first] = clients;
+  first?.act(now => first.session.rekeyChild(now));
+  await scene.advance(60_000);
+  assert.equal(scene.identities, ['client1', 'client2']);
+  assert.equal([scene.plane.spis.size, scene.plane.peers.size], [2, 2]);
+  assert.is(first?.find('closed'), undefined);
+  scene.plane.room = 4;
+  await scene.advance(60_000);
+  assert.is(first?.outputs.filter(({ type }) => type === 'child-up').length, 2);
+  assert.is(scene.client('client3', 9).connect().address, '10.61.0.4');
+});
+
 test('who guesses is refused for a minute, the same client elsewhere is not', async () => {
   const scene = new Scene();
   for (let guess = 0; guess < 8; guess++) {
