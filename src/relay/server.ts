@@ -11,6 +11,7 @@ import { toVpnrError, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
 import type { Announced } from '../service/drained.js';
+import { Pace } from '../service/pace.js';
 import { AddressPool, parsePool } from '../service/pool.js';
 import type { Roster, RosterChange } from '../service/roster.js';
 import { type Admitted, ConnectionGate, DEFAULT_LIMITS } from './admission.js';
@@ -30,6 +31,7 @@ import { type Session, type SessionLimits, SessionTable } from './sessions.js';
 import { type SavedSession, StateStore } from './state.js';
 
 const MINUTE_MS = 60_000;
+const GUESSES_TOLD_PER_SECOND = 10;
 const DEFAULT_SESSION_LIMITS: SessionLimits = {
   lifetimeMs: 24 * 60 * MINUTE_MS,
   reuseAfterMs: 10 * MINUTE_MS,
@@ -50,6 +52,8 @@ export class RelayServer {
   readonly #listener: RelayListener;
   /** The connection of each session that has one. */
   readonly #connections = new Map<Session, ControlConnection>();
+  /** Of wrong tokens that are told of. */
+  readonly #guesses = new Pace(GUESSES_TOLD_PER_SECOND);
   #sweeper: NodeJS.Timeout | undefined;
   /** Told to be about to stop: there are no new sessions any more. */
   #draining = false;
@@ -268,7 +272,8 @@ export class RelayServer {
       const error = toVpnrError(thrown);
       const { code, message } = error;
       const refused = { client: hello.name, from: connection.address, code, message };
-      this.#options.onEvent({ type: 'client-refused', ...refused });
+      const isTold = code !== 'RELAY_TOKEN_REFUSED' || this.#guesses.allows(this.#clock.now());
+      if (isTold) this.#options.onEvent({ type: 'client-refused', ...refused });
       connection.refuse(error);
       return undefined;
     }

@@ -195,6 +195,8 @@ scene('guesses at a token are limited, for one client and for a time', async it 
   assert.match((await failure(it.connect({ name: 'nobody9' }), 'RELAY_TOKEN_REFUSED')).message, 'too many');
   const { grant } = await it.connect({ name: 'client2', token: Secret.fromText('a token of client2') });
   assert.ok(grant.lease);
+  const told = () => it.events.filter(({ type }) => type === 'client-refused').length;
+  assert.is(told(), 10, 'of 12, without a second in between');
   it.time += 60_000;
   await it.connect();
 });
