@@ -77,7 +77,7 @@ export class RelayServer {
     const leases = new AddressPool(parsePool(options.pool), [options.listen.address]);
     this.#sessions = new SessionTable(leases, limits, session => this.#sessionEnded(session));
     this.#store = new StateStore(options.stateDirectory);
-    this.#gate = new ConnectionGate(limits);
+    this.#gate = new ConnectionGate(limits, this.#clock.now);
     this.#listener = new RelayListener({
       certificate: options.certificate,
       key: options.key,

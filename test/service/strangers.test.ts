@@ -30,7 +30,7 @@ test('wrong secrets from one IPv6 network count together', () => {
 });
 
 test('connections from one IPv6 network count together, until they are known or gone', () => {
-  const gate = new ConnectionGate({ ...DEFAULT_LIMITS, strangersPerSource: 3 });
+  const gate = new ConnectionGate({ ...DEFAULT_LIMITS, strangersPerSource: 3 }, () => 0);
   const connect = (host: number) => gate.admit(`2001:db8:1:2::${host}`);
   const [first, second, third] = [connect(1), connect(2), connect(3)];
   assert.equal([third === undefined, connect(4)], [false, undefined]);
@@ -40,6 +40,25 @@ test('connections from one IPv6 network count together, until they are known or 
   assert.is(connect(6), undefined);
   second?.left();
   assert.ok(connect(7) !== undefined);
+});
+
+test('connections of one source that come and go are let in so many a second', () => {
+  let now = 0;
+  const gate = new ConnectionGate({ ...DEFAULT_LIMITS, connectionsPerSecond: 10 }, () => now);
+  /** Of a hundred that leave at once. */
+  const count = (address: string) => {
+    let admitted = 0;
+    for (let n = 0; n < 100; n++) {
+      const one = gate.admit(address);
+      one?.left();
+      if (one !== undefined) admitted += 1;
+    }
+    return admitted;
+  };
+  assert.equal([count('192.0.2.1'), count('192.0.2.1'), count('192.0.2.2')], [10, 0, 10]);
+  now = 500;
+  assert.is(count('192.0.2.1'), 5);
+  assert.is(gate.connections, 0);
 });
 
 test.run();
