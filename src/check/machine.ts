@@ -2,16 +2,18 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { readSecret } from '../config/secrets.js';
-import type { SecretSource } from '../config/values.js';
+import type { HostPort, SecretSource } from '../config/values.js';
 import { runtimeFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
+import { heldCapabilities } from '../io/capabilities.js';
 import { Journal } from '../io/journal.js';
 import { close } from '../io/libc.js';
 import { findLink } from '../io/network.js';
 import { formatEndpoint } from '../io/sockaddr.js';
 import { openTun, type TunDriver } from '../io/tun.js';
 import { openUdp } from '../io/udp.js';
+import { MetricsServer } from '../metrics/server.js';
 
 const DAY_MS = 86_400_000;
 const FORWARDING = '/proc/sys/net/ipv4/ip_forward';
@@ -23,8 +25,8 @@ export function checkSecret(source: SecretSource, folder: string): string {
 }
 
 export function checkRights(): string {
-  if (process.geteuid?.() !== 0) {
-    throw new VpnrError('NOT_ROOT', 'this is not root: no right to create devices and routes', {
+  if (!heldCapabilities().includes('CAP_NET_ADMIN')) {
+    throw new VpnrError('NOT_ROOT', 'no right to create devices and routes (CAP_NET_ADMIN)', {
       remedy: 'run it with sudo',
     });
   }
@@ -36,7 +38,7 @@ export function checkRights(): string {
       cause: error,
     });
   }
-  return 'root, and /dev/net/tun is there';
+  return `${process.geteuid?.() === 0 ? 'root' : 'CAP_NET_ADMIN'}, and /dev/net/tun is there`;
 }
 
 /** A clock that is behind the program's own making was never set: certificates seem not to be valid yet. */
@@ -102,6 +104,12 @@ export function checkTcpPort(local: Endpoint): Promise<string> {
     });
     server.listen({ host, port }, () => server.close(() => resolve(`${formatEndpoint(local)} is free`)));
   });
+}
+
+/** Where the figures are to be served. */
+export async function checkMetrics({ host, port }: HostPort): Promise<string> {
+  await (await MetricsServer.listen({ host, port }, () => [])).close();
+  return `${formatEndpoint({ address: host, port })} is free`;
 }
 
 /** A server turns on that the machine forwards packets. */

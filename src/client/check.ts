@@ -1,5 +1,12 @@
 /** Looking at this machine and a configuration before connecting: what would go wrong, and what to do about it. */
-import { checkClock, checkDevice, checkName, checkRights, checkSecret } from '../check/machine.js';
+import {
+  checkClock,
+  checkDevice,
+  checkMetrics,
+  checkName,
+  checkRights,
+  checkSecret,
+} from '../check/machine.js';
 import { looking, type Report } from '../check/points.js';
 import { checkExec, checkPrograms, type Program } from '../check/programs.js';
 import type { ClientConfig, GatewayEntry } from '../config/client.js';
@@ -13,11 +20,11 @@ import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
 import { refuseSharedIdentity } from './neighbours.js';
+import { checkRelayCertificate } from './relay-check.js';
 import { GatewayResolver } from './resolver.js';
 
 /** How long the MTU's check waits for names; each gateway's own has said already which cannot be found. */
 const LOOK_UP_MS = 2000;
-
 /** Looks at one point after the other; each is reported as soon as it is known. */
 export async function checkConnection(loaded: Loaded<ClientConfig>, report: Report): Promise<void> {
   const { config } = loaded;
@@ -38,11 +45,17 @@ export async function checkConnection(loaded: Loaded<ClientConfig>, report: Repo
   await look('other instances', () => checkInstances(config));
   await look('TUN device', () => checkDevice(config.tunnel.device, 'tunnel.device', config.tunnel.driver));
   await look('routes', () => checkRoutes(config));
+  const { metrics } = config;
+  if (metrics !== undefined) await look('metrics', () => checkMetrics(metrics));
   if (config.tunnel.kill_switch) await look('kill switch', checkKillSwitch);
   for (const gateway of config.gateways) {
     await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
   }
   await look('MTU', () => checkMtu(config, resolver));
+  if (config.relay !== undefined) {
+    const { relay } = config;
+    await look('relay certificate', () => checkRelayCertificate(relay, loaded.folder));
+  }
 }
 
 function programsFor({ tunnel }: ClientConfig): Program[] {

@@ -1,6 +1,3 @@
-/** One connection from start to end: what it takes from the system it gives back, on every way out. */
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ClientConfig } from '../config/client.js';
 import type { Loaded } from '../config/load.js';
@@ -12,12 +9,12 @@ import { runtimeFolder } from '../control/folders.js';
 import { ControlServer } from '../control/server.js';
 import type { ClientEvents } from '../dataplane/api.js';
 import { createClientDataPlane } from '../dataplane/client.js';
-import { VpnrError } from '../errors.js';
 import { NetworkChanges } from '../io/changes.js';
 import { monotonicMs } from '../io/clock.js';
 import { Journal } from '../io/journal.js';
 import { connectionFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
+import { readAuthority } from '../relay/trust.js';
 import type { Secret } from '../secret.js';
 import { Device, deviceMtu } from './device.js';
 import type { ConnectionEvent } from './events.js';
@@ -175,32 +172,13 @@ function readSecrets({ config, folder }: Loaded<ClientConfig>): Secrets {
       readSecret(auth.psk, folder, `the pre-shared key of gateway ${name}`),
     ),
     relayToken: config.relay && readSecret(config.relay.token, folder, 'the relay token'),
-    relayCa: config.relay?.ca === undefined ? undefined : readCertificates(resolve(folder, config.relay.ca)),
+    relayCa: config.relay?.ca === undefined ? undefined : readAuthority(resolve(folder, config.relay.ca)),
   };
 }
 
 function wipe({ psks, relayToken }: Secrets): void {
   for (const psk of psks) psk.wipe();
   relayToken?.wipe();
-}
-
-/** The text of a PEM file that begins with a certificate. Throws CERTIFICATE_INVALID. */
-export function readCertificates(path: string): string {
-  try {
-    const pem = readFileSync(path, 'utf8');
-    // Throws unless it begins with a certificate: without one, the system's authorities would count.
-    new X509Certificate(pem);
-    return pem;
-  } catch (error) {
-    throw new VpnrError(
-      'CERTIFICATE_INVALID',
-      `the certificate ${path} of the relay's authority: ${(error as Error).message}`,
-      {
-        remedy: 'correct relay.ca in the configuration',
-        cause: error,
-      },
-    );
-  }
 }
 
 async function undoAll(changes: NetworkChanges, withoutKillSwitch: boolean): Promise<void> {

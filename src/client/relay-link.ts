@@ -8,9 +8,10 @@ import type { RelayEntry } from '../config/client.js';
 import { stateFolder } from '../control/folders.js';
 import type { RelayBinding } from '../dataplane/api.js';
 import { toVpnrError, type VpnrError } from '../errors.js';
-import type { RelayControlOptions, RelayGrant, RelayTrust, ResumeState } from '../relay/attempt.js';
+import type { RelayControlOptions, RelayGrant, ResumeState } from '../relay/attempt.js';
 import { RelayControl } from '../relay/client.js';
 import { ClientStateFile } from '../relay/client-state.js';
+import { trustIn } from '../relay/trust.js';
 import type { Secret } from '../secret.js';
 import { type Clock, systemClock } from './clock.js';
 import { formatHostPort } from './host-port.js';
@@ -187,7 +188,7 @@ export class RelayLink {
 
   /** One attempt: a connection, with the promise of its loss, or why there is none. */
   async #connect(signal: AbortSignal): Promise<{ lost: Promise<Loss> } | Loss> {
-    const { identity, relay, token, localAddress } = this.#options;
+    const { identity, relay, ca, token, localAddress } = this.#options;
     const began = this.#clock.now();
     let loss: (loss: Loss) => void = () => {};
     const lost = new Promise<Loss>(resolve => {
@@ -200,7 +201,7 @@ export class RelayLink {
       const control = await this.#connectRelay({
         relay: this.#endpoint,
         controlAddress: localAddress,
-        trust: this.#trust(),
+        trust: trustIn(relay, ca),
         name: identity,
         token,
         mode: relay.mode,
@@ -275,12 +276,6 @@ export class RelayLink {
       const cancel = this.#clock.after(ms, end);
       signal.addEventListener('abort', end, { once: true });
     });
-  }
-
-  #trust(): RelayTrust {
-    const { relay, ca } = this.#options;
-    if (relay.fingerprint !== undefined) return { fingerprint: relay.fingerprint };
-    return { ca: ca ?? '' };
   }
 
   get #endpoint(): { address: string; port: number } {

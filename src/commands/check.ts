@@ -22,9 +22,9 @@ export default class Check extends VpnrCommand {
   static override summary = 'Will this client, relay or gateway work on this machine?';
 
   static override description =
-    'Looks at the configuration, the secrets, the rights, the device, routes and ports, and (of a client) at each ' +
-    'gateway, and says what to do about what is wrong. Changes nothing. The exit status is that of the first point ' +
-    'that is wrong.';
+    'Looks at the configuration, the secrets, the certificates, the rights, the device, routes and ports, and (of a client) ' +
+    'at each gateway and the relay, and says what to do about what is wrong. A relay that is reached through the tunnel ' +
+    'only is looked at when connecting. Changes nothing. The exit status is that of the first point that is wrong.';
 
   static override examples = [
     '<%= config.bin %> check -c client.yaml',

@@ -3,6 +3,7 @@ import {
   checkClock,
   checkDevice,
   checkForwarding,
+  checkMetrics,
   checkName,
   checkRights,
   checkSecret,
@@ -28,6 +29,8 @@ export async function checkGateway(
   await look('other instances', () => checkName(config.name));
   await look('TUN device', () => checkDevice(config.device, 'device'));
   await look('UDP port', () => checkUdpPort({ address: config.listen.host, port: config.listen.port }));
+  const { metrics } = config;
+  if (metrics !== undefined) await look('metrics', () => checkMetrics(metrics));
   await look('pool', () => checkPool(config.pool, config.device));
   await look('forwarding', checkForwarding);
 }

@@ -1,18 +1,10 @@
 /** How a client gets a session: the connection, the relay's certificate, hello, welcome. */
-import { connect, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { RelayMode } from '../dataplane/api.js';
 import { toVpnrError, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import { Secret } from '../secret.js';
-import {
-  equalSecrets,
-  exportTrafficKeys,
-  fingerprintOf,
-  formatFingerprint,
-  parseFingerprint,
-  type TrafficKeys,
-  tokenProof,
-} from './keys.js';
+import { exportTrafficKeys, type TrafficKeys, tokenProof } from './keys.js';
 import {
   ALPN,
   encodeMessage,
@@ -23,12 +15,7 @@ import {
   type RelayMessage,
   type Welcome,
 } from './protocol.js';
-
-/** How the client knows its relay: by its very certificate, or by a certificate that `ca` vouches for. */
-export type RelayTrust =
-  | { fingerprint: string }
-  /** PEM. `name`: host name in the certificate; absent: the relay's address must be in it. */
-  | { ca: string; name?: string };
+import { checkPin, dial, type RelayTrust, relayCertificateError } from './trust.js';
 
 /** What a client keeps of a session in order to take it up again. */
 export interface ResumeState {
@@ -133,24 +120,13 @@ export class Attempt {
   readonly messages = new Messages();
   readonly result: Promise<RelayGrant>;
   readonly #options: RelayControlOptions;
-  readonly #pin: Buffer | undefined;
   #greeted = false;
 
   constructor(options: RelayControlOptions) {
     const { relay, controlAddress, trust, signal, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
     signal?.throwIfAborted();
     this.#options = options;
-    this.#pin = 'fingerprint' in trust ? parseFingerprint(trust.fingerprint) : undefined;
-    this.socket = connect({
-      host: relay.address,
-      port: relay.port,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: [ALPN],
-      ...(controlAddress !== undefined && { localAddress: controlAddress }),
-      // A pinned certificate needs no authority: `#checkPin` compares it before anything is sent.
-      ...('ca' in trust ? { ca: trust.ca, rejectUnauthorized: true } : { rejectUnauthorized: false }),
-      ...('ca' in trust && trust.name !== undefined && { servername: trust.name }),
-    });
+    this.socket = dial(relay, trust, controlAddress);
     this.socket.setNoDelay(true);
     const timer = setTimeout(() => this.socket.destroy(this.#timeout()), connectTimeoutMs);
     const aborted = () => this.socket.destroy();
@@ -197,9 +173,9 @@ export class Attempt {
   }
 
   #hello(): void {
-    if (this.#pin !== undefined) this.#checkPin(this.#pin);
+    const { name, token, mode, resume, trust } = this.#options;
+    checkPin(this.socket.getPeerX509Certificate(), trust);
     if (this.socket.alpnProtocol !== ALPN) throw this.#notARelay('it does not speak the relay protocol');
-    const { name, token, mode, resume } = this.#options;
     this.socket.write(
       encodeMessage({
         type: 'hello',
@@ -211,20 +187,6 @@ export class Attempt {
       }),
     );
     this.#greeted = true;
-  }
-
-  #checkPin(expected: Buffer): void {
-    const seen = this.socket.getPeerX509Certificate();
-    const fingerprint = seen === undefined ? Buffer.alloc(0) : fingerprintOf(seen.raw);
-    if (equalSecrets(fingerprint, expected)) return;
-    throw new VpnrError(
-      'RELAY_CERTIFICATE',
-      `the relay's certificate is not the expected one: expected ${formatFingerprint(expected)}, seen ${formatFingerprint(fingerprint)}`,
-      {
-        remedy:
-          'if the relay has a new certificate, put its fingerprint into relay.fingerprint; otherwise do not connect',
-      },
-    );
   }
 
   #granted(message: RelayMessage): RelayGrant {
@@ -265,13 +227,8 @@ export class Attempt {
   #connectionError(error: NodeJS.ErrnoException): VpnrError {
     const { code = '' } = error;
     if (error instanceof VpnrError) return error;
-    // Set by node:tls when it has checked the certificate and found it wanting.
-    if (this.socket.authorizationError) {
-      return new VpnrError('RELAY_CERTIFICATE', `the relay's certificate is not accepted: ${error.message}`, {
-        remedy: "relay.ca must hold the authority of the relay's certificate, which must name the relay",
-        cause: error,
-      });
-    }
+    const distrusted = relayCertificateError(this.socket, error);
+    if (distrusted !== undefined) return distrusted;
     if (code === 'EPROTO' || code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS'))
       return this.#notARelay(error.message, error);
     return this.#unreachable(error.message, error);

@@ -2,10 +2,12 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { describeLife } from '../check/certificate.js';
 import {
   checkClock,
   checkDevice,
   checkForwarding,
+  checkMetrics,
   checkName,
   checkRights,
   checkSecret,
@@ -22,9 +24,6 @@ import { VpnrError } from '../errors.js';
 import { checkPool } from '../service/host.js';
 import { readCertificate } from './run.js';
 
-/** Less is worth a word. */
-const SOON_MS = 30 * 86_400_000;
-
 export async function checkRelay(loaded: Loaded<RelayConfig>, report: Report): Promise<void> {
   const { config, folder, file } = loaded;
   const look = looking(report);
@@ -40,6 +39,8 @@ export async function checkRelay(loaded: Loaded<RelayConfig>, report: Report): P
   await look('TUN device', () => checkDevice(config.device, 'device'));
   await look('UDP port', () => checkUdpPort(listen));
   await look('TCP port', () => checkTcpPort(listen));
+  const { metrics } = config;
+  if (metrics !== undefined) await look('metrics', () => checkMetrics(metrics));
   await look('pool', () => checkPool(config.pool, config.device));
   await look('forwarding', checkForwarding);
   await look('state', () => checkState(resolve(folder, config.state ?? resolve(stateFolder(), config.name))));
@@ -66,15 +67,12 @@ function checkCertificate({ config, folder }: Loaded<RelayConfig>): string {
       remedy: 'give a certificate and its own key',
     });
   }
-  const left = Date.parse(certificate.validTo) - Date.now();
-  if (left < 0 || Date.parse(certificate.validFrom) > Date.now()) {
-    throw new VpnrError(
-      'CERTIFICATE_INVALID',
-      `${config.certificate} is valid from ${certificate.validFrom} to ${certificate.validTo}`,
-      { remedy: 'make another one (vpnr init relay), or set the clock' },
-    );
-  }
-  return `fits its key, ${left < SOON_MS ? 'soon to expire: ' : ''}valid to ${certificate.validTo}`;
+  const life = describeLife(
+    certificate,
+    config.certificate,
+    'make another one (vpnr init relay), or set the clock',
+  );
+  return `fits its key, ${life}`;
 }
 
 /** The folder is made when it is first written to. */

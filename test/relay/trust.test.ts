@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { checkRelayCertificate } from '../../src/client/relay-check.js';
+import { makeCertificate } from '../../src/init/certificate.js';
 import { ALPN, encodeMessage } from '../../src/relay/protocol.js';
 import { Secret } from '../../src/secret.js';
 import { certificates, failure, scene, TOKEN } from './scene.js';
@@ -131,6 +136,41 @@ scene('a false relay learns nothing and gets nothing accepted', async it => {
   assert.ok(heard.length > 0);
   assert.not.match(heard.join(), TOKEN);
   server.close();
+});
+
+scene("before connecting, a relay's certificate is looked at if it can be", async it => {
+  await it.start();
+  const address = { host: '127.0.0.1', port: it.server.port };
+  const entry = { address, token: { file: 'token' }, mode: 'clear', trust_network: false } as const;
+  const look = (fingerprint: string, to = address) =>
+    checkRelayCertificate({ ...entry, address: to, fingerprint }, '/');
+  assert.match(await look(it.server.fingerprint), /has the expected one, soon to expire: valid to /);
+  await failure(look(`sha256:${'ab'.repeat(32)}`), 'RELAY_CERTIFICATE');
+  const nobody = { host: '127.0.0.1', port: 1 };
+  assert.match(await look(it.server.fingerprint, nobody), /does not answer outside the tunnel/);
+  assert.equal(it.server.status().sessions, []);
+});
+
+scene("the authority's certificate is looked at as well", async it => {
+  await it.start(certificates.signed);
+  const folder = mkdtempSync(join(tmpdir(), 'vpnr-authority-'));
+  try {
+    const address = { host: '127.0.0.1', port: it.server.port };
+    const entry = { address, token: { file: 'token' }, mode: 'clear', trust_network: false } as const;
+    const look = (ca: string, content: string) => {
+      writeFileSync(join(folder, ca), content);
+      return checkRelayCertificate({ ...entry, ca }, folder);
+    };
+    assert.match(
+      await look('ca.crt', certificates.authority),
+      /^ca\.crt is .*valid to .*; 127.* has the expected one/,
+    );
+    await failure(look('other.crt', certificates.other.certificate), 'RELAY_CERTIFICATE');
+    await failure(look('empty.crt', ''), 'CERTIFICATE_INVALID');
+    await failure(look('over.crt', makeCertificate('127.0.0.1', -1).certificate), 'CERTIFICATE_INVALID');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

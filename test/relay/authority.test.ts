@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readCertificates } from '../../src/client/connection.js';
 import type { VpnrError } from '../../src/errors.js';
-import { makeCertificates } from '../relay/certificates.js';
+import { readAuthority } from '../../src/relay/trust.js';
+import { makeCertificates } from './certificates.js';
 
 test("a file without a certificate is no relay's authority", () => {
   const folder = mkdtempSync(join(tmpdir(), 'vpnr-authority-'));
@@ -13,11 +13,11 @@ test("a file without a certificate is no relay's authority", () => {
     const path = join(folder, 'ca.crt');
     const { authority } = makeCertificates();
     writeFileSync(path, authority);
-    assert.is(readCertificates(path), authority);
+    assert.is(readAuthority(path), authority);
     for (const content of ['', '\n', 'nonsense', authority.slice(0, authority.length / 2)]) {
       writeFileSync(path, content);
       assert.throws(
-        () => readCertificates(path),
+        () => readAuthority(path),
         ({ code, message }: VpnrError) => code === 'CERTIFICATE_INVALID' && message.includes(path),
       );
     }
