@@ -11,6 +11,7 @@
  * waited for long goes out at a quarter of that: the sockets of those whom it is for were made for less.
  */
 import {
+  COUNTER_REPLAY_BLOCKS,
   COUNTER_REPLAY_OVERFLOWS,
   DROP_TX_HELD,
   PROBE_BITMAP,
@@ -124,8 +125,10 @@ export function ringsUsed(): bool {
 function takeBlock(): usize {
   let block = free;
   if (block !== 0) free = load<u32>(block, NEXT);
-  else if (fresh < poolBlocks) block = REPLAY_POOL + fresh++ * REPLAY_BLOCK;
-  else {
+  else if (fresh < poolBlocks) {
+    block = REPLAY_POOL + fresh++ * REPLAY_BLOCK;
+    add(COUNTER_REPLAY_BLOCKS, 1);
+  } else {
     dropFirst(load<u32>(oldest, OWNER));
     block = free;
     free = load<u32>(block, NEXT);

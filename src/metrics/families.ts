@@ -21,6 +21,10 @@ const COUNTERS: Readonly<Record<string, readonly [name: string, help: string]>> 
   drains: ['drains', 'Requests of the relay to leave.'],
   replayed: ['replayed_packets', 'Packets sent again after a switch.'],
   'replay-overflows': ['replay_overflows', 'Packets that were not kept long enough to be sent again.'],
+  'replay-blocks': [
+    'replay_blocks',
+    'Most blocks of 16 KiB that packets kept to be sent again have taken at once.',
+  ],
   'second-packets': ['second_packets', 'Packets sent over a second path as well.'],
   'held-packets': ['held_packets', 'Packets that waited for the end of a switch.'],
   suspects: ['suspects', "The relay's words that it hears nothing."],

@@ -368,6 +368,8 @@ export const COUNTER_SECOND_PACKETS = 12;
 export const COUNTER_HELD_PACKETS = 13;
 /** The relay's words that it hears nothing. */
 export const COUNTER_SUSPECTS = 14;
+/** Most blocks of REPLAY_BLOCK bytes that rings have had at once. */
+export const COUNTER_REPLAY_BLOCKS = 15;
 /** From here on every counter is a reason for a dropped packet. */
 export const DROP_FIRST = 16;
 export const DROP_TX_MALFORMED = 16;

@@ -52,6 +52,7 @@ test('more bytes than a ring has: the oldest are dropped, and counted', () => {
     assert.ok(kept > (3 * REPLAY_BLOCK) / ENTRY / 1.3 && kept < (4 * REPLAY_BLOCK) / ENTRY / 0.8, `${kept}`);
     assert.equal(arrived, range(1000 - kept, kept));
     assert.is(core.counters()['replay-overflows'], 1000 - kept);
+    assert.is(core.counters()['replay-blocks'], 4);
   }
 });
 

@@ -65,4 +65,13 @@ for (const [what, args, message] of [
     }));
 }
 
+test('a benchmark that can measure nothing fails, and says why', () =>
+  withBench(['--modes', 'duplicate', '--relay', 'ipip', '--json'], async run => {
+    assert.is(await run.ended, 4, run.output());
+    const error = JSON.parse(run.output()) as { code: string; message: string };
+    assert.is(error.code, 'LAB_FAILED');
+    assert.match(error.message, /^nothing can be measured here: .*duplicate/);
+    await leftNothing(run, []);
+  }));
+
 test.run();

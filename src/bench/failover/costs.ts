@@ -2,6 +2,7 @@
 import type { DemoCity } from '../../demo/stage.js';
 import type { FailoverMode } from '../../failover/actions.js';
 import { SERVER_ADDRESS, Transfer, until } from '../../lab/index.js';
+import { REPLAY_BLOCK } from '../../packet/abi.js';
 import { type BenchContext, unlessAborted } from '../context.js';
 import { rounded } from '../statistics.js';
 import { cpuSeconds, peakMemoryMB } from '../tunnel/usage.js';
@@ -43,6 +44,7 @@ export async function measureCosts(
     const ends = { client: city.client, server: city.server, address: SERVER_ADDRESS };
     const transfer = await within(Transfer.start({ ...ends, bytes: 1, rate: RATE, untilTold: true }));
     const busy = await within(over(BUSY_MS));
+    const blocks = (await connection.status()).traffic.counters['replay-blocks'] ?? 0;
     transfer.finish();
     await within(transfer.result(BUSY_MS));
     return {
@@ -53,6 +55,7 @@ export async function measureCosts(
       busyProbesPerSecond: rounded(busy.probes, 1),
       busyProbeKbits: rounded((busy.probes * PROBE_BYTES * 8) / 1000, 1),
       peakMemoryMB: rounded(peakMemoryMB([pid()]), 1),
+      ringMB: rounded((blocks * REPLAY_BLOCK) / 1e6, 2),
     };
   } finally {
     await connection.stop();

@@ -220,6 +220,7 @@ function costSection(costs: readonly CostResult[]): Section {
         { title: 'probes/s', kind: 'figure' },
         { title: 'kbit/s each way', kind: 'figure' },
         { title: 'peak memory', kind: 'figure', suffix: ' MB' },
+        { title: 'of it the ring', kind: 'figure', suffix: ' MB' },
       ],
       rows: costs.map(cost => [
         cost.mode,
@@ -229,6 +230,7 @@ function costSection(costs: readonly CostResult[]): Section {
         cost.busyProbesPerSecond,
         cost.busyProbeKbits,
         cost.peakMemoryMB,
+        cost.ringMB,
       ]),
     },
   };

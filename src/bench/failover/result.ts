@@ -47,6 +47,8 @@ export interface CostResult {
   busyProbesPerSecond: number;
   busyProbeKbits: number;
   peakMemoryMB: number;
+  /** Of that, the packets that may be sent again. */
+  ringMB: number;
 }
 
 /** What `vpnr bench failover --json` prints. */

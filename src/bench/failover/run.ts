@@ -1,5 +1,6 @@
 /** `vpnr bench failover`: what a failure costs, for each mode and fault, in a small Internet with the paper's round trips. */
 import type { GatewayKind } from '../../demo/stage.js';
+import { VpnrError } from '../../errors.js';
 import type { FailoverMode } from '../../failover/actions.js';
 import { labObstacle, strongSwanObstacle } from '../../lab/index.js';
 import type { BenchContext } from '../context.js';
@@ -35,16 +36,23 @@ export async function benchFailover(
   const machine = thisMachine();
   const found: Found = { results: [], costs: [], figures: [], skipped: [], downloads: [] };
   const obstacle = labObstacle(['ping', 'openssl', 'nft']);
-  if (obstacle !== undefined) found.skipped.push({ what: 'everything', why: obstacle });
-  else {
-    for (const kind of options.gateways) {
-      const missing = kind === 'strongswan' ? strongSwanObstacle() : undefined;
-      if (missing !== undefined) found.skipped.push({ what: 'strongSwan gateways', why: missing });
-      else await measureKind(context, options, kind, found);
-    }
+  if (obstacle !== undefined) throw nothingMeasured(obstacle);
+  for (const kind of options.gateways) {
+    const missing = kind === 'strongswan' ? strongSwanObstacle() : undefined;
+    if (missing !== undefined) found.skipped.push({ what: 'strongSwan gateways', why: missing });
+    else await measureKind(context, options, kind, found);
   }
   const { downloads, ...json } = found;
+  if ([json.results, json.costs, json.figures].every(part => part.length === 0)) {
+    throw nothingMeasured(json.skipped.map(({ what, why }) => `${what} (${why})`).join(', '));
+  }
   return { benchmark: describeFailover(json, downloads, machine, options), json };
+}
+
+function nothingMeasured(reasons: string): VpnrError {
+  return new VpnrError('LAB_FAILED', `nothing can be measured here: ${reasons}`, {
+    remedy: 'install or allow what is missing, or choose other modes and gateways',
+  });
 }
 
 interface Found extends FailoverJson {
