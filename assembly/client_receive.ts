@@ -93,6 +93,7 @@ import {
   load16,
   PROTOCOL_ICMP,
   PROTOCOL_IPIP,
+  PROTOCOL_TCP,
   PROTOCOL_UDP,
 } from './ip';
 import { clampMss } from './mss';
@@ -107,6 +108,7 @@ import {
 } from './relay';
 import { rewriteDestination } from './rewrite';
 import { SA_PATH, saInbound } from './sa';
+import { isTcpRequest, TCP_HEADER } from './transport';
 
 /**
  * Takes what is in the first `datagrams` messages of RX_MMSG, which came on the path's socket. Leaves packets in TO_DEVICE, IKE
@@ -168,16 +170,21 @@ function receiveInner(path: u32, p: usize, length: u32): u32 {
 
 /**
  * With a relay, a virtual address is there for the relay alone, and for ICMP about what was sent to it: nobody
- * else behind the gateway reaches the device.
+ * else behind the gateway reaches the device. The connection to the relay begins here, so nobody begins one there: the gateway,
+ * which can write any source, does not reach services that listen on all addresses.
  */
 function receiveForSession(path: u32, p: usize, length: u32): u32 {
   const protocol = <u32>load<u8>(p, IPV4_PROTOCOL);
-  if (ipv4Source(p) !== relayAddress) {
-    return protocol === PROTOCOL_ICMP ? deliver(p, length, ADDRESS_CONTROL) : DROP_RX_NOT_FOR_US;
-  }
-  if (protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_IPIP) return deliver(p, length, ADDRESS_CONTROL);
+  if (protocol === PROTOCOL_ICMP) return deliver(p, length, ADDRESS_CONTROL);
+  if (ipv4Source(p) !== relayAddress) return DROP_RX_NOT_FOR_US;
   if (ipv4IsFragment(p)) return DROP_RX_FRAGMENT;
   const header = ipv4HeaderLength(p);
+  if (protocol === PROTOCOL_TCP) {
+    return length >= header + TCP_HEADER && !isTcpRequest(p + header)
+      ? deliver(p, length, ADDRESS_CONTROL)
+      : DROP_RX_NOT_FOR_US;
+  }
+  if (protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_IPIP) return DROP_RX_NOT_FOR_US;
   if (protocol === PROTOCOL_UDP) return receiveRelay(path, p + header, length - header);
   return relayMode === RELAY_MODE_IPIP ? receiveLeased(p + header, length - header) : DROP_RELAY_SESSION;
 }

@@ -1,12 +1,9 @@
 /** Clamping TCP's maximum segment size, so that both ends send segments which fit the tunnel. */
 import { applyDelta, deltaOf } from './checksum';
 import { ipVersion, load16, locateTransport, PROTOCOL_TCP, transportOffset, transportProtocol } from './ip';
+import { TCP_CHECKSUM, TCP_FLAGS, TCP_HEADER, TCP_SYN } from './transport';
 
-const TCP_HEADER: u32 = 20;
 const TCP_DATA_OFFSET: u32 = 12;
-const TCP_FLAGS: u32 = 13;
-const TCP_CHECKSUM: u32 = 16;
-const TCP_SYN: u32 = 2;
 const OPTION_END: u32 = 0;
 const OPTION_NOP: u32 = 1;
 const OPTION_MSS: u32 = 2;

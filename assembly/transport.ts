@@ -5,6 +5,7 @@ export const TCP_SEQUENCE: usize = 4;
 export const TCP_FLAGS: usize = 13;
 export const TCP_CHECKSUM: u32 = 16;
 export const TCP_FIN: u32 = 0x01;
+export const TCP_SYN: u32 = 0x02;
 export const TCP_PSH: u32 = 0x08;
 export const TCP_ACK: u32 = 0x10;
 export const TCP_CWR: u32 = 0x80;
@@ -18,4 +19,9 @@ const TCP_DATA_OFFSET: usize = 12;
 /** In bytes, options included. */
 export function tcpHeaderLength(tcp: usize): u32 {
   return (<u32>load<u8>(tcp, TCP_DATA_OFFSET) >> 4) << 2;
+}
+
+/** Whether it asks for a connection: SYN without ACK (RFC 9293 section 3.5). */
+export function isTcpRequest(tcp: usize): bool {
+  return (load<u8>(tcp, TCP_FLAGS) & (TCP_SYN | TCP_ACK)) === TCP_SYN;
 }

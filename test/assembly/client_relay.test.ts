@@ -11,6 +11,7 @@ import {
   TRAFFIC_RECEIVED,
   TRAFFIC_SENT,
 } from '../../src/packet/abi.js';
+import { internetChecksum } from '../reference/checksum.js';
 import { emit, ICMP, type Packet, TCP, UDP } from '../reference/packets.js';
 import { randomBytes } from '../support/bytes.js';
 import { CONTROL, DEVICE, datagram, MODES, PAYLOAD, SERVER, setUp } from '../support/client_relay.js';
@@ -269,6 +270,36 @@ test('with a relay nobody else reaches the virtual address, but by ICMP', () => 
   const echo = { source: SERVER, protocol: ICMP, transport: Uint8Array.of(8, 0, 0, 0, 0, 1, 0, 1) };
   const { device } = client.receive(0, gateway.seal(emit({ ...echo, destination: virtual })));
   assert.equal(device, [emit({ ...echo, destination: CONTROL })]);
+});
+
+/** An IPv4 packet without options, of this length: the header says so. */
+function cutShort(packet: Uint8Array, length: number): Uint8Array {
+  const cut = packet.slice(0, length);
+  const view = new DataView(cut.buffer);
+  view.setUint16(2, length);
+  view.setUint16(10, 0);
+  view.setUint16(10, internetChecksum(cut.subarray(0, 20)));
+  return cut;
+}
+
+test('nobody begins a connection to the client at the address that is there for the relay', () => {
+  const { client, gateway, virtual } = setUp('clear');
+  const fromRelay = (flags: number, change: Partial<Packet> = {}) => {
+    const transport = PORTS_ONLY.slice();
+    transport[13] = flags;
+    return emit({ source: RELAY, destination: virtual, protocol: TCP, transport, ...change });
+  };
+  const taken = (packet: Uint8Array) => client.receive(0, gateway.seal(packet)).device.length;
+  const [FIN, SYN, RST, ACK, ECE_CWR] = [1, 2, 4, 16, 0xc0];
+  const changes = client.changes(() => {
+    for (const flags of [SYN, SYN | ECE_CWR, SYN | RST, SYN | FIN]) assert.is(taken(fromRelay(flags)), 0);
+    for (const size of [0, 4, 13, 19]) assert.is(taken(cutShort(fromRelay(ACK), 20 + size)), 0);
+    for (const protocol of [47, 132, 136]) assert.is(taken(fromRelay(ACK, { protocol })), 0);
+    assert.is(taken(fromRelay(ACK, { fragment: { from: 0, to: 8 } })), 0);
+    assert.is(taken(fromRelay(ACK, { fragment: { from: 8, to: 20 } })), 0);
+  });
+  assert.equal(changes, { 'rx-not-for-us': 11, 'rx-fragment': 2 });
+  for (const flags of [SYN | ACK, ACK, FIN | ACK, RST, RST | ACK]) assert.is(taken(fromRelay(flags)), 1);
 });
 
 test('from the relay, other ports and fragments are not taken', () => {
