@@ -284,7 +284,8 @@ test('strongSwan rekeys every few seconds under load', () =>
     }
     const { ike, child } = await rekeyed();
     figures(`IKE rekeyed ${ike} times, child ${child} times; ${pauses(await finish(transfer))}`);
-    assert.is((await connection.status()).switches, 0, 'rekeying is no failure');
+    // A machine that stands still for longer than detection takes makes one; rekeying would make seven.
+    assert.ok((await connection.status()).switches <= 1, 'rekeying is no failure');
     assert.is((await connection.stop()).status, 0);
   }));
 
