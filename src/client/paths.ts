@@ -30,7 +30,15 @@ export type OpenTunnel = (...parameters: ConstructorParameters<typeof Tunnel>) =
 /** What is made use of. */
 export type TunnelHandle = Pick<
   Tunnel,
-  'endpoint' | 'virtualAddress' | 'configuration' | 'start' | 'receive' | 'rehome' | 'probe' | 'close'
+  | 'endpoint'
+  | 'virtualAddress'
+  | 'configuration'
+  | 'start'
+  | 'receive'
+  | 'traffic'
+  | 'rehome'
+  | 'probe'
+  | 'close'
 >;
 
 /** What becomes of the tunnels. None of it is told after `disconnect`. */
@@ -202,6 +210,11 @@ export class GatewayPaths {
 
   receive(gateway: number, datagram: Uint8Array): void {
     this.#at(gateway).tunnel?.receive(datagram);
+  }
+
+  /** Packets of applications sent and received so far, modulo 2^32. */
+  traffic(sent: number, received: number): void {
+    for (const { tunnel } of this.#paths) tunnel?.traffic(sent, received);
   }
 
   /** Asks the gateway for a sign of life by IKE. */

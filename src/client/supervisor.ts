@@ -146,6 +146,7 @@ export class Supervisor {
 
   /** Packets of applications sent and received so far, by whichever gateway carried them. */
   traffic(sent: number, received: number): void {
+    this.#paths.traffic(sent, received);
     this.#driver.tell((policy, now) => {
       const { active } = policy;
       return active === undefined ? [] : policy.traffic(active, sent, received, now);

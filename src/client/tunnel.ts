@@ -16,6 +16,7 @@ import { cidrSelector } from '../ike/selectors.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
 import { Alarm } from './alarm.js';
+import { SequenceUse } from './sequence-use.js';
 
 /**
  * Quicker than an ordinary client at first: the next gateway is waiting. The sum is above the policy's patience with
@@ -55,6 +56,7 @@ export class Tunnel {
   readonly #session: IkeSession;
   readonly #alarm: Alarm;
   readonly #children = new Set<number>();
+  readonly #sequenceUse = new SequenceUse();
   #configuration: AssignedConfiguration | undefined;
   #local: Endpoint;
   #up = false;
@@ -137,6 +139,12 @@ export class Tunnel {
     this.#handle(this.#session.probe(monotonicMs()));
   }
 
+  /** Packets of applications sent and received so far, modulo 2^32, by whichever tunnels: keys are renewed before numbers run out. */
+  traffic(sent: number, received: number): void {
+    if (this.up && this.#sequenceUse.isDue(sent, received))
+      this.#handle(this.#session.rekeyChild(monotonicMs()));
+  }
+
   /** Sends DELETE and removes everything. */
   close(): void {
     if (this.#closed) return;
@@ -215,6 +223,7 @@ export class Tunnel {
       return;
     }
     this.#children.add(child.inboundSpi);
+    this.#sequenceUse.renewed();
     this.#announce();
   }
 

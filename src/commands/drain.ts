@@ -2,8 +2,7 @@ import { VpnrCommand } from '../cli/base.js';
 import { nameArgument } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { count } from '../cli/text.js';
-import { ask } from '../control/client.js';
-import { VpnrError } from '../errors.js';
+import { askFor } from '../control/client.js';
 import type { Announced, Drained } from '../service/drained.js';
 
 export default class Drain extends VpnrCommand {
@@ -23,8 +22,7 @@ export default class Drain extends VpnrCommand {
   async run(): Promise<Drained | Announced> {
     const { args } = await this.parse(Drain);
     const name = onlyRunning(args.name);
-    const drained = await ask<Drained | Announced>(name, { command: 'drain' });
-    if (drained === undefined) throw new VpnrError('INTERNAL', `${name} did not say what it did`);
+    const drained = await askFor<Drained | Announced>(name, { command: 'drain' });
     this.log(`${name}: ${describe(drained)}`);
     return drained;
   }

@@ -4,7 +4,7 @@ import { nameArgument } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
 import { describeReloaded } from '../cli/text.js';
 import { nameIn } from '../config/load.js';
-import { ask } from '../control/client.js';
+import { askFor } from '../control/client.js';
 import { VpnrError } from '../errors.js';
 import type { Reloaded } from '../service/reload.js';
 
@@ -35,8 +35,7 @@ export default class Reload extends VpnrCommand {
     if (args.name !== undefined && flags.config !== undefined)
       throw new VpnrError('USAGE', 'it is named twice', { remedy: 'give its name or its configuration' });
     const name = flags.config === undefined ? onlyRunning(args.name) : nameIn(flags.config);
-    const reloaded = await ask<Reloaded>(name, { command: 'reload' });
-    if (reloaded === undefined) throw new VpnrError('INTERNAL', `${name} did not say what it did`);
+    const reloaded = await askFor<Reloaded>(name, { command: 'reload' });
     this.log(`${name}: ${describeReloaded(reloaded)}`);
     return reloaded;
   }

@@ -2,8 +2,7 @@ import { Args } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
 import { nameFlag } from '../cli/flags.js';
 import { onlyRunning } from '../cli/names.js';
-import { ask } from '../control/client.js';
-import { VpnrError } from '../errors.js';
+import { askFor } from '../control/client.js';
 
 interface Switched {
   gateway: string;
@@ -32,8 +31,7 @@ export default class Switch extends VpnrCommand {
   async run(): Promise<Switched> {
     const { args, flags } = await this.parse(Switch);
     const name = onlyRunning(flags.name);
-    const switched = await ask<Switched>(name, { command: 'switch', gateway: args.gateway });
-    if (switched === undefined) throw new VpnrError('INTERNAL', `${name} did not say what it did`);
+    const switched = await askFor<Switched>(name, { command: 'switch', gateway: args.gateway });
     this.log(`${name}: ${switched.gateway} carries the traffic after ${switched.ms} ms`);
     return switched;
   }

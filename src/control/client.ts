@@ -69,6 +69,13 @@ export function ask<Result>(
   });
 }
 
+/** The same where an answer without a result is a mistake. Throws as `ask`, and INTERNAL. */
+export async function askFor<Result>(name: string, request: ControlRequest): Promise<Result> {
+  const result = await ask<Result>(name, request);
+  if (result === undefined) throw new VpnrError('INTERNAL', `${name} did not say what it did`);
+  return result;
+}
+
 /**
  * The events of the process called `name`: the last `lines`, and with `follow` all others until it ends or `signal` is aborted.
  * Whoever takes them slowly misses some, and is told so. Throws as `ask`.

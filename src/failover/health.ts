@@ -7,7 +7,7 @@
  * it. Any answer, even a late one, starts the count anew. Data that arrives does not: it proves one direction only.
  * Times are milliseconds of one monotonic clock.
  */
-import { LossEstimator } from './loss.js';
+import { LossEstimator, type LossTally } from './loss.js';
 import { RoundTripEstimator } from './round-trip.js';
 import type { ProbeTiming } from './timing.js';
 
@@ -30,13 +30,14 @@ interface Outstanding {
   deadline: number;
   /** It counted as missed, or cannot any more as a later one was answered. */
   judged: boolean;
+  answered: boolean;
 }
 
 export class PathHealth {
   readonly #timing: ProbeTiming;
   readonly #roundTrip = new RoundTripEstimator();
   readonly #loss = new LossEstimator();
-  /** Oldest first. */
+  /** Oldest first; answered ones, too, while what became of an older one is open. */
   #outstanding: Outstanding[] = [];
   #nextId = 1;
   #intervalMs: number;
@@ -87,14 +88,15 @@ export class PathHealth {
   /** The answer to probe `id` (unknown ids count as a sign of life all the same: they were sent once). */
   reply(id: number, roundTripMs: number, now: number): void {
     this.#roundTrip.sample(roundTripMs);
-    const index = this.#outstanding.findIndex(probe => probe.id === id);
-    const [probe] = index < 0 ? [] : this.#outstanding.splice(index, 1);
+    const probe = this.#outstanding.find(probe => probe.id === id && !probe.answered);
     if (probe !== undefined) {
-      this.#loss.sample(false);
+      probe.answered = true;
+      probe.judged = true;
       this.#answeredSince = Math.max(this.#answeredSince, probe.sentAt);
     }
     // Those sent before this one are late or lost; the path's life is no longer in question.
     for (const earlier of this.#outstanding) if (earlier.id < id) earlier.judged = true;
+    this.#settle(now);
     this.#proven = true;
     this.#lastHeard = now;
     // The next one is not as urgent any more.
@@ -139,11 +141,17 @@ export class PathHealth {
     for (const probe of this.#outstanding) {
       if (!probe.judged && probe.deadline <= now) this.#miss(probe, now);
     }
-    this.#forget(now);
+    this.#settle(now);
     this.#schedule();
     if (now < this.#nextSend - (early ? this.#intervalMs / 4 : 0)) return [];
     const id = this.#nextId++;
-    this.#outstanding.push({ id, sentAt: now, deadline: now + this.timeoutMs, judged: false });
+    this.#outstanding.push({
+      id,
+      sentAt: now,
+      deadline: now + this.timeoutMs,
+      judged: false,
+      answered: false,
+    });
     this.#lastSent = now;
     this.#nextSend = Number.POSITIVE_INFINITY;
     this.#schedule();
@@ -232,6 +240,10 @@ export class PathHealth {
     return this.#loss.samples;
   }
 
+  get lossTally(): LossTally {
+    return this.#loss.tally;
+  }
+
   /** How long an answer is waited for. */
   get timeoutMs(): number {
     const { timeoutFloorMs, timeoutCeilingMs } = this.#timing;
@@ -257,11 +269,12 @@ export class PathHealth {
     this.#missed++;
   }
 
-  #forget(now: number): void {
+  /** Counts in the order in which they left: answers come sooner than a probe is given up, and would make a path seem better. */
+  #settle(now: number): void {
     for (let oldest = this.#outstanding[0]; oldest !== undefined; oldest = this.#outstanding[0]) {
       const waited = now - oldest.deadline >= LOST_AFTER_MS || this.#outstanding.length > MAX_OUTSTANDING;
-      if (!waited) return;
-      this.#loss.sample(true);
+      if (!oldest.answered && !waited) return;
+      this.#loss.sample(!oldest.answered);
       this.#outstanding.shift();
     }
   }

@@ -10,12 +10,20 @@ const CHANCE = 1e-8;
 /** A path that loses nearly everything need not be proved dead: it is left for its losses. */
 const LONGEST_RUN = 16;
 
+export interface LossTally {
+  samples: number;
+  lost: number;
+}
+
 export class LossEstimator {
   #rate = 0;
   #samples = 0;
+  readonly #tally = { samples: 0, lost: 0 };
 
   sample(lost: boolean): void {
     this.#samples++;
+    this.#tally.samples++;
+    if (lost) this.#tally.lost++;
     this.#rate += ((lost ? 1 : 0) - this.#rate) / Math.min(this.#samples, WINDOW);
   }
 
@@ -32,6 +40,11 @@ export class LossEstimator {
 
   get samples(): number {
     return this.#samples;
+  }
+
+  /** All there ever were, what was forgotten among them: two of these tell what was lost between. */
+  get tally(): LossTally {
+    return { ...this.#tally };
   }
 
   /** How long a run of losses must be (at least `misses`) to be more than chance at the measured rate. */

@@ -1,15 +1,24 @@
 /** Which of the paths is best, and whether an unforced move to it is worth while. */
 import type { FailoverOptions, MoveCause } from './actions.js';
 import type { Damping } from './damping.js';
+import type { LossTally } from './loss.js';
 import { isWell, type Path } from './path.js';
 import type { FailoverTiming } from './timing.js';
 
-/** Answers in an examination before losses are compared. */
-const EXAMINED = 64;
+/** Samples of each path in an examination before losses are compared. */
+const EXAMINED = 24;
+/** How improbable what a path did not lose must be, had it the losses of the active one. */
+const CHANCE = 1e-5;
 /** Samples before the active path's loss is a measure. */
 const MEASURED = 64;
 /** How much cleaner the other path must be. */
 const CLEANER = 4;
+
+interface Examination {
+  until: number;
+  /** The samples of each path, and how many were lost, when it began. */
+  before: ReadonlyMap<number, LossTally>;
+}
 
 export class Preference {
   readonly #byLatency: boolean;
@@ -17,7 +26,7 @@ export class Preference {
   readonly #damping: Damping;
   /** Since when a path is faster than the active one by the margin. */
   readonly #fasterSince = new Map<number, number>();
-  #examination: { until: number; samples: Map<number, number> } | undefined;
+  #examination: Examination | undefined;
   #nextExamination = Number.NEGATIVE_INFINITY;
 
   constructor(options: FailoverOptions, damping: Damping) {
@@ -108,16 +117,18 @@ export class Preference {
       this.#examination = undefined;
       if (others.length === 0 || !this.#mayExamine(now)) return undefined;
       this.#nextExamination = now + examineEveryMs;
-      const samples = new Map(others.map(({ gateway, health }) => [gateway, health.lossSamples]));
-      this.#examination = { until: now + examineMs, samples };
+      const before = new Map([active, ...others].map(({ gateway, health }) => [gateway, health.lossTally]));
+      this.#examination = { until: now + examineMs, before };
     }
-    const samples = this.#examination?.samples;
-    const path = this.ranked(others, now).find(({ gateway, health }) => {
-      const before = samples?.get(gateway);
+    const { before } = this.#examination ?? {};
+    const mine = before && since(before, active);
+    if (before === undefined || mine === undefined || mine.samples < EXAMINED) return undefined;
+    const path = this.ranked(others, now).find(other => {
+      const its = since(before, other);
       return (
-        before !== undefined &&
-        health.lossSamples - before >= EXAMINED &&
-        health.lossRate * CLEANER <= active.health.lossRate
+        its !== undefined &&
+        isCleaner(its, mine.lost / mine.samples) &&
+        other.health.lossRate * CLEANER <= active.health.lossRate
       );
     });
     return path && { path, cause: 'loss' as const };
@@ -134,4 +145,16 @@ export class Preference {
   #goodFor({ gateway, goodSince }: Path, baseMs: number, now: number): boolean {
     return now - goodSince >= this.#damping.holdDownMs(gateway, baseMs, now);
   }
+}
+
+/** What was added to the path's tally; undefined for one that was not there. */
+function since(before: ReadonlyMap<number, LossTally>, { gateway, health }: Path): LossTally | undefined {
+  const then = before.get(gateway);
+  const now = health.lossTally;
+  return then && { samples: now.samples - then.samples, lost: now.lost - then.lost };
+}
+
+/** Whether a path loses a fraction of `rate`, or less, and not by chance. */
+function isCleaner({ samples, lost }: LossTally, rate: number): boolean {
+  return samples >= EXAMINED && lost * CLEANER <= rate * samples && (1 - rate) ** samples <= CHANCE;
 }

@@ -12,8 +12,8 @@ import { formatEndpoint } from '../io/sockaddr.js';
 import { gatewayFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
-import { otherChanges, type Reloaded, reloadTelling } from '../service/reload.js';
-import { Roster } from '../service/roster.js';
+import { reload } from '../service/reload.js';
+import { Roster, type RosterChange } from '../service/roster.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { GatewayEvent, GatewayStatus } from './server-api.js';
 import { GatewayService } from './service.js';
@@ -107,17 +107,19 @@ async function setUp(
   await serveMetrics(config.metrics, events, life.cleanUp, tally =>
     gatewayFamilies(status(), clients.names, tally),
   );
-  const reload = async (): Promise<Reloaded> => {
-    const next = loadGatewayConfig(resolve(loaded.file));
-    const change = clients.replace(readKeys(next));
-    service.clientsChanged(change);
-    return { ...change, restart: otherChanges(config, next.config) };
+  const reloading = {
+    config,
+    clients,
+    load: () => loadGatewayConfig(resolve(loaded.file)),
+    readClients: readKeys,
+    clientsChanged: (change: RosterChange) => service.clientsChanged(change),
+    tell,
   };
   const handlers = {
     status,
     events,
     drain: () => service.drain(),
-    reload: () => reloadTelling(reload, tell),
+    reload: () => reload(reloading),
   };
   await answerControl('gateway', name, life, handlers);
 }

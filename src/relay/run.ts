@@ -10,12 +10,13 @@ import { runtimeFolder, stateFolder } from '../control/folders.js';
 import { VpnrError } from '../errors.js';
 import { heldCapabilities } from '../io/capabilities.js';
 import { monotonicMs } from '../io/clock.js';
+import { formatEndpoint } from '../io/sockaddr.js';
 import { relayFamilies } from '../metrics/families.js';
 import { serveMetrics } from '../metrics/serve.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import { Secret } from '../secret.js';
-import { otherChanges, type Reloaded, reloadTelling } from '../service/reload.js';
-import { Roster } from '../service/roster.js';
+import { reload } from '../service/reload.js';
+import { Roster, type RosterChange } from '../service/roster.js';
 import { answerControl, runServer, type ServerLife } from '../service/run.js';
 import type { RelayEvent, RelayStatus } from './server-api.js';
 import { RelayService } from './service.js';
@@ -68,11 +69,12 @@ async function setUp(
   cleanUp.add(() => key.wipe());
   const clients = readTokens(loaded);
   cleanUp.add(() => clients.wipe());
+  const listen = { address: config.listen.host, port: config.listen.port };
 
   const service = await RelayService.start({
     name,
     device,
-    listen: { address: config.listen.host, port: config.listen.port },
+    listen,
     pool,
     certificate,
     key,
@@ -102,7 +104,7 @@ async function setUp(
       name,
       pid: process.pid,
       device,
-      listen: `${config.listen.host}:${config.listen.port}`,
+      listen: formatEndpoint(listen),
       pool,
       fingerprint: service.fingerprint,
       uptimeMs: Math.round(monotonicMs() - began),
@@ -114,17 +116,19 @@ async function setUp(
   await serveMetrics(config.metrics, events, life.cleanUp, tally =>
     relayFamilies(status(), clients.names, tally),
   );
-  const reload = async (): Promise<Reloaded> => {
-    const next = loadRelayConfig(resolve(loaded.file));
-    const change = clients.replace(readTokens(next));
-    await service.clientsChanged(change);
-    return { ...change, restart: otherChanges(config, next.config) };
+  const reloading = {
+    config,
+    clients,
+    load: () => loadRelayConfig(resolve(loaded.file)),
+    readClients: readTokens,
+    clientsChanged: (change: RosterChange) => service.clientsChanged(change),
+    tell,
   };
   const handlers = {
     status,
     events,
     drain: () => service.drain(),
-    reload: () => reloadTelling(reload, tell),
+    reload: () => reload(reloading),
   };
   await answerControl('relay', name, life, handlers);
 }

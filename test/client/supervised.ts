@@ -266,6 +266,7 @@ export class Scene {
           }
         }),
       receive: () => {},
+      traffic: () => {},
       rehome: () => {
         this.moves++;
         return configuration !== undefined && this.site(gateway).mobike;

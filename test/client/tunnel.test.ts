@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SequenceUse } from '../../src/client/sequence-use.js';
 import { Tunnel } from '../../src/client/tunnel.js';
 import { clientSchema } from '../../src/config/client.js';
 import type { ClientDataPlane } from '../../src/dataplane/api.js';
@@ -162,6 +163,37 @@ test('a tunnel to a gateway that assigns no address lets in what is for the inne
   assert.equal(it.ours, [[cidrSelector('10.9.0.2')]]);
   it.tunnel.close();
   assert.is(it.spis.size, 0);
+});
+
+test('keys are renewed when half of the sequence numbers is used up, by packets in either direction, modulo 2^32', () => {
+  const it = new Scene(['10.20.0.0/16']);
+  it.connect();
+  const half = 2 ** 31;
+  const children = (sent: number, received: number) => {
+    it.tunnel.traffic(sent % 2 ** 32, received % 2 ** 32);
+    it.settle();
+    return it.ours.length;
+  };
+  let [sent, received] = [2 ** 32 - 7, 100];
+  assert.is(children(sent, received), 1);
+  assert.is(children(sent + half - 1, received), 1);
+  sent += half;
+  assert.is(children(sent, received), 2);
+  // Those of the new keys begin with the next report.
+  assert.is(children(sent + half - 1, received + half - 1), 2);
+  sent += half - 1;
+  received += half - 1;
+  assert.is(children(sent, received + half - 1), 2);
+  assert.is(children(sent, received + half), 3);
+  it.tunnel.close();
+  assert.is(children(sent + half, received), 3);
+  assert.is(it.spis.size, 0);
+});
+
+test('where renewing keys is refused for now, they are not asked for again by every report', () => {
+  const use = new SequenceUse();
+  const due = [0, 2 ** 31, 2 ** 31 + 1, 2 ** 32 - 1].map(sent => use.isDue(sent, 0));
+  assert.equal(due, [false, true, false, false]);
 });
 
 test('a tunnel comes up, and gives everything back when it is closed', () => {
