@@ -68,10 +68,9 @@ export function buildStage(kind: GatewayKind, program: Program): Promise<DemoCit
   return City.build<GatewayName, Gateway>({
     program,
     sites: SITES,
-    makeGateway: (host, identity) => {
-      if (kind === 'strongswan') return new StrongSwan(host, { swanctl: gatewayConfiguration(identity) });
-      const address = SITES[host.name as GatewayName].outer;
-      return new VpnrGateway(host, { ...identity, program, address, networks: RELAY_SIDE });
-    },
+    makeGateway: (host, site) =>
+      kind === 'strongswan'
+        ? new StrongSwan(host, { swanctl: gatewayConfiguration(site) })
+        : new VpnrGateway(host, { ...site, program, networks: RELAY_SIDE }),
   });
 }

@@ -122,12 +122,12 @@ export class Director {
     const others = this.#others.filter(path => this.#isUsable(path));
     if (this.#wanted !== undefined) {
       const wanted = [active, ...others].find(({ gateway }) => gateway === this.#wanted);
-      if (wanted !== undefined) return this.#activate(wanted, 'operator');
+      if (wanted !== undefined) return this.#activate(wanted, 'operator', now);
     }
     const lasting = others.filter(({ gateway }) => !this.#draining.has(gateway));
     if (this.#draining.has(active.gateway)) {
       const [best] = this.#preference.ranked(lasting, now);
-      return best === undefined ? [] : this.#activate(best, 'drain');
+      return best === undefined ? [] : this.#activate(best, 'drain', now);
     }
     if (this.#pinned === active.gateway) return [];
     const better = this.#preference.better(active, lasting, this.#watch.busy(now), now);
@@ -135,7 +135,7 @@ export class Director {
     this.#damping.moved(now);
     if (better.cause === 'loss') this.#damping.failed(active.gateway, now);
     active.goodSince = now;
-    return this.#activate(better.path, better.cause);
+    return this.#activate(better.path, better.cause, now);
   }
 
   /** `duplicate`: the path of the copies, kept while it does not fail. */
@@ -170,7 +170,7 @@ export class Director {
       others.filter(other => !this.#barren.has(other.gateway)),
       now,
     );
-    if (next !== undefined) actions.push(...this.#activate(next, 'failure'));
+    if (next !== undefined) actions.push(...this.#activate(next, 'failure', now));
     return { actions, once };
   }
 
@@ -180,7 +180,7 @@ export class Director {
       this.#watch.up.filter(({ failure }) => failure === undefined),
       now,
     );
-    return best === undefined ? [] : this.#activate(best, this.#epoch === 0 ? 'start' : 'failure');
+    return best === undefined ? [] : this.#activate(best, this.#epoch === 0 ? 'start' : 'failure', now);
   }
 
   /** It never answered, and does not as quickly as another one: the time to settle is for when there is no other. */
@@ -207,7 +207,7 @@ export class Director {
       }
       if (now < this.#patienceUntil) return [];
     }
-    return [this.#failed(active, now), ...this.#activate(best, 'failure')];
+    return [this.#failed(active, now), ...this.#activate(best, 'failure', now)];
   }
 
   /** The active path has failed, but where to go? */
@@ -227,7 +227,7 @@ export class Director {
     return [...actions, { type: 'stuck', gateway, reason, silentMs: now - health.lastHeard }];
   }
 
-  #activate(path: Path, cause: MoveCause): FailoverAction[] {
+  #activate(path: Path, cause: MoveCause, now: number): FailoverAction[] {
     const { gateway } = path;
     this.#pinned = cause === 'operator' ? gateway : undefined;
     if (cause === 'operator') this.#wanted = undefined;
@@ -237,6 +237,7 @@ export class Director {
     this.#allSilent = false;
     this.#patienceUntil = undefined;
     this.#preference.forget();
+    path.health.carry(now);
     return [{ type: 'activate', gateway, epoch: this.#epoch, cause }];
   }
 

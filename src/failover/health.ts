@@ -24,6 +24,10 @@ const LONGEST_DISTRUST_MS = 60_000;
 /** Packets came back so recently that silence after the next ones sent tells something. */
 const CONVERSATION_MS = 1000;
 
+/** Misses so soon after the traffic has come are given more time: what is sent again at once fills the queues before a probe. */
+const BURST_FOR_MS = 300;
+const BURST_MS = 100;
+
 interface Outstanding {
   id: number;
   sentAt: number;
@@ -55,6 +59,7 @@ export class PathHealth {
   #accusedAt: number | undefined;
   #distrustMs = FIRST_DISTRUST_MS;
   #heedAgainAt = Number.NEGATIVE_INFINITY;
+  #carriesSince = Number.NEGATIVE_INFINITY;
   #sent = 0;
   #received = 0;
   #lastReceived = Number.NEGATIVE_INFINITY;
@@ -124,6 +129,11 @@ export class PathHealth {
     this.#toldAt = now;
     this.#judgeSilence(now);
     return moved;
+  }
+
+  /** The traffic comes to this path. */
+  carry(now: number): void {
+    this.#carriesSince = now;
   }
 
   /** An ICMP error says that the path is dead. Anyone can send one, so the path is asked at once instead. */
@@ -197,10 +207,15 @@ export class PathHealth {
     this.#nextSend = now;
   }
 
-  /** The losses of an outage are no measure of what comes after it. */
-  forgetLosses(): void {
+  /** It has failed: what is lost from now on is no measure of what comes after that. */
+  keepLosses(): void {
+    this.#loss.keep();
+  }
+
+  /** It lives again, with the measure of before. */
+  restoreLosses(): void {
     this.#outstanding = [];
-    this.#loss.reset();
+    this.#loss.restore();
   }
 
   /** When the last answer came (or the path began). */
@@ -322,7 +337,8 @@ export class PathHealth {
     if (!this.#proven) return this.#settleUntil;
     if (this.#accusedAt !== undefined) return this.#missedSince;
     const { smoothedMs = 0, varianceMs } = this.#roundTrip;
-    return this.#missedSince + this.#bounded(smoothedMs + 4 * varianceMs + this.#timing.jumpMs);
+    const burst = this.#missedSince - this.#carriesSince < BURST_FOR_MS ? BURST_MS : 0;
+    return this.#missedSince + this.#bounded(smoothedMs + 4 * varianceMs + this.#timing.jumpMs + burst);
   }
 
   /** By the ceiling, or where the round trip itself is near it by twice that. */

@@ -18,6 +18,7 @@ export interface LossTally {
 export class LossEstimator {
   #rate = 0;
   #samples = 0;
+  #kept = { rate: 0, samples: 0 };
   readonly #tally = { samples: 0, lost: 0 };
 
   sample(lost: boolean): void {
@@ -27,10 +28,15 @@ export class LossEstimator {
     this.#rate += ((lost ? 1 : 0) - this.#rate) / Math.min(this.#samples, WINDOW);
   }
 
-  /** What was measured belongs to another time. */
-  reset(): void {
-    this.#rate = 0;
-    this.#samples = 0;
+  /** Keeps what is measured until now. */
+  keep(): void {
+    this.#kept = { rate: this.#rate, samples: this.#samples };
+  }
+
+  /** Forgets what was measured since. */
+  restore(): void {
+    this.#rate = this.#kept.rate;
+    this.#samples = this.#kept.samples;
   }
 
   /** Share of the probes that were lost, from 0 to 1. */

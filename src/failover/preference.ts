@@ -64,6 +64,7 @@ export class Preference {
   forget(): void {
     this.#fasterSince.clear();
     this.#examination = undefined;
+    this.#nextExamination = Number.NEGATIVE_INFINITY;
   }
 
   /** The path to move to although the active one works. */

@@ -132,6 +132,7 @@ export class Watch {
       return false;
     }
     path.failure = { at: now, ...(reason && { reason }) };
+    path.health.keepLosses();
     this.#damping.failed(path.gateway, now);
     return true;
   }
@@ -143,7 +144,7 @@ export class Watch {
     path.failure = undefined;
     path.told = undefined;
     path.goodSince = now;
-    path.health.forgetLosses();
+    path.health.restoreLosses();
     return told === undefined ? [] : [{ type: 'recovered', gateway }];
   }
 

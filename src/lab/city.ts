@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { makeCertificate, makeSecret } from './certificate.js';
-import type { Gateway, GatewayIdentity } from './gateway.js';
+import type { Gateway, GatewaySite } from './gateway.js';
 import type { Host } from './host.js';
 import { type HostPlan, Lab, type LabPlan } from './lab.js';
 import type { LinePlan } from './line/settings.js';
@@ -17,7 +17,7 @@ import type { LabProcess } from './process.js';
 import type { Program } from './self.js';
 import { StrongSwan } from './strongswan.js';
 import { type GatewayOptions, gatewayConfiguration } from './strongswan-config.js';
-import { Connection, startRelay } from './vpnr.js';
+import { Connection, startRelay, VpnrGateway, type VpnrGatewayOptions } from './vpnr.js';
 
 export const RELAY_ADDRESS = '10.20.0.100';
 export const RELAY_PORT = 7511;
@@ -77,10 +77,14 @@ export interface CityOptions {
   >;
 }
 
+export interface OwnCityOptions extends Pick<VpnrGatewayOptions, 'program' | 'networks'> {
+  settings?: Partial<Record<GatewayName, Record<string, unknown>>>;
+}
+
 export interface CityPlan<Name extends string, Kind extends Gateway> {
   program: Program;
   sites: Readonly<Record<Name, Site>>;
-  makeGateway(host: Host, identity: GatewayIdentity): Kind;
+  makeGateway(host: Host, site: GatewaySite): Kind;
 }
 
 /** A configuration file as nested values, to be edited before it is written. */
@@ -110,10 +114,10 @@ export class City<Name extends string = GatewayName, Kind extends Gateway = Stro
     this.#program = plan.program;
     const { client, relay } = this;
     const make = (name: Name) => {
-      const { identity, pool } = sites[name];
+      const { outer: address, identity, pool } = sites[name];
       const psk = makeSecret(join(client.folder, `${name}.psk`));
       const clients = [{ identity: CLIENT_IDENTITY, psk }];
-      return plan.makeGateway(lab.host(name), { identity, pool, clients });
+      return plan.makeGateway(lab.host(name), { address, identity, pool, clients });
     };
     this.gateways = Object.fromEntries(namesOf(sites).map(name => [name, make(name)])) as Record<Name, Kind>;
     makeSecret(join(client.folder, 'relay.token'), join(relay.folder, `${CLIENT_IDENTITY}.token`));
@@ -141,8 +145,27 @@ export class City<Name extends string = GatewayName, Kind extends Gateway = Stro
     return City.build({
       program,
       sites: GATEWAYS,
-      makeGateway: (host, identity) =>
-        new StrongSwan(host, { swanctl: gatewayConfiguration({ ...identity, ...gateways }) }),
+      makeGateway: (host, site) =>
+        new StrongSwan(host, { swanctl: gatewayConfiguration({ ...site, ...gateways }) }),
+    });
+  }
+
+  /** The same with gateways of vpnr's own; `settings`: of each, by its name. */
+  static createOwn({
+    program,
+    networks,
+    settings = {},
+  }: OwnCityOptions): Promise<City<GatewayName, VpnrGateway>> {
+    return City.build({
+      program,
+      sites: GATEWAYS,
+      makeGateway: (host, site) =>
+        new VpnrGateway(host, {
+          ...site,
+          program,
+          networks,
+          settings: settings[host.name as GatewayName] ?? {},
+        }),
     });
   }
 

@@ -23,3 +23,8 @@ export interface GatewayIdentity {
   pool: string;
   clients: readonly { identity: string; psk: string }[];
 }
+
+export interface GatewaySite extends GatewayIdentity {
+  /** Where clients find it. */
+  address: string;
+}

@@ -10,7 +10,7 @@ export {
   type Site,
 } from './city.js';
 export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';
-export type { Gateway, GatewayIdentity } from './gateway.js';
+export type { Gateway, GatewayIdentity, GatewaySite } from './gateway.js';
 export type { Host, NetworkSnapshot } from './host.js';
 export { type HostPlan, Lab, type LabPlan, type LinkPlan, labObstacle } from './lab.js';
 export type { Direction } from './line/line.js';

@@ -6,7 +6,7 @@ import type { ConnectionEvent } from '../client/events.js';
 import type { ConnectionStatus } from '../client/status.js';
 import { VpnrError } from '../errors.js';
 import type { GatewayServiceStatus } from '../gateway/run.js';
-import type { Gateway, GatewayIdentity } from './gateway.js';
+import type { Gateway, GatewaySite } from './gateway.js';
 import type { Host } from './host.js';
 import type { LabProcess } from './process.js';
 import type { Program } from './self.js';
@@ -97,10 +97,8 @@ export async function startRelay(
   return relay;
 }
 
-export interface VpnrGatewayOptions extends GatewayIdentity {
+export interface VpnrGatewayOptions extends GatewaySite {
   program: Program;
-  /** Where it listens. */
-  address: string;
   /** What clients may reach. */
   networks: readonly string[];
   /** Beyond that, as gateway.yaml has it. */

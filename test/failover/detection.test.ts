@@ -112,6 +112,28 @@ test('30 % loss: traffic moves to a clean path within seconds, and does not retu
   assert.ok(ms < 2500, `${ms} ms`);
 });
 
+test('30 % loss: when the other paths fail for a moment, too, traffic does not stay on the lossy one', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = begun({ seed });
+    const { policy } = world;
+    const runUntilLeft = (gateway: number | undefined) => {
+      const end = world.now + 10_000;
+      while (policy.active === gateway && world.now < end) world.run(world.now + 5);
+      assert.is.not(policy.active, gateway, `seed ${seed}`);
+    };
+    Object.assign(world.place(0).out, { loss: 0.3 });
+    Object.assign(world.place(0).back, { loss: 0.3 });
+    runUntilLeft(0);
+    const others = [world.place(1), world.place(2)];
+    for (const { out } of others) out.loss = 1;
+    while (policy.active !== 0 && world.now < 60_000) world.run(world.now + 5);
+    assert.is(policy.active, 0, `seed ${seed}: there was no better one`);
+    for (const { out } of others) out.loss = 0;
+    world.run(world.now + 4000);
+    assert.is.not(policy.active, 0, `seed ${seed}`);
+  }
+});
+
 test('loss on all paths alike moves nothing', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const world = begun({ loss: seed % 2 === 0 ? 0.15 : 0.3, seed });

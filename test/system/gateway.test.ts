@@ -8,7 +8,6 @@ import {
   City,
   type Configuration,
   Connection,
-  GATEWAYS,
   type GatewayName,
   type Host,
   type Lab,
@@ -150,14 +149,7 @@ async function statusOf({ gateway }: Pick<Scene, 'gateway'>) {
 
 /** The usual city, with gateways of vpnr's own. */
 async function withOwnGateways(body: (city: City<GatewayName, VpnrGateway>) => Promise<void>): Promise<void> {
-  const city = await City.build({
-    program: PROGRAM,
-    sites: GATEWAYS,
-    makeGateway: (host, identity) => {
-      const { outer: address } = GATEWAYS[host.name as GatewayName];
-      return new VpnrGateway(host, { ...identity, program: PROGRAM, address, networks: [NETWORK] });
-    },
-  });
+  const city = await City.createOwn({ program: PROGRAM, networks: [NETWORK] });
   await reporting(city.lab, () => body(city));
 }
 

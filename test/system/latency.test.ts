@@ -25,10 +25,8 @@ test('the traffic follows the quicker gateway, without loss and without moving t
   const city = await City.build<GatewayName, VpnrGateway>({
     program: PROGRAM,
     sites: { tokyo: { ...tokyo, line: FAR }, osaka: { ...osaka, line: NEAR } },
-    makeGateway: (host, identity) => {
-      const { outer: address } = GATEWAYS[host.name as GatewayName];
-      return new VpnrGateway(host, { ...identity, program: PROGRAM, address, networks: ['10.20.0.0/16'] });
-    },
+    makeGateway: (host, site) =>
+      new VpnrGateway(host, { ...site, program: PROGRAM, networks: ['10.20.0.0/16'] }),
   });
   await reporting(city.lab, async () => {
     await city.startRelay();

@@ -4,30 +4,19 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { stringify } from 'yaml';
 import type { Configuration } from '../../src/lab/city.js';
-import { City, GATEWAYS, type Host, SERVER_ADDRESS, VpnrGateway } from '../../src/lab/index.js';
+import { City, type GatewayName, type Host, SERVER_ADDRESS, type VpnrGateway } from '../../src/lab/index.js';
 import { Machine } from './machine.js';
 import { PROGRAM, reporting } from './support.js';
 
-export type VpnrCity = City<'tokyo' | 'osaka', VpnrGateway>;
+export type VpnrCity = City<GatewayName, VpnrGateway>;
 
-/** `settings`: of the gateways, by their identities; `hosts`: those that become machines. */
+/** `settings`: of the gateways, by their names; `hosts`: those that become machines. */
 export async function withMachines(
-  settings: Record<string, Record<string, unknown>>,
+  settings: Partial<Record<GatewayName, Record<string, unknown>>>,
   hosts: (city: VpnrCity) => Host[],
   body: (city: VpnrCity, machines: Machine[]) => Promise<void>,
 ): Promise<void> {
-  const city = await City.build({
-    program: PROGRAM,
-    sites: GATEWAYS,
-    makeGateway: (host, identity) =>
-      new VpnrGateway(host, {
-        ...identity,
-        program: PROGRAM,
-        address: identity.identity === GATEWAYS.tokyo.identity ? GATEWAYS.tokyo.outer : GATEWAYS.osaka.outer,
-        networks: ['0.0.0.0/0'],
-        settings: settings[identity.identity] ?? {},
-      }),
-  });
+  const city = await City.createOwn({ program: PROGRAM, networks: ['0.0.0.0/0'], settings });
   await reporting(city.lab, async () => {
     const machines = await Promise.all(hosts(city).map(host => Machine.boot(host)));
     try {

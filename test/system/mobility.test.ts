@@ -9,6 +9,7 @@ import {
   SERVER_ADDRESS,
   StrongSwan,
   Transfer,
+  until,
   VpnrGateway,
 } from '../../src/lab/index.js';
 import { figures, PROGRAM, reporting, systemTests } from './support.js';
@@ -17,20 +18,20 @@ const test = systemTests();
 const BYTES = 60_000_000;
 const FAULT_AT = 20_000_000;
 const TRANSFER_MS = 60_000;
+/** Bytes a second of a transfer under which the client sleeps. */
+const SLEEPER_RATE = 2_000_000;
+/** A gateway asks after 5 s of silence, and gives up 15 s later. */
+const GIVEN_UP_MS = 60_000;
 const INNER_NETWORKS = ['10.20.0.0/16'];
 
 type MakeGateway = Parameters<typeof City.build<GatewayName, Gateway>>[0]['makeGateway'];
 
 const KINDS: Record<string, MakeGateway> = {
-  'strongSwan gateways': (host, identity) =>
-    new StrongSwan(host, { swanctl: gatewayConfiguration(identity) }),
-  'strongSwan gateways without MOBIKE': (host, identity) =>
-    new StrongSwan(host, { swanctl: gatewayConfiguration({ ...identity, mobike: false }) }),
-  'gateways of our own': (host, identity) => {
-    const site = Object.values(GATEWAYS).find(({ identity: name }) => name === identity.identity);
-    const address = site?.outer ?? '';
-    return new VpnrGateway(host, { program: PROGRAM, address, networks: INNER_NETWORKS, ...identity });
-  },
+  'strongSwan gateways': (host, site) => new StrongSwan(host, { swanctl: gatewayConfiguration(site) }),
+  'strongSwan gateways without MOBIKE': (host, site) =>
+    new StrongSwan(host, { swanctl: gatewayConfiguration({ ...site, mobike: false }) }),
+  'gateways of our own': (host, site) =>
+    new VpnrGateway(host, { ...site, program: PROGRAM, networks: INNER_NETWORKS }),
 };
 
 for (const [kind, makeGateway] of Object.entries(KINDS)) {
@@ -76,5 +77,46 @@ for (const [kind, makeGateway] of Object.entries(KINDS)) {
     });
   });
 }
+
+test('a client that stood still, as a machine asleep does, until both gateways had given it up, goes on', async () => {
+  const settings = { silence: '5s' };
+  const city = await City.createOwn({
+    program: PROGRAM,
+    networks: INNER_NETWORKS,
+    settings: { tokyo: settings, osaka: settings },
+  });
+  await reporting(city.lab, async () => {
+    await city.startRelay();
+    const connection = city.connect();
+    const connected = await connection.event('connected');
+    const { client, server } = city;
+    const transfer = await Transfer.start({
+      client,
+      server,
+      address: SERVER_ADDRESS,
+      bytes: BYTES,
+      rate: SLEEPER_RATE,
+      untilTold: true,
+    });
+    await transfer.reached(SLEEPER_RATE, TRANSFER_MS);
+    connection.process.signal('SIGSTOP');
+    await until('the gateways give it up', GIVEN_UP_MS, async () => {
+      const gateways = await Promise.all(Object.values(city.gateways).map(gateway => gateway.status()));
+      return gateways.every(({ clients }) => clients.length === 0) || undefined;
+    });
+    connection.process.signal('SIGCONT');
+    const awake = performance.now();
+    const { up, down } = transfer.arrived;
+    await transfer.reached(Math.max(up, down) + 2 * SLEEPER_RATE, TRANSFER_MS);
+    const seconds = ((performance.now() - awake) / 1000).toFixed(1);
+    transfer.finish();
+    await transfer.result(TRANSFER_MS);
+    const status = await connection.status();
+    assert.is(status.state, 'connected');
+    assert.is(status.address, connected.address, 'the address stays');
+    figures(`asleep until given up: ${2 * SLEEPER_RATE} bytes more each way ${seconds} s after it woke`);
+    assert.is((await connection.stop()).status, 0);
+  });
+});
 
 test.run();

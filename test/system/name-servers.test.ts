@@ -2,31 +2,20 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { City, Connection, GATEWAYS, until, VpnrGateway } from '../../src/lab/index.js';
+import { City, Connection, GATEWAYS, until } from '../../src/lab/index.js';
 import { PROGRAM, reporting, systemTests } from './support.js';
 
 const test = systemTests();
 /** Which DHCP, say, has put into the tunnel's network. */
 const FALSE_SERVER = '10.20.0.77';
 const BEFORE = `nameserver 192.0.2.53\nnameserver ${FALSE_SERVER}\noptions timeout:1\n`;
-const DNS: Record<string, { servers: string[]; search: string[] }> = {
-  'tokyo.example.net': { servers: ['10.20.0.53'], search: ['corp.example.com'] },
-  'osaka.example.net': { servers: ['10.20.0.54', '2001:db8::54'], search: [] },
+const SETTINGS = {
+  tokyo: { dns: { servers: ['10.20.0.53'], search: ['corp.example.com'] } },
+  osaka: { dns: { servers: ['10.20.0.54', '2001:db8::54'], search: [] } },
 };
 
 test('the system asks the name servers of the gateway in use, and those of before afterwards', async () => {
-  const city = await City.build({
-    program: PROGRAM,
-    sites: GATEWAYS,
-    makeGateway: (host, identity) =>
-      new VpnrGateway(host, {
-        ...identity,
-        program: PROGRAM,
-        address: identity.identity === GATEWAYS.tokyo.identity ? GATEWAYS.tokyo.outer : GATEWAYS.osaka.outer,
-        networks: ['10.20.0.0/16'],
-        settings: { dns: DNS[identity.identity] },
-      }),
-  });
+  const city = await City.createOwn({ program: PROGRAM, networks: ['10.20.0.0/16'], settings: SETTINGS });
   await reporting(city.lab, async () => {
     // The client's own /etc, in which it may do as it likes.
     const etc = join(city.client.folder, 'etc');

@@ -159,8 +159,8 @@ test(
   () =>
     withMachines(
       {
-        'tokyo.example.net': { dns: { servers: ['10.20.0.100'], search: ['corp.example.com'] } },
-        'osaka.example.net': { dns: { servers: [SERVER_ADDRESS], search: ['corp.example.com'] } },
+        tokyo: { dns: { servers: ['10.20.0.100'], search: ['corp.example.com'] } },
+        osaka: { dns: { servers: [SERVER_ADDRESS], search: ['corp.example.com'] } },
       },
       city => [city.client],
       async (city, [client]) => {

@@ -82,8 +82,7 @@ function build(): Promise<BenchCity> {
   return City.build<'tokyo', VpnrGateway>({
     program,
     sites: { tokyo },
-    makeGateway: (host, identity) =>
-      new VpnrGateway(host, { ...identity, program, address: tokyo.outer, networks: NETWORKS }),
+    makeGateway: (host, site) => new VpnrGateway(host, { ...site, program, networks: NETWORKS }),
   });
 }
 
