@@ -187,7 +187,7 @@ export class Supervisor {
     this.#narrator.resumed(sleptMs);
     // A NAT on the way may have forgotten us.
     for (const gateway of this.#paths.up) this.#paths.rehome(gateway);
-    this.#driver.tell((policy, now) => policy.refresh(now));
+    this.#driver.tell((policy, now) => policy.refresh(now, true));
   }
 
   notice(message: string): void {

@@ -45,6 +45,7 @@ export function failoverOptions(config: ClientConfig): FailoverOptions {
       relayGraceMs: 10_000,
       rebuildMs: 4000,
       rebuildAloneMs: 8000,
+      rebuildAwakeMs: 1500,
       retireMs: 1000,
       forgetMs: 60_000,
       flapWindowMs: 600_000,

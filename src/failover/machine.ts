@@ -7,6 +7,7 @@ import type { FailoverAction, FailoverOptions, FailureReason, GatewayState } fro
 import { Damping } from './damping.js';
 import { Director } from './director.js';
 import { isWell, type Path } from './path.js';
+import { Sleep } from './sleep.js';
 import { Tunnels } from './tunnels.js';
 import { Watch } from './watch.js';
 
@@ -18,6 +19,7 @@ export class Failover {
   readonly #damping: Damping;
   readonly #watch: Watch;
   readonly #director: Director;
+  readonly #sleep = new Sleep();
   #started = false;
   /** Tried in vain since a path answered, or since `wait` was said. */
   readonly #inVain = new Set<number>();
@@ -178,8 +180,14 @@ export class Failover {
     return this.#act(now);
   }
 
-  /** The machine slept, or the network changed under it: what is known is old, and everything is asked at once. */
-  refresh(now: number): FailoverAction[] {
+  /** The network changed under the machine, or it `slept`: what is known is old, and everything is asked at once. */
+  refresh(now: number, slept = false): FailoverAction[] {
+    if (slept) this.#sleep.woke(now);
+    this.#askAll(now);
+    return this.#act(now);
+  }
+
+  #askAll(now: number): void {
     this.#watch.traffic(now);
     this.#watch.restart(now);
     for (const path of this.#watch.up) {
@@ -187,7 +195,6 @@ export class Failover {
       path.unansweredSince = undefined;
     }
     for (const gateway of this.#tunnels.those('down')) this.#tunnels.hurry(gateway, now);
-    return this.#act(now);
   }
 
   // --- Time
@@ -243,6 +250,7 @@ export class Failover {
 
   #act(now: number, actions: FailoverAction[] = []): FailoverAction[] {
     if (!this.#started) return actions;
+    if (this.#sleep.notices(this.#watch.nextTimer, now)) this.#askAll(now);
     for (const gateway of this.#tunnels.overdue(now)) actions.push(...this.#attemptFailed(gateway, now));
     actions.push(...this.#watch.probe(path => this.#director.needOf(path, now), now));
     for (const path of this.#watch.up) {
@@ -308,9 +316,10 @@ export class Failover {
     const { failure } = path;
     if (failure === undefined) return [];
     if (this.#cold) return this.#tearDown(path, now);
-    const { rebuildMs, rebuildAloneMs } = this.#options.timing;
+    const { rebuildMs, rebuildAloneMs, rebuildAwakeMs } = this.#options.timing;
     const silentSince = this.#options.relay ? path.unansweredSince : failure.at;
-    const patience = this.#watch.up.some(isWell) ? rebuildMs : rebuildAloneMs;
+    const aloneMs = this.#sleep.isOver(now) ? rebuildAwakeMs : rebuildAloneMs;
+    const patience = this.#watch.up.some(isWell) ? rebuildMs : aloneMs;
     if (silentSince !== undefined && now - silentSince >= patience && failure.reason !== 'link')
       return this.#tearDown(path, now);
     return this.#watch.askAgain(path, failure.at, now);

@@ -45,9 +45,13 @@ export interface FailoverTiming {
   settleMs: number;
   /** How long probes may stay unanswered when the relay itself is known to be away. */
   relayGraceMs: number;
-  /** A tunnel whose gateway is silent for this long is built anew: `rebuildMs` while another path lives, else later. */
+  /**
+   * A tunnel whose gateway is silent for this long is built anew: `rebuildMs` while another path lives, else later, but soon when the
+   * machine has slept.
+   */
   rebuildMs: number;
   rebuildAloneMs: number;
+  rebuildAwakeMs: number;
   /** How long the tunnel to a gateway that is about to stop is kept for what is on its way, once the traffic is elsewhere. */
   retireMs: number;
   /** A failure this long ago no longer counts against a gateway when the next one is chosen. */

@@ -188,6 +188,22 @@ test('after a sleep all paths are asked at once, and none is blamed', () => {
   assert.is(world.moves.length, 1);
 });
 
+test('after a sleep in which all gateways have forgotten the client, it is connected anew at once', () => {
+  for (const told of [true, false]) {
+    const world = settled({ traffic: true });
+    world.stall(60_000);
+    for (const gateway of [0, 1, 2]) world.stop(gateway);
+    for (const gateway of [0, 1, 2]) world.startAgain(gateway);
+    world.run(world.now + 59_990);
+    // Where only the process stood still, nobody says so.
+    if (told) world.at(world.now + 11, () => world.tell((policy, now) => policy.refresh(now, true)));
+    const woke = world.now;
+    const connected = () => world.policy.active !== undefined && world.connected(world.policy.active);
+    while (!connected() && world.now < woke + 30_000) world.run(world.now + 10);
+    assert.ok(world.now < woke + 3000, `told ${told}: after ${world.now - woke} ms`);
+  }
+});
+
 test('cold: a silent gateway is given up for the next one, and a whole round in vain for a wait', () => {
   const world = settled({ options: { mode: 'cold' } });
   assert.equal(
