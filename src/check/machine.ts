@@ -1,5 +1,5 @@
 /** Points about the machine and its files that client, relay and gateway have in common. */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { readSecret } from '../config/secrets.js';
 import type { HostPort, SecretSource } from '../config/values.js';
@@ -33,8 +33,11 @@ export function checkRights(): string {
   try {
     accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
   } catch (error) {
-    throw new VpnrError('NO_TUN', 'there is no /dev/net/tun', {
-      remedy: 'load the kernel module: modprobe tun',
+    const isThere = existsSync('/dev/net/tun');
+    throw new VpnrError('NO_TUN', `${isThere ? 'no right to open' : 'there is no'} /dev/net/tun`, {
+      remedy: isThere
+        ? 'run it as root, and in a container pass the device through'
+        : 'load the kernel module: modprobe tun',
       cause: error,
     });
   }

@@ -118,5 +118,12 @@ function silent({ address, port }: Endpoint): VpnrError {
 
 async function checkMtu(config: ClientConfig, resolver: GatewayResolver): Promise<string> {
   const addresses = await resolver.resolveAll(config.gateways, LOOK_UP_MS);
-  return `${await deviceMtu(config, addresses)} bytes fit on the way to every gateway`;
+  const { mtu } = config.tunnel;
+  const fitting = await deviceMtu({ ...config, tunnel: { ...config.tunnel, mtu: 'auto' } }, addresses);
+  if (mtu !== 'auto' && mtu > fitting) {
+    throw new VpnrError('CONFIG_INVALID', `tunnel.mtu is ${mtu}, but no more than ${fitting} bytes fit`, {
+      remedy: `lower it to ${fitting}, or leave it out`,
+    });
+  }
+  return `packets of ${mtu === 'auto' ? fitting : mtu} bytes fit the links that lead to the gateways`;
 }

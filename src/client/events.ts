@@ -27,7 +27,7 @@ export type ConnectionEvent =
   | { event: 'drain'; gateway: string }
   /** The machine has slept for so long. */
   | { event: 'resumed'; ms: number }
-  /** A gateway of which `standby-failed` or `stuck` was said answers again. */
+  /** A gateway of which `gateway-failed`, `standby-failed` or `stuck` was said answers again. */
   | { event: 'recovered'; gateway: string }
   /**
    * Another gateway, or the same one again, carries the traffic. `ms`: since `gateway-failed`, or since the switch began

@@ -51,7 +51,7 @@ export class Executor {
         void paths.connect(action.gateway);
         return;
       case 'disconnect':
-        this.#disconnect(action.gateway);
+        this.#disconnect(action.gateway, action.calledOff);
         return;
       case 'activate':
         this.#activate(action);
@@ -88,9 +88,9 @@ export class Executor {
     this.#options.narrator.found(failure);
   }
 
-  #disconnect(gateway: number): void {
+  #disconnect(gateway: number, calledOff = false): void {
     const { plane, paths, driver, relay } = this.#options;
-    paths.disconnect(gateway);
+    paths.disconnect(gateway, calledOff);
     if (driver.policy.active !== undefined) return;
     plane.activate(undefined, 0);
     relay?.pathLost();

@@ -68,7 +68,11 @@ export class NameService {
     if (servers.length > 0) {
       const resolver = new Resolver(QUERY);
       resolver.setServers(servers.map(server => (isIP(server) === 6 ? `[${server}]` : server)));
-      const found = await Promise.any([resolver.resolve4(host), resolver.resolve6(host)]).catch(() => []);
+      // Not whichever answers first: the machine may have no IPv6.
+      const found = await resolver
+        .resolve4(host)
+        .catch(() => resolver.resolve6(host))
+        .catch(() => []);
       if (found[0] !== undefined) return found[0];
     }
     // Also finds what stands in /etc/hosts.

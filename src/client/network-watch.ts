@@ -160,7 +160,8 @@ export class NetworkWatch {
         const way = await this.#wayTo(watched.gateway);
         if (way?.key === watched.way?.key) continue;
         watched.way = way;
-        moved.push({ path, reachable: way !== undefined });
+        // Meanwhile the path may belong to another tunnel, which began at the way of now.
+        if (this.#paths.get(path) === watched) moved.push({ path, reachable: way !== undefined });
       }
       const known = moved.filter(({ path }) => this.#paths.has(path));
       if (!this.#stopped) this.#events.networkChanged(known);

@@ -180,15 +180,16 @@ export class GatewayPaths {
     }
   }
 
-  /** Takes the tunnel down, established or not. An attempt that nobody has ended before has taken too long. */
-  disconnect(gateway: number): void {
+  /** Takes the tunnel down, established or not. An attempt that nobody has ended before, nor `calledOff`, has taken too long. */
+  disconnect(gateway: number, calledOff = false): void {
     const path = this.#at(gateway);
     const { tunnel, up } = path;
     path.attempt++;
     path.tunnel = undefined;
     path.up = false;
     this.#options.watch.forget(gateway);
-    if (!up && path.lastError === undefined) this.#failed(gateway, this.#timedOut(path, tunnel));
+    if (!up && !calledOff && path.lastError === undefined)
+      this.#failed(gateway, this.#timedOut(path, tunnel));
     tunnel?.close();
   }
 

@@ -138,6 +138,7 @@ export class RelayLink {
     this.#control = undefined;
     this.#attempts.abort();
     await control?.leave();
+    this.#resume?.secret.wipe();
   }
 
   #abandon(): void {
@@ -213,6 +214,8 @@ export class RelayLink {
       });
       if (signal.aborted) {
         control.drop();
+        control.grant.keys?.sendKey.wipe();
+        control.grant.keys?.receiveKey.wipe();
         return { lost };
       }
       this.#control = control;

@@ -1,3 +1,4 @@
+import { Flags } from '@oclif/core';
 import { VpnrCommand } from '../cli/base.js';
 import { initFlags } from '../cli/init.js';
 import { complaintOf, Questions } from '../cli/questions.js';
@@ -12,10 +13,25 @@ export default class Init extends VpnrCommand {
 
   static override examples = ['<%= config.bin %> init', '<%= config.bin %> init gateway --help'];
 
-  static override flags = initFlags;
+  static override flags = {
+    ...initFlags,
+    from: Flags.string({ helpValue: 'FILE', description: 'as of "init client"' }),
+    invitation: Flags.string({ multiple: true, helpValue: 'FILE', description: 'as of "init client"' }),
+  };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Init);
+    const common = [
+      ...['--dir', flags.dir],
+      ...(flags.force ? ['--force'] : []),
+      ...(this.jsonEnabled() ? ['--json'] : []),
+    ];
+    if (flags.from !== undefined || flags.invitation !== undefined) {
+      const from = flags.from === undefined ? [] : ['--from', flags.from];
+      const invitations = (flags.invitation ?? []).flatMap(file => ['--invitation', file]);
+      await this.config.runCommand('init:client', [...common, ...from, ...invitations]);
+      return;
+    }
     const questions = new Questions();
     if (!questions.isTerminal) {
       throw new VpnrError('USAGE', 'nobody can be asked what this machine is to be', {
@@ -28,8 +44,6 @@ export default class Init extends VpnrCommand {
       complaint: complaintOf(word('gateway', 'relay', 'client')),
     });
     questions.finish();
-    const force = flags.force ? ['--force'] : [];
-    const json = this.jsonEnabled() ? ['--json'] : [];
-    await this.config.runCommand(`init:${role}`, ['--dir', flags.dir, ...force, ...json]);
+    await this.config.runCommand(`init:${role}`, common);
   }
 }

@@ -33,9 +33,11 @@ export class ChildTable {
    */
   install(path: number, child: ChildSa, receiveOnly: boolean): void {
     if (!this.#spis.has(child.inboundSpi) || this.#children.has(child.inboundSpi)) {
+      wipeKeys(child);
       throw new VpnrError('INTERNAL', 'a child with an SPI that is not reserved for it');
     }
     if (child.localSelectors.length > SELECTORS_MAX || child.remoteSelectors.length > SELECTORS_MAX) {
+      wipeKeys(child);
       throw new VpnrError(
         'TS_UNACCEPTABLE',
         `the gateway wants more than ${SELECTORS_MAX} traffic selectors`,
@@ -77,4 +79,9 @@ export class ChildTable {
   removeAll(path: number): void {
     for (const [inboundSpi, child] of [...this.#children]) if (child.path === path) this.remove(inboundSpi);
   }
+}
+
+function wipeKeys({ inboundKey, outboundKey }: ChildSa): void {
+  inboundKey.wipe();
+  outboundKey.wipe();
 }

@@ -71,7 +71,11 @@ export class ServerLoop<Command extends { type: string }, Report> {
       this.#poll.wait(this.#held ? BLOCKED_MS : waitMs);
       this.#io.core.setClock(monotonicMs());
       if (this.#poll.ready(WAKE) !== 0 && !this.#carryOutAll()) return;
-      if (this.#halted) continue;
+      if (this.#halted) {
+        waitMs = IDLE_MS;
+        publish();
+        continue;
+      }
       if (this.#blocked) this.#resume();
       if (!this.#blocked && this.#poll.ready(DEVICE) !== 0) {
         // Where it was not ready a turn ago, too, there is likely to be one packet.

@@ -34,7 +34,8 @@ export type FailoverAction =
   /** Begin IKE with this gateway. `connected` or `connectFailed` answers. */
   | { type: 'connect'; gateway: number }
   /** Take this gateway's tunnel down, established or not. */
-  | { type: 'disconnect'; gateway: number }
+  /** `calledOff`: an attempt under way is not needed any more. */
+  | { type: 'disconnect'; gateway: number; calledOff?: true }
   /** Send over this gateway's tunnel from now on. */
   | { type: 'activate'; gateway: number; epoch: number; cause: MoveCause }
   /** `duplicate`: copies take this gateway's tunnel from now on, or none. */
@@ -51,7 +52,7 @@ export type FailoverAction =
   | { type: 'stuck'; gateway: number; reason: FailureReason; silentMs: number }
   /** A failure that was told of is another one than it seemed: an answer came later. */
   | { type: 'blame'; gateway: number; reason: FailureReason }
-  /** A path of which `standby-failed` or `stuck` was said answers again. */
+  /** A path of which `failed`, `standby-failed` or `stuck` was said answers again. */
   | { type: 'recovered'; gateway: number }
   /** Every gateway was tried in vain; the next attempt begins in `waitMs` (0: it has begun). Attempts never end. */
   | { type: 'wait'; waitMs: number };

@@ -296,7 +296,7 @@ export class Failover {
     const awaited = [wanted, this.#sought];
     const surplus = this.#tunnels.those('connecting').filter(gateway => !awaited.includes(gateway));
     for (const gateway of surplus) this.#tunnels.down(gateway, NEVER);
-    return surplus.map(gateway => ({ type: 'disconnect', gateway }));
+    return surplus.map(gateway => ({ type: 'disconnect', gateway, calledOff: true }));
   }
 
   #fail(path: Path, now: number, reason?: FailureReason): FailoverAction[] {

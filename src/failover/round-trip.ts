@@ -4,7 +4,6 @@
  */
 const ALPHA = 1 / 8;
 const BETA = 1 / 4;
-const K = 4;
 
 export class RoundTripEstimator {
   #smoothed: number | undefined;
@@ -27,11 +26,5 @@ export class RoundTripEstimator {
 
   get varianceMs(): number {
     return this.#variance;
-  }
-
-  /** SRTT + 4 RTTVAR, within the bounds; the upper one before the first sample. */
-  timeoutMs(lowest: number, highest: number): number {
-    if (this.#smoothed === undefined) return highest;
-    return Math.min(highest, Math.max(lowest, this.#smoothed + K * this.#variance));
   }
 }

@@ -139,7 +139,8 @@ export class Watch {
 
   /** The path answers. */
   revive(path: Path, now: number): FailoverAction[] {
-    if (path.failure === undefined) return [];
+    // A change of the network clears the failure, not what was told of it.
+    if (path.failure === undefined && path.told === undefined) return [];
     const { gateway, told } = path;
     path.failure = undefined;
     path.told = undefined;

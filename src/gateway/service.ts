@@ -1,7 +1,7 @@
 /** A whole gateway: the machine's network, the TUN device, the data plane and the server, up and down in order. */
 import { randomBytes } from 'node:crypto';
 import { createGatewayDataPlane } from '../dataplane/gateway.js';
-import type { VpnrError } from '../errors.js';
+import { toVpnrError, type VpnrError } from '../errors.js';
 import type { Endpoint, EspSuite, IkeProposal, Lifetimes } from '../ike/api.js';
 import { monotonicMs } from '../io/clock.js';
 import { linkOf, listAddresses } from '../io/network.js';
@@ -122,13 +122,15 @@ export class GatewayService {
   /** Ends every tunnel and puts the machine's network back. Returns what could not be put back. */
   async stop(): Promise<VpnrError[]> {
     clearInterval(this.#ticking);
+    const failures: VpnrError[] = [];
     try {
       this.#server.stop();
       await this.#stopPlane();
-    } finally {
-      this.#tun.close();
+    } catch (error) {
+      failures.push(toVpnrError(error));
     }
-    return this.#host.close();
+    this.#tun.close();
+    return [...failures, ...(await this.#host.close())];
   }
 }
 

@@ -102,7 +102,12 @@ export class Candidate {
       nextId: NEXT_ID,
       peerId: 0,
     });
-    this.#inboundSpi = context.env.allocateSpi();
+    try {
+      this.#inboundSpi = context.env.allocateSpi();
+    } catch (error) {
+      this.#sa.wipe();
+      throw error;
+    }
     this.#localSelectors = options.localSelectors ?? [anySelector(4)];
     this.#remoteSelectors = options.remoteSelectors ?? [anySelector(4)];
     this.#datagrams = this.#sa.seal(ExchangeType.IKE_AUTH, false, AUTH_ID, this.#authRequest());

@@ -151,10 +151,6 @@ export class Children {
     this.#context.emit({ type: 'child-down', inboundSpi, outboundSpi });
   }
 
-  dropAll(): void {
-    for (const child of [...this.#all.values()]) this.drop(child);
-  }
-
   /** Children that stopped lingering go down; those that the peer left behind come back, to be deleted. */
   tick(): Child[] {
     const { now } = this.#context;

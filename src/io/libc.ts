@@ -144,11 +144,16 @@ export function errno(): number {
   return koffi.errno();
 }
 
+/** By number; of two names for one, the first: EAGAIN, and not EWOULDBLOCK. */
+const ERRNO_NAMES = new Map(
+  Object.entries(koffi.os.errno)
+    .map(([name, number]): [number, string] => [number, name])
+    .reverse(),
+).set(EAGAIN, 'EAGAIN');
+
 /** "EAGAIN" for 11. */
 export function errnoName(value: number): string {
-  if (value === EAGAIN) return 'EAGAIN'; // and not EWOULDBLOCK, which is the same number
-  for (const [name, number] of Object.entries(koffi.os.errno)) if (number === value) return name;
-  return `errno ${value}`;
+  return ERRNO_NAMES.get(value) ?? `errno ${value}`;
 }
 
 const REMEDIES = new Map<number, string>([

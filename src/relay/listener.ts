@@ -121,7 +121,9 @@ function otherEnd(socket: Socket): string {
 }
 
 function checkedIdentity({ certificate, key }: ListenerOptions): { cert: string; key: Buffer } {
-  const identity = { cert: certificate, key: Buffer.from(key.reveal()) };
+  const pem = key.reveal();
+  // The same memory, so that it is wiped with the secret.
+  const identity = { cert: certificate, key: Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength) };
   try {
     createSecureContext(identity);
     return identity;

@@ -1,7 +1,7 @@
 /** What a relay server is given, and what it tells. */
 
 import type { RelayDataPlane, ReplayBounds } from '../dataplane/api.js';
-import type { Offloads } from '../dataplane/offloads.js';
+import type { Offloads, Tun } from '../dataplane/offloads.js';
 import type { ErrorCode, VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { Secret } from '../secret.js';
@@ -29,7 +29,7 @@ export interface RelayServerOptions {
   /** MTU for the clients' devices, when it is known. */
   mtu?: number;
   dataPlane: RelayDataPlane;
-  tun: { fd: number };
+  tun: Tun;
   /** Resolves once packets find their way between the TUN device and the network: clients are let in then. */
   network?: Promise<void>;
   /** TCP's largest segment through the tunnel, in bytes. */

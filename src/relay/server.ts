@@ -175,12 +175,15 @@ export class RelayServer {
   }
 
   async #halt(): Promise<void> {
-    const installed = [...this.#sessions].filter(session => session.installed !== undefined);
-    const received = await this.#options.dataPlane.halt(installed.map(session => session.index));
-    for (const session of installed) {
+    const installed = [...this.#sessions].flatMap(session =>
+      session.installed === undefined ? [] : [{ session, keys: session.installed.keys }],
+    );
+    const received = await this.#options.dataPlane.halt(installed.map(({ session }) => session.index));
+    for (const { session, keys } of installed) {
       const state = received.get(session.index);
-      if (state === undefined || session.installed === undefined) continue;
-      session.ended = { keys: session.installed.keys, received: Buffer.from(state).toString('hex') };
+      // A client that came meanwhile has other keys, under which nothing has been received.
+      if (state === undefined || session.installed?.keys !== keys) continue;
+      session.ended = { keys, received: Buffer.from(state).toString('hex') };
     }
   }
 

@@ -204,6 +204,22 @@ test('after a sleep in which all gateways have forgotten the client, it is conne
   }
 });
 
+test('what was told of an outage is taken back after a change of the network, and the next outage is told again', () => {
+  const world = settled({ traffic: true });
+  for (let outages = 1; outages <= 2; outages++) {
+    world.network = false;
+    world.run(world.now + 2000);
+    assert.is(world.saidOf('stuck').length, outages);
+    world.tell((policy, now) => policy.refresh(now));
+    world.network = true;
+    world.run(world.now + 2000);
+    const active = world.policy.active;
+    assert.ok(
+      world.saidOf('recovered').some(({ action }) => 'gateway' in action && action.gateway === active),
+    );
+  }
+});
+
 test('cold: a silent gateway is given up for the next one, and a whole round in vain for a wait', () => {
   const world = settled({ options: { mode: 'cold' } });
   assert.equal(

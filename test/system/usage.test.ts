@@ -40,6 +40,8 @@ const WRONG: [args: string, code: string, status: number][] = [
   ['nonsense', 'USAGE', 2],
   ['init', 'USAGE', 2],
   ['init nonsense', 'USAGE', 2],
+  ['init --from FOLDER/missing.conf --dir FOLDER', 'CONFIG_NOT_FOUND', 3],
+  ['init --invitation FOLDER/missing', 'SECRET_NOT_FOUND', 3],
   ['init relay --dir FOLDER --address nonsense/24', 'USAGE', 2],
   ['bench --nonsense', 'USAGE', 2],
   ['service --name work', 'USAGE', 2],
@@ -94,6 +96,14 @@ test(
     assert.equal(readdirSync(folder), before);
   }),
 );
+
+test('every command refuses a flag that it does not have', () => {
+  for (const [name] of commands()) {
+    const { status, stderr } = vpnr([...name.split(' '), '--no-such-flag']);
+    assert.match(stderr, /^error USAGE: \S.*no-such-flag/, name);
+    assert.is(status, 2, name);
+  }
+});
 
 test(
   'a program that reads gets the error as JSON',

@@ -2,7 +2,7 @@
 import type { DemoCity } from '../../demo/stage.js';
 import type { FailoverMode } from '../../failover/actions.js';
 import { SERVER_ADDRESS, Transfer, until } from '../../lab/index.js';
-import { REPLAY_BLOCK } from '../../packet/abi.js';
+import { RELAY_HEADER, RELAY_PROBE_BODY, REPLAY_BLOCK } from '../../packet/abi.js';
 import { type BenchContext, unlessAborted } from '../context.js';
 import { rounded } from '../statistics.js';
 import { cpuSeconds, peakMemoryMB } from '../tunnel/usage.js';
@@ -13,8 +13,11 @@ const BUSY_MS = 5000;
 /** After the last packet, until nothing counts as traffic any more. */
 const CALM_MS = 4000;
 const RATE = 6_000_000;
-/** Of a probe on the wire without its padding: IP 20, UDP 8, ESP 8 + 8 + 2 + 16, IP 20, UDP 8, relay 24, body 28. */
-const PROBE_BYTES = 142;
+/**
+ * Of a probe in mode clear on the wire without its padding: IP 20, UDP 8, ESP 8 + 8 + 2 + 16, IP 20, UDP 8, relay, body. What is missing
+ * is told by 128 bytes more, but nothing is while nothing fails.
+ */
+const PROBE_BYTES = 90 + RELAY_HEADER + RELAY_PROBE_BODY;
 
 export async function measureCosts(
   context: BenchContext,

@@ -86,9 +86,12 @@ async function measureFaults(
   context: BenchContext,
   options: FailoverBenchOptions,
   { kind, modes, stage }: { kind: GatewayKind; modes: readonly FailoverMode[]; stage: Stage },
-  { results, downloads }: Found,
+  { results, downloads, skipped }: Found,
 ): Promise<void> {
-  const faults = options.faults.filter(fault => kind === 'vpnr' || !planOf(fault).ownGatewaysOnly);
+  const isPossible = (fault: FaultName) => kind === 'vpnr' || !planOf(fault).ownGatewaysOnly;
+  const faults = options.faults.filter(isPossible);
+  for (const fault of options.faults.filter(fault => !isPossible(fault)))
+    skipped.push({ what: `${fault} of ${kind} gateways`, why: "only vpnr's own can do that" });
   const pairs = faults.flatMap(fault =>
     modes.map(mode => ({ mode, fault, gateways: kind, runs: [] as RunResult[] })),
   );
