@@ -3,11 +3,12 @@
  * process, before it has opened anything. What systemd runs has no more from the start. None leaves a core dump.
  */
 import { dirname, resolve } from 'node:path';
+import type { Role } from '../control/event-log.js';
 import { runtimeFolder, stateFolder } from '../control/folders.js';
 import { ownProgram } from '../lab/self.js';
 import { neededCapabilities } from '../service/capabilities.js';
 
-const COMMANDS = ['connect', 'relay', 'gateway'];
+const ROLES: Partial<Record<string, Role>> = { connect: 'client', relay: 'relay', gateway: 'gateway' };
 /** With these, nothing begins. */
 const HELP = ['--help', '-h'];
 
@@ -15,11 +16,12 @@ const HELP = ['--help', '-h'];
 export async function confine(args: readonly string[]): Promise<void> {
   const [command = ''] = args;
   // What has a channel to the process that started it would lose it, and was started by one that is confined.
-  if (!COMMANDS.includes(command) || process.channel !== undefined) return;
+  const role = ROLES[command];
+  if (role === undefined || process.channel !== undefined) return;
   if (args.some(argument => HELP.includes(argument))) return;
   // A relay may keep its state beside its configuration.
-  const beside = command === 'relay' ? configurationFolders(args) : [];
-  const needed = neededCapabilities([runtimeFolder(), stateFolder(), ...beside]);
+  const beside = role === 'relay' ? configurationFolders(args) : [];
+  const needed = neededCapabilities(role, [runtimeFolder(), stateFolder(), ...beside]);
   // Other commands do without system calls of their own, and start sooner.
   const { becomeProgram, holdsOthersThan, keepOnly } = await import('../io/capabilities.js');
   const { forbidCoreDumps } = await import('../io/core-dumps.js');

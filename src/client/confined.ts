@@ -74,6 +74,10 @@ export async function runConfined(connection: string, command: readonly string[]
       if (child.pid === undefined || child.exitCode !== null) return await ended;
       await joinTunnel(changes, pair, status, child.pid);
       void followAddress(connection, changes, pair, status.device, following.signal);
+      // It may have changed before that began.
+      const now = await ask<ConnectionStatus>(connection, { command: 'status' }).catch(() => undefined);
+      if (now?.address && now.address !== status.address)
+        await changes.setTable(pair.device, rules(pair, status.device, now.address));
       gate.end('go\n');
       return await ended;
     } catch (error) {

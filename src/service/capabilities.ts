@@ -1,25 +1,25 @@
 /** The rights that a running connection, relay or gateway needs: those of its systemd unit, and those that it keeps by hand. */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Role } from '../control/event-log.js';
 import type { Capability } from '../io/capabilities.js';
 
-/**
- * capabilities(7): devices, routes, addresses, rules and socket buffers; IP in IP; ports below 1024; configuration and secrets of
- * an operator who is not root.
- */
-export const NEEDED: readonly Capability[] = [
-  'CAP_NET_ADMIN',
-  'CAP_NET_RAW',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_DAC_READ_SEARCH',
-];
+/** capabilities(7): devices, routes, addresses, rules and socket buffers; ports below 1024; files of an operator who is not root. */
+const COMMON = ['CAP_NET_ADMIN', 'CAP_NET_BIND_SERVICE', 'CAP_DAC_READ_SEARCH'] as const;
+
+export const NEEDED: Record<Role, readonly Capability[]> = {
+  client: COMMON,
+  gateway: COMMON,
+  // IP in IP.
+  relay: [...COMMON, 'CAP_NET_RAW'],
+};
 
 /**
  * Those, and CAP_DAC_OVERRIDE where one of the folders that it writes to belongs to somebody else: whoever has it can change any
  * file.
  */
-export function neededCapabilities(writes: readonly string[]): Capability[] {
-  return writes.every(isOwn) ? [...NEEDED] : [...NEEDED, 'CAP_DAC_OVERRIDE'];
+export function neededCapabilities(role: Role, writes: readonly string[]): Capability[] {
+  return writes.every(isOwn) ? [...NEEDED[role]] : [...NEEDED[role], 'CAP_DAC_OVERRIDE'];
 }
 
 /** Whether this user may write there by ownership alone; of a folder that is not there yet, where it will be made. */

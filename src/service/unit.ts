@@ -102,8 +102,8 @@ StateDirectory=vpnr
 StateDirectoryMode=0700
 ${paths}UMask=0077
 
-# Device, routes, addresses and socket buffers; IP in IP; ports below 1024; files of an operator who is not root.
-CapabilityBoundingSet=${NEEDED.join(' ')}
+# Device, routes, addresses and socket buffers; ports below 1024; files of an operator who is not root; of a relay, IP in IP.
+CapabilityBoundingSet=${NEEDED[role].join(' ')}
 NoNewPrivileges=yes
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 DevicePolicy=closed

@@ -9,12 +9,15 @@ import { templateText } from '../../src/service/unit.js';
 test('a folder of the own is written to without further rights, also one that is not there yet', () => {
   const folder = mkdtempSync(join(tmpdir(), 'vpnr-rights-'));
   try {
-    assert.equal(neededCapabilities([folder, join(folder, 'not', 'yet')]), NEEDED);
+    assert.equal(neededCapabilities('client', [folder, join(folder, 'not', 'yet')]), NEEDED.client);
     if (process.geteuid?.() !== 0) return;
     const home = join(folder, 'home');
     mkdirSync(home);
     chownSync(home, 12_345, 12_345);
-    assert.equal(neededCapabilities([folder, join(home, 'not-yet')]), [...NEEDED, 'CAP_DAC_OVERRIDE']);
+    assert.equal(neededCapabilities('relay', [folder, join(home, 'not-yet')]), [
+      ...NEEDED.relay,
+      'CAP_DAC_OVERRIDE',
+    ]);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -22,7 +25,7 @@ test('a folder of the own is written to without further rights, also one that is
 
 test('a unit has the same rights as what is started by hand', () => {
   for (const role of ['client', 'relay', 'gateway'] as const)
-    assert.ok(templateText(role).includes(`\nCapabilityBoundingSet=${NEEDED.join(' ')}\n`));
+    assert.ok(templateText(role).includes(`\nCapabilityBoundingSet=${NEEDED[role].join(' ')}\n`));
 });
 
 test.run();

@@ -42,6 +42,32 @@ test('a gateway is killed: as JSON, and as a page with the download around it', 
     },
   ));
 
+test('what the mode costs while nothing fails, and what layer and relay cost at the round trips of the paper', () =>
+  withBench(
+    ['--modes', 'replay', '--faults', 'kill', '--runs', '1', '--costs', '--figures', '--json'],
+    async run => {
+      assert.is(await run.ended, 0, run.output() + run.errors());
+      const { costs, figures: layers, skipped } = JSON.parse(run.output()) as FailoverJson;
+      assert.equal(skipped, []);
+      assert.is(costs.length, 1);
+      const [cost] = costs;
+      assert.ok(cost !== undefined);
+      for (const [name, value] of Object.entries(cost))
+        if (name !== 'mode') assert.ok(typeof value === 'number' && value >= 0, `${name}: ${value}`);
+      assert.ok(cost.busyProbesPerSecond > cost.idleProbesPerSecond && cost.ringMB > 0);
+      const measured = layers.map(({ city, layer }) => `${city} ${layer}`);
+      assert.is(new Set(measured).size, layers.length);
+      for (const layer of ['none', 'vpnr', 'vpnr-relay'])
+        assert.ok(measured.includes(`tokyo ${layer}`), layer);
+      for (const { roundTripMs, mbits } of layers) assert.ok(roundTripMs > 10 && mbits > 0);
+      figures(
+        `replay: ${cost.busyProbesPerSecond} probes/s, ${cost.busyProbeKbits} kbit/s, ` +
+          `${cost.idleCpuPercent} % of a processor idle, ring ${cost.ringMB} MB`,
+      );
+      await leftNothing(run, []);
+    },
+  ));
+
 test('Ctrl-C in the middle of a run leaves nothing', () =>
   withBench(['--modes', 'cold', '--faults', 'freeze', '--runs', '9'], async run => {
     const folder = await until('a laboratory', READY_MS, () => labFolders(run.folder)[0]);

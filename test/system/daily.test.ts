@@ -91,7 +91,7 @@ test('a connection goes on in the background, another one beside it', () =>
       /connected through tokyo[\s\S]*\nwork goes on in the background \(process \d+\)/,
     );
     assert.is((await city.client.try(['ping', '-c', '1', '-W', '5', SERVER_ADDRESS])).status, 0);
-    assertConfined(Number(/\(process (\d+)\)/.exec(first.stdout)?.[1]));
+    assertConfined('client', Number(/\(process (\d+)\)/.exec(first.stdout)?.[1]));
 
     const refused = async (said: RegExp, status: number, ...args: string[]) => {
       const { stderr, status: actual } = await detached(...args);

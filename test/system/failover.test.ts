@@ -147,21 +147,23 @@ test('the operator moves a transfer, and nobody notices', () =>
     assert.is((await connection.stop()).status, 0);
   }));
 
-test('a transfer survives in sealed mode', () =>
-  survives('sealed', 'kill', configuration => {
-    configuration.relay.mode = 'sealed';
-  }));
+for (const fault of Object.keys(FAULTS) as Fault[]) {
+  test(`a transfer survives in sealed mode when ${FAULTS[fault]}`, () =>
+    survives(`sealed, ${fault}`, fault, configuration => {
+      configuration.relay.mode = 'sealed';
+    }));
 
-test('a transfer survives in ipip mode', () =>
-  survives(
-    'ipip',
-    'kill',
-    configuration => {
-      configuration.relay.mode = 'ipip';
-      configuration.relay.trust_network = true;
-    },
-    { trust_network: true },
-  ));
+  test(`a transfer survives in ipip mode when ${FAULTS[fault]}`, () =>
+    survives(
+      `ipip, ${fault}`,
+      fault,
+      configuration => {
+        configuration.relay.mode = 'ipip';
+        configuration.relay.trust_network = true;
+      },
+      { trust_network: true },
+    ));
+}
 
 test('a transfer survives with an address of the device of its own', () =>
   survives('own address', 'kill', configuration => {

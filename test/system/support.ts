@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Context, suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Role } from '../../src/control/event-log.js';
 import type { CityOptions } from '../../src/lab/city.js';
 import { City, Lab, type LabPlan, labObstacle, strongSwanObstacle } from '../../src/lab/index.js';
 
@@ -44,10 +45,16 @@ export function systemTests(
   });
 }
 
+/** CAP_DAC_READ_SEARCH, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN; of a relay CAP_NET_RAW. As in /proc/PID/status. */
+export const CAPABILITIES: Record<Role, string> = {
+  client: '0000000000001404',
+  gateway: '0000000000001404',
+  relay: '0000000000003404',
+};
+
 /** Fails unless every thread of these processes has the rights that vpnr needs and no others, can never have others, and leaves no core dump. */
-export function assertConfined(...pids: (number | undefined)[]): void {
-  // CAP_DAC_READ_SEARCH, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW.
-  const needed = '0000000000003404';
+export function assertConfined(role: Role, ...pids: (number | undefined)[]): void {
+  const needed = CAPABILITIES[role];
   for (const pid of pids) {
     const threads = readdirSync(`/proc/${pid}/task`);
     assert.ok(threads.length > 1);

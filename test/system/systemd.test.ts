@@ -8,12 +8,10 @@ import type { Configuration } from '../../src/lab/city.js';
 import { type Host, SERVER_ADDRESS, until } from '../../src/lab/index.js';
 import { MACHINE_PROGRAM, type Machine, machineObstacle, resolvedObstacle } from './machine.js';
 import { configure, property, reachesServer, verifyUnit, withMachines } from './machines.js';
-import { figures, systemTests } from './support.js';
+import { CAPABILITIES, figures, systemTests } from './support.js';
 
 const test = systemTests();
 const NAME_SERVER = fileURLToPath(new URL('./name-server.js', import.meta.url));
-/** CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW and CAP_DAC_READ_SEARCH. */
-const CAPABILITIES = '0000000000003404';
 const RESTART_MS = 20_000;
 
 /** Puts a configuration, with the secrets that stand beside it, to /etc/vpnr and has it installed as a service. */
@@ -101,10 +99,10 @@ test(
           /^(connected through|tunnel to|connecting to) /,
         );
 
-        for (const [machine, unit] of [
-          [client, 'vpnr-work'],
-          [tokyo, 'vpnr-gateway'],
-          [relay, 'vpnr-relay'],
+        for (const [machine, unit, role] of [
+          [client, 'vpnr-work', 'client'],
+          [tokyo, 'vpnr-gateway', 'gateway'],
+          [relay, 'vpnr-relay', 'relay'],
         ] as const) {
           const pid = await property(machine, unit, 'MainPID');
           const status = await machine.run(['sh', '-c', `cat /proc/${pid}/task/*/status`]);
@@ -113,7 +111,7 @@ test(
               [...status.matchAll(new RegExp(`^${name}:\\s+(\\S+)`, 'gm'))].map(([, value]) => value),
             ),
           ];
-          assert.equal(threads('CapBnd'), [CAPABILITIES], unit);
+          assert.equal(threads('CapBnd'), [CAPABILITIES[role]], unit);
           assert.equal(threads('Seccomp'), ['2'], unit);
           assert.match(await machine.run(['cat', `/proc/${pid}/limits`]), /^Max core file size +0 +0 /m);
           await verifyUnit(machine, unit);
