@@ -2,11 +2,7 @@
 import { nextWords, valueKind } from './commands.mjs';
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
-const spellings = ({ name, char, allowNo }) => [
-  `--${name}`,
-  ...(char === undefined ? [] : [`-${char}`]),
-  ...(allowNo === true ? [`--no-${name}`] : []),
-];
+const spellings = ({ name, char }) => [`--${name}`, ...(char === undefined ? [] : [`-${char}`])];
 
 /** The case of one flag that takes a value, of the command `name`. */
 function valueCase(name, flag) {

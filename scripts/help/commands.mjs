@@ -39,6 +39,14 @@ export function shownCommands({ description, manifest }) {
     }));
 }
 
+/** The flags of a command, and what turns off those that can be turned off. */
+export const withOpposites = flags =>
+  flags.flatMap(flag =>
+    flag.allowNo === true
+      ? [flag, { name: `no-${flag.name}`, type: 'boolean', description: `without --${flag.name}` }]
+      : [flag],
+  );
+
 /** The words that may follow each beginning of a command, as in "" or "bench", with what they mean. */
 export function nextWords({ description }, commands) {
   const next = new Map();

@@ -26,12 +26,12 @@ const bold = text => `\\fB${plain(text)}\\fR`;
 const italic = text => `\\fI${plain(text)}\\fR`;
 
 function flagTerm(flag) {
-  const { name, char, helpValue, options } = flag;
+  const { name, char, helpValue, options, allowNo } = flag;
   const value =
     valueKind(flag) === undefined
       ? ''
       : `=${italic(helpValue ?? options?.join('|') ?? 'VALUE').replaceAll('|', '|\\:')}`;
-  return `${char === undefined ? '' : `${bold(`-${char}`)}, `}${bold(`--${name}`)}${value}`;
+  return `${char === undefined ? '' : `${bold(`-${char}`)}, `}${bold(`--${allowNo === true ? '[no-]' : ''}${name}`)}${value}`;
 }
 
 function flagText({ description, required, default: preset, multiple }) {

@@ -14,7 +14,10 @@ const withBench = (args: readonly string[], body: (run: Run) => Promise<void>) =
 
 test('a gateway is killed: as JSON, and as a page with the download around it', () =>
   withBench(
-    ['--modes', 'standby', '--faults', 'kill', '--runs', '1', '--json', '--report', 'failover.html'],
+    [
+      ...['--modes', 'standby', '--faults', 'kill', '--runs', '1', '--no-costs', '--no-figures'],
+      ...['--json', '--report', 'failover.html'],
+    ],
     async run => {
       assert.is(await run.ended, 0, run.output() + run.errors());
       const { results, costs, figures: layers, skipped } = JSON.parse(run.output()) as FailoverJson;
@@ -42,9 +45,9 @@ test('a gateway is killed: as JSON, and as a page with the download around it', 
     },
   ));
 
-test('what the mode costs while nothing fails, and what layer and relay cost at the round trips of the paper', () =>
+test('a page has what the mode costs while nothing fails, and what layer and relay cost at the round trips of the paper', () =>
   withBench(
-    ['--modes', 'replay', '--faults', 'kill', '--runs', '1', '--costs', '--figures', '--json'],
+    ['--modes', 'replay', '--faults', 'kill', '--quick', '--json', '--report', 'failover.html'],
     async run => {
       assert.is(await run.ended, 0, run.output() + run.errors());
       const { costs, figures: layers, skipped } = JSON.parse(run.output()) as FailoverJson;
@@ -64,6 +67,10 @@ test('what the mode costs while nothing fails, and what layer and relay cost at 
         `replay: ${cost.busyProbesPerSecond} probes/s, ${cost.busyProbeKbits} kbit/s, ` +
           `${cost.idleCpuPercent} % of a processor idle, ring ${cost.ringMB} MB`,
       );
+      const page = join(run.folder, 'failover.html');
+      for (const part of [/Round trip/, /Throughput of/, /What the modes cost/])
+        assert.match(readFileSync(page, 'utf8'), part);
+      rmSync(page);
       await leftNothing(run, []);
     },
   ));

@@ -79,6 +79,7 @@ const TYPED: [typed: string, made: string][] = [
   ['vpnr bench cr', 'vpnr bench crypto'],
   ['vpnr init --fo', 'vpnr init --force'],
   ['vpnr init re', 'vpnr init relay'],
+  ['vpnr bench failover --no-f', 'vpnr bench failover --no-figures'],
   ['vpnr demo --fault bl', 'vpnr demo --fault blackhole'],
   ['vpnr connect --per', 'vpnr connect --persist'],
   ['vpnr connect -c etc/w', 'vpnr connect -c etc/work.yaml'],

@@ -16,7 +16,8 @@ export default class BenchFailover extends BenchCommand {
   static override description =
     'Builds a small Internet in network namespaces of this machine, with three gateways at the round trips of the 2012 paper, and lets ' +
     'things go wrong while a TCP connection and a stream of datagrams run: gateways die or freeze, lines are cut, lose or ' +
-    'delay packets, the relay is restarted. A run takes about four seconds, and everything more than an hour.';
+    'delay packets, the relay is restarted. A run takes about four seconds, and everything more than an hour. The whole, and what ' +
+    'is written as a page, has what the modes cost while nothing fails, and what the layer and the relay cost, too.';
 
   static override examples = [
     '<%= config.bin %> bench failover --modes replay --faults kill,leased-line --runs 3',
@@ -43,8 +44,12 @@ export default class BenchFailover extends BenchCommand {
       max: 10_000,
       description: `of each; ${FULL_RUNS}, or ${QUICK_RUNS} with --quick`,
     }),
-    costs: Flags.boolean({ description: 'also measure what the modes cost while nothing fails' }),
+    costs: Flags.boolean({
+      allowNo: true,
+      description: 'also measure what the modes cost while nothing fails',
+    }),
     figures: Flags.boolean({
+      allowNo: true,
       description:
         'also measure round trip and throughput with and without vpnr and the relay, as the paper did',
     }),
@@ -52,6 +57,8 @@ export default class BenchFailover extends BenchCommand {
 
   async run(): Promise<FailoverJson | undefined> {
     const { flags } = await this.parse(BenchFailover);
+    const whole = flags.modes === undefined && flags.faults === undefined && !flags.quick;
+    const besides = whole || flags.report !== undefined;
     const options = {
       modes: chosen('mode', flags.modes, FAILOVER_MODES),
       faults:
@@ -59,8 +66,8 @@ export default class BenchFailover extends BenchCommand {
       gateways: chosen('kind of gateway', flags.gateways, GATEWAY_KINDS),
       relayMode: flags.relay,
       runs: flags.runs ?? (flags.quick ? QUICK_RUNS : FULL_RUNS),
-      costs: flags.costs,
-      figures: flags.figures,
+      costs: flags.costs ?? besides,
+      figures: flags.figures ?? besides,
       program: ownProgram(),
     };
     if (await this.ranInNamespace()) return undefined;
