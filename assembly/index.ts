@@ -52,9 +52,9 @@ export {
   epochIsNewer,
   ipipDecapsulate,
   ipipEncapsulate,
-  relayEncapsulate,
   relayOpen,
   relayProtect,
+  relayWrap,
 } from './relay';
 export { relayIsResending, relayResend, relaySessionReceived } from './relay_probes';
 export {

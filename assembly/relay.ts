@@ -186,30 +186,8 @@ function tagOf(h: usize, length: u32, key: usize): u64 {
 // --- Outer headers --------------------------------------------------------------------------------------------
 
 /**
- * As relayProtect, and puts UDP and IPv4 header in front. Returns the new start. Addresses as they lie in memory, ports in
- * host order.
- */
-export function relayEncapsulate(
-  mode: u32,
-  p: usize,
-  length: u32,
-  type: u32,
-  sessionIndex: u32,
-  epoch: u32,
-  sequence: u64,
-  key: usize,
-  outerSource: u32,
-  outerDestination: u32,
-  sourcePort: u32,
-  destinationPort: u32,
-): usize {
-  const h = relayProtect(mode, p, length, type, sessionIndex, epoch, sequence, key);
-  const whole = relayHead(mode) + length + relayTail(mode);
-  return relayWrap(h, whole, outerSource, outerDestination, sourcePort, destinationPort);
-}
-
-/**
- * Puts UDP and IPv4 header in front of the relay packet of `length` bytes at `h`. Returns the new start.
+ * Puts UDP and IPv4 header in front of the relay packet of `length` bytes at `h`. Returns the new start. Addresses as they
+ * lie in memory, ports in host order.
  *
  * The UDP checksum is zero, "none", as RFC 768 allows for IPv4: ESP protects all up to the gateway, the tag what
  * decides about the packet's handling, and what is inside has checksums of its own. A checksum would be one more pass

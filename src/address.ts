@@ -3,15 +3,15 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { VpnrError } from './errors.js';
 
 /** Addresses in network order: 4 bytes for IPv4, 16 for IPv6. Undefined if `text` is neither, or has a zone. */
-export function parseAddress(text: string): Uint8Array | undefined {
+export function tryAddressBytes(text: string): Uint8Array | undefined {
   if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
   if (isIPv6(text) && !text.includes('%')) return parseIpv6(text);
   return undefined;
 }
 
-/** Like `parseAddress`; throws CONFIG_INVALID for anything but an address. */
+/** Like `tryAddressBytes`; throws CONFIG_INVALID for anything but an address. */
 export function addressBytes(text: string): Uint8Array {
-  const bytes = parseAddress(text);
+  const bytes = tryAddressBytes(text);
   if (bytes === undefined) throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IP address`);
   return bytes;
 }
@@ -39,7 +39,7 @@ export function numberAddress(value: bigint, size: 4 | 16): Uint8Array {
 }
 
 /** The text form of 4 or 16 bytes; IPv6 as RFC 5952 recommends. Throws RangeError for another length. */
-export function formatAddress(bytes: Uint8Array): string {
+export function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
   if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
@@ -48,6 +48,11 @@ export function formatAddress(bytes: Uint8Array): string {
   const text = (part: readonly number[]) => part.map(group => group.toString(16)).join(':');
   if (run.length < 2) return text(groups);
   return `${text(groups.slice(0, run.start))}::${text(groups.slice(run.start + run.length))}`;
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function hostAndPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** `text` is a valid IPv6 address without a zone. */

@@ -1,10 +1,5 @@
 /** IP addresses and prefixes (CIDR notation) as numbers. */
-import {
-  addressNumber,
-  formatAddress as formatBytes,
-  numberAddress,
-  parseAddress as parseBytes,
-} from './address.js';
+import { addressBytes, addressNumber, addressText, numberAddress } from './address.js';
 import { VpnrError } from './errors.js';
 
 export interface Address {
@@ -24,14 +19,13 @@ function addressBits(family: 4 | 6): 32 | 128 {
 
 /** Throws CONFIG_INVALID for anything but an IPv4 or IPv6 address. */
 export function parseAddress(text: string): Address {
-  const bytes = parseBytes(text);
-  if (bytes === undefined) throw new VpnrError('CONFIG_INVALID', `"${text}" is not an IP address`);
+  const bytes = addressBytes(text);
   return { family: bytes.length === 4 ? 4 : 6, value: addressNumber(bytes) };
 }
 
 /** The address in text form; IPv6 as RFC 5952 section 4 recommends. */
 export function formatAddress({ family, value }: Address): string {
-  return formatBytes(numberAddress(value, family === 4 ? 4 : 16));
+  return addressText(numberAddress(value, family === 4 ? 4 : 16));
 }
 
 /**

@@ -4,10 +4,10 @@ import * as assert from 'uvu/assert';
 import {
   addressBytes,
   addressNumber,
-  formatAddress,
+  addressText,
   ipv4Number,
   numberAddress,
-  parseAddress,
+  tryAddressBytes,
 } from '../src/address.js';
 import { VpnrError } from '../src/errors.js';
 import { hex, randomBytes, unhex } from './support/bytes.js';
@@ -43,7 +43,7 @@ const WRONG =
 test('addresses are read and written', () => {
   for (const [text, bytes] of WRITTEN) {
     assert.is(hex(addressBytes(text)), bytes);
-    assert.is(formatAddress(unhex(bytes)), text);
+    assert.is(addressText(unhex(bytes)), text);
   }
   for (const [text, bytes] of READ) assert.is(hex(addressBytes(text)), bytes, text);
 });
@@ -55,7 +55,7 @@ test('whatever is written is read again', () => {
     if (bytes.length === 16) {
       for (let group = 0; group < 8; group++) if (random() < 0.5) bytes.fill(0, group * 2, group * 2 + 2);
     }
-    const text = formatAddress(bytes);
+    const text = addressText(bytes);
     assert.is(isIP(text), bytes.length === 4 ? 4 : 6, text);
     assert.equal(addressBytes(text), bytes, text);
   }
@@ -63,14 +63,14 @@ test('whatever is written is read again', () => {
 
 test('what is no address is refused', () => {
   for (const text of ['', ' 1.2.3.4', ...WRONG]) {
-    assert.is(parseAddress(text), undefined, text);
+    assert.is(tryAddressBytes(text), undefined, text);
     assert.throws(
       () => addressBytes(text),
       (error: unknown) => error instanceof VpnrError && error.code === 'CONFIG_INVALID',
     );
   }
   for (const length of [0, 3, 5, 15, 17])
-    assert.throws(() => formatAddress(new Uint8Array(length)), RangeError);
+    assert.throws(() => addressText(new Uint8Array(length)), RangeError);
 });
 
 test('an IPv4 address as a number has its first byte highest', () => {

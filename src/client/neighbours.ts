@@ -1,8 +1,9 @@
 /** Other connections that run on this machine. */
+
+import { hostAndPort } from '../address.js';
 import type { ClientConfig } from '../config/client.js';
 import { ask, runningNames } from '../control/client.js';
 import { VpnrError } from '../errors.js';
-import { formatHostPort } from './host-port.js';
 import type { ConnectionStatus } from './status.js';
 
 /**
@@ -18,12 +19,12 @@ export async function refuseSharedIdentity({ name, identity, gateways }: ClientC
     const place = (address: string, own: string) => `${own} at ${address}`;
     const taken = new Set(status.gateways.map(entry => place(entry.address, entry.identity)));
     const shared = gateways.find(({ address, client_identity: own = identity }) =>
-      taken.has(place(formatHostPort(address), own)),
+      taken.has(place(hostAndPort(address.host, address.port), own)),
     );
     if (shared === undefined) continue;
     throw new VpnrError(
       'ALREADY_RUNNING',
-      `"${other}" uses the gateway ${shared.name} (${formatHostPort(shared.address)}) as ${shared.client_identity ?? identity} already, and a gateway keeps one tunnel for each client`,
+      `"${other}" uses the gateway ${shared.name} (${hostAndPort(shared.address.host, shared.address.port)}) as ${shared.client_identity ?? identity} already, and a gateway keeps one tunnel for each client`,
       {
         remedy: `give this connection an identity and a key of its own at that gateway, or other gateways; or add its routes to those of "${other}"`,
       },

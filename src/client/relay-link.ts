@@ -4,6 +4,7 @@
  * session's keys, packets flow without a control connection.
  */
 import { randomInt } from 'node:crypto';
+import { hostAndPort } from '../address.js';
 import type { RelayEntry } from '../config/client.js';
 import { stateFolder } from '../control/folders.js';
 import type { RelayBinding } from '../dataplane/api.js';
@@ -14,7 +15,6 @@ import { ClientStateFile } from '../relay/client-state.js';
 import { trustIn } from '../relay/trust.js';
 import type { Secret } from '../secret.js';
 import { type Clock, systemClock } from './clock.js';
-import { formatHostPort } from './host-port.js';
 import type { ConnectionStatus } from './status.js';
 
 export interface RelayLinkOptions {
@@ -106,7 +106,7 @@ export class RelayLink {
   get status(): NonNullable<ConnectionStatus['relay']> {
     const { address, mode } = this.#options.relay;
     return {
-      address: formatHostPort(address),
+      address: hostAndPort(address.host, address.port),
       mode,
       connected: this.#control !== undefined,
       lease: this.#lease ?? null,

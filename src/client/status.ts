@@ -1,3 +1,4 @@
+import { hostAndPort } from '../address.js';
 import type { ClientConfig } from '../config/client.js';
 import type { ClientDataPlane } from '../dataplane/api.js';
 import type { Offloads } from '../dataplane/offloads.js';
@@ -6,7 +7,6 @@ import type { Failover } from '../failover/machine.js';
 import { heldCapabilities } from '../io/capabilities.js';
 import { type Traffic, trafficOf } from '../packet/traffic.js';
 import type { Face } from './device.js';
-import { formatHostPort } from './host-port.js';
 import type { Milestones } from './milestones.js';
 import type { GatewayPaths } from './paths.js';
 
@@ -111,7 +111,7 @@ function describeGateway(
   const { entry, tunnel, failures, lastError } = paths.describe(gateway);
   return {
     name: entry.name,
-    address: formatHostPort(entry.address),
+    address: hostAndPort(entry.address.host, entry.address.port),
     identity: entry.client_identity ?? identity,
     state: policy.stateOf(gateway),
     virtualAddress: tunnel?.virtualAddress ?? null,

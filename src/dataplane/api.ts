@@ -123,7 +123,6 @@ export interface ClientDataPlane {
   /** The relay's IPv4 address as soon as it is known, so that control traffic passes before there is a session. */
   setRelay(relay: Endpoint): void;
   bindRelay(binding: RelayBinding): void;
-  unbindRelay(): void;
   /** Whether the relay has ended, as far as its control connection tells: it delivers nothing from now on. */
   relayGone(gone: boolean): void;
   /** What is kept and doubled from now on; what was kept before is forgotten. At first nothing is kept. */
@@ -143,7 +142,7 @@ export interface ClientDataPlane {
   setSecondPath(path: number | undefined): void;
   /** Sends a relay probe over the path. */
   probe(path: number, id: number): void;
-  /** Counters by name, as in `counterNames`; a snapshot. */
+  /** Counters by name, as in `counterIndices`; a snapshot. */
   counters(): Record<string, number>;
   /** Those in use. */
   offloads(): Offloads;

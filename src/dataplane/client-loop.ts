@@ -304,9 +304,6 @@ export class ClientLoop {
       case 'bind-relay':
         this.#bind(command);
         return;
-      case 'unbind-relay':
-        core.unbindRelay();
-        return;
       case 'relay-gone':
         core.exports.clientRelayGone(command.gone);
         return;

@@ -127,10 +127,6 @@ class ClientPlane implements ClientDataPlane {
     this.#running().post({ type: 'bind-relay', relay, session, resumed }, transfer);
   }
 
-  unbindRelay(): void {
-    this.#running().post({ type: 'unbind-relay' });
-  }
-
   relayGone(gone: boolean): void {
     this.#running().post({ type: 'relay-gone', gone });
   }

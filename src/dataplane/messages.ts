@@ -39,7 +39,6 @@ export type ClientCommand =
   | { type: 'addresses'; device: string | undefined; control: string | undefined; maxSegment: number }
   | { type: 'relay'; relay: Endpoint }
   | { type: 'bind-relay'; relay: Endpoint; session: ClientSession; resumed: RelayBinding['resumed'] }
-  | { type: 'unbind-relay' }
   | { type: 'relay-gone'; gone: boolean }
   | { type: 'failover'; settings: FailoverSettings }
   | { type: 'activate'; path: number | undefined; epoch: number; kind: ActivationKind }

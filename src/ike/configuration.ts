@@ -1,5 +1,5 @@
 // What configuration payloads mean: RFC 7296 section 3.15, for IPv6 its section 3.15.3, for domains RFC 8598.
-import { addressBytes, addressNumber, formatAddress, numberAddress } from '../address.js';
+import { addressBytes, addressNumber, addressText, numberAddress } from '../address.js';
 import type { AssignedConfiguration } from './api.js';
 import { concat } from './bytes.js';
 import { CfgAttributeType, CfgType } from './constants.js';
@@ -90,16 +90,16 @@ export function readConfiguration(payload: CpPayload): AssignedConfiguration {
 function readAttribute(into: AssignedConfiguration, { type, value }: ConfigurationAttribute): void {
   switch (type) {
     case CfgAttributeType.INTERNAL_IP4_ADDRESS:
-      into.addresses.push(formatAddress(sized(value, 4)));
+      into.addresses.push(addressText(sized(value, 4)));
       break;
     case CfgAttributeType.INTERNAL_IP6_ADDRESS:
-      into.addresses.push(formatAddress(ipv6WithPrefix(value).address));
+      into.addresses.push(addressText(ipv6WithPrefix(value).address));
       break;
     case CfgAttributeType.INTERNAL_IP4_DNS:
-      into.dns.push(formatAddress(sized(value, 4)));
+      into.dns.push(addressText(sized(value, 4)));
       break;
     case CfgAttributeType.INTERNAL_IP6_DNS:
-      into.dns.push(formatAddress(sized(value, 16)));
+      into.dns.push(addressText(sized(value, 16)));
       break;
     case CfgAttributeType.INTERNAL_DNS_DOMAIN: {
       const domain = Buffer.from(value).toString('latin1').replace(/\.$/, '');
@@ -111,7 +111,7 @@ function readAttribute(into: AssignedConfiguration, { type, value }: Configurati
       break;
     case CfgAttributeType.INTERNAL_IP6_SUBNET: {
       const { address, prefix } = ipv6WithPrefix(value);
-      into.subnets.push(`${formatAddress(address)}/${prefix}`);
+      into.subnets.push(`${addressText(address)}/${prefix}`);
       break;
     }
   }
@@ -150,9 +150,9 @@ function ipv6WithPrefix(value: Uint8Array): { address: Uint8Array; prefix: numbe
 function ipv4Subnet(value: Uint8Array): string {
   const mask = addressNumber(value.subarray(4));
   const host = mask ^ 0xffffffffn;
-  if ((host & (host + 1n)) !== 0n) malformed(`netmask ${formatAddress(value.subarray(4))}`);
+  if ((host & (host + 1n)) !== 0n) malformed(`netmask ${addressText(value.subarray(4))}`);
   const prefix = 32 - host.toString(2).replace(/^0$/, '').length;
-  return `${formatAddress(value.subarray(0, 4))}/${prefix}`;
+  return `${addressText(value.subarray(0, 4))}/${prefix}`;
 }
 
 function malformed(problem: string): never {

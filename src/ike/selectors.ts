@@ -1,6 +1,6 @@
 // Traffic selectors as ranges of addresses: RFC 7296 sections 2.9 and 3.13.1.
 
-import { addressBytes, addressNumber, formatAddress, numberAddress, parseAddress } from '../address.js';
+import { addressBytes, addressNumber, addressText, numberAddress, tryAddressBytes } from '../address.js';
 import { VpnrError } from '../errors.js';
 import type { TrafficSelector } from './api.js';
 
@@ -36,15 +36,15 @@ function rangeSelector(family: 4 | 6, first: bigint, last: bigint): TrafficSelec
     protocol: ANY_PROTOCOL,
     firstPort: 0,
     lastPort: LAST_PORT,
-    first: formatAddress(numberAddress(first, size)),
-    last: formatAddress(numberAddress(last, size)),
+    first: addressText(numberAddress(first, size)),
+    last: addressText(numberAddress(last, size)),
   };
 }
 
 /** Address bytes and prefix length; a missing prefix means a single address. Throws CONFIG_INVALID. */
 export function parseCidr(cidr: string): { address: Uint8Array; prefix: number } {
   const slash = cidr.indexOf('/');
-  const address = parseAddress(slash < 0 ? cidr : cidr.slice(0, slash));
+  const address = tryAddressBytes(slash < 0 ? cidr : cidr.slice(0, slash));
   const length = slash < 0 ? undefined : cidr.slice(slash + 1);
   const bits = (address?.length ?? 0) * 8;
   const prefix = length === undefined ? bits : Number(length);
@@ -52,27 +52,6 @@ export function parseCidr(cidr: string): { address: Uint8Array; prefix: number }
     throw new VpnrError('CONFIG_INVALID', `"${cidr}" is neither an address nor a network in CIDR notation`);
   }
   return { address, prefix };
-}
-
-/** The fewest networks in CIDR notation that cover exactly the selector's addresses: at most two per address bit. */
-export function selectorCidrs({ family, first, last }: TrafficSelector): string[] {
-  const size = addressSize(family);
-  const bits = size * 8;
-  const end = addressNumber(addressBytes(last));
-  const cidrs: string[] = [];
-  for (let at = addressNumber(addressBytes(first)); at <= end; ) {
-    // The largest block that is aligned at `at` and does not pass the end.
-    const fitting = 1n << BigInt(bitLength(end - at + 1n) - 1);
-    const aligned = at & -at;
-    const block = at === 0n || fitting < aligned ? fitting : aligned;
-    cidrs.push(`${formatAddress(numberAddress(at, size))}/${bits - bitLength(block) + 1}`);
-    at += block;
-  }
-  return cidrs;
-}
-
-function bitLength(value: bigint): number {
-  return value.toString(2).length;
 }
 
 /** What both selectors allow, or undefined when that is nothing. */

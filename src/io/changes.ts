@@ -59,14 +59,6 @@ export class NetworkChanges {
     );
   }
 
-  /** Has the device deleted at the end: for one that would outlive the process. */
-  ownDevice(): Promise<void> {
-    return this.#exclusively(async () => {
-      const index = indexOf(this.#device);
-      this.#journal.record({ kind: 'link', device: this.#device, index });
-    });
-  }
-
   /** Gives the device an address, with its prefix length unless it stands alone (`10.0.0.2/32`). */
   addAddress(address: string): Promise<void> {
     return this.#exclusively(() => this.#addAddress(address));
@@ -118,17 +110,6 @@ export class NetworkChanges {
     });
   }
 
-  removeRoutes(destinations: readonly string[]): Promise<void> {
-    return this.#exclusively(async () => {
-      for (const destination of destinations.flatMap(splitDefault).map(formatPrefix)) {
-        const route = this.#routes.get(destination);
-        if (route === undefined) continue;
-        await takeBack(this.#journal, [route.entry]);
-        this.#routes.delete(destination);
-      }
-    });
-  }
-
   /**
    * Keeps packets to this address out of the device, now and when routes are added. To be called again whenever
    * the address is about to be used: the way to it may have changed, or its link may have been down.
@@ -146,10 +127,6 @@ export class NetworkChanges {
    */
   refreshOutside(): Promise<void> {
     return this.#exclusively(() => this.#outside.refresh());
-  }
-
-  releaseOutside(address: string): Promise<void> {
-    return this.#exclusively(() => this.#outside.release(address));
   }
 
   /** Sets a kernel parameter (see `readSysctl`) until the end. False when there is no such parameter. */

@@ -7,7 +7,7 @@ import { contains, formatAddress, formatPrefix, type Prefix, parseAddress, parse
 import { changeIp, IpError } from './ip.js';
 import type { Journal, JournalEntry } from './journal.js';
 import { type Hop, hopOutside, indexOf, ROUTE_PROTOCOL } from './network.js';
-import { deleteRouteCommand, takeBack } from './undo.js';
+import { deleteRouteCommand } from './undo.js';
 
 /** Metric, plus the device's index, of the `unreachable` routes: behind any other. */
 const FALLBACK_METRIC = 0x7f000000;
@@ -49,13 +49,6 @@ export class OutsideRoutes {
           throw error;
       }
     }
-  }
-
-  async release(address: string): Promise<void> {
-    const key = formatAddress(parseAddress(address));
-    const entries = this.#kept.get(key);
-    this.#kept.delete(key);
-    if (entries !== undefined) await takeBack(this.#journal, entries);
   }
 
   /** All of their routes are taken back by the journal. */

@@ -2,7 +2,7 @@
  * The kernel's notifications of changes in the network: rtnetlink(7) messages, read from the bytes of a netlink socket.
  * Numbers are in the byte order of the machine, which is little-endian here.
  */
-import { formatAddress } from '../address.js';
+import { addressText } from '../address.js';
 
 /** What has changed. Interfaces are told apart by index: their names can change. */
 export type NetworkEvent =
@@ -73,7 +73,7 @@ function parseMessage(type: number, body: Uint8Array): NetworkEvent | undefined 
       return parseLink(type === RTM_NEWLINK, body);
     case RTM_NEWADDR:
     case RTM_DELADDR:
-      return parseAddress(type === RTM_NEWADDR, body);
+      return tryAddressBytes(type === RTM_NEWADDR, body);
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
       return parseRoute(type === RTM_NEWROUTE, body);
@@ -94,7 +94,7 @@ function parseLink(present: boolean, body: Uint8Array): NetworkEvent | undefined
   return { type: 'link', index, name, up: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0 };
 }
 
-function parseAddress(present: boolean, body: Uint8Array): NetworkEvent | undefined {
+function tryAddressBytes(present: boolean, body: Uint8Array): NetworkEvent | undefined {
   if (body.length < ADDRESS_BODY) return undefined;
   const all = attributes(body.subarray(ADDRESS_BODY));
   // IFA_ADDRESS is the other end's on a link with two ends, where IFA_LOCAL is there too.
@@ -103,7 +103,7 @@ function parseAddress(present: boolean, body: Uint8Array): NetworkEvent | undefi
   return {
     type: 'address',
     index: viewOf(body).getUint32(4, true),
-    address: formatAddress(address),
+    address: addressText(address),
     present,
   };
 }

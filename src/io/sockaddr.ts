@@ -1,6 +1,6 @@
 /** struct sockaddr_in and sockaddr_in6. */
 
-import { addressBytes, formatAddress } from '../address.js';
+import { addressBytes, addressText, hostAndPort } from '../address.js';
 import { VpnrError } from '../errors.js';
 import type { Endpoint } from '../ike/api.js';
 import type { NativeMemory } from './libc.js';
@@ -19,7 +19,7 @@ export const SOCKADDR_MAX = 32;
 
 /** "192.0.2.1:4500" or "[2001:db8::1]:4500", for messages. */
 export function formatEndpoint({ address, port }: Endpoint): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return hostAndPort(address, port);
 }
 
 export function addressFamily(address: string): typeof AF_INET | typeof AF_INET6 {
@@ -49,7 +49,7 @@ export function readSockaddr(view: DataView, offset: number): Endpoint {
   const family = view.getUint16(offset, true);
   const [start, size] = family === AF_INET ? [4, 4] : [8, 16];
   const address = new Uint8Array(view.buffer, view.byteOffset + offset + start, size);
-  return { address: formatAddress(address), port: view.getUint16(offset + 2) };
+  return { address: addressText(address), port: view.getUint16(offset + 2) };
 }
 
 /** struct sockaddr_un: u16 family, then a path, or a zero byte and a name in the abstract name space ("@NAME"). */

@@ -158,7 +158,6 @@ export const OK = 0;
 export const ERR_INDEX = -1;
 export const ERR_SUITE = -2;
 export const ERR_LENGTH = -3;
-export const ERR_AUTH = -4;
 export const ERR_STATE = -5;
 
 // --- ESP suites ----------------------------------------------------------------------------------------------

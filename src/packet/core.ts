@@ -240,10 +240,6 @@ export class PacketCore {
     check('clientRebind', clientRebind(code, clientPort, sessionIndex, ipv4Number(lease), received.length));
   }
 
-  unbindRelay(): void {
-    this.exports.clientUnbind();
-  }
-
   /**
    * Puts a session's keys where clientBind and relaySessionInstall read and wipe them: RELAY_KEY bytes each, or
    * RELAY_SEALED_KEY in sealed mode. Not kept; the caller wipes them.

@@ -11,8 +11,6 @@ export const counterIndices: ReadonlyMap<string, number> = new Map(
     .sort(([, a], [, b]) => a - b),
 );
 
-export const counterNames: readonly string[] = [...counterIndices.keys()];
-
 /** Whether the counter of this index is a reason for a dropped packet. */
 export function isDrop(index: number): boolean {
   return index >= abi.DROP_FIRST;

@@ -126,20 +126,6 @@ export interface CoreExports {
   epochIsNewer(a: number, b: number): number;
   ipipDecapsulate(p: number): number;
   ipipEncapsulate(p: number, length: number, source: number, destination: number): number;
-  relayEncapsulate(
-    mode: number,
-    p: number,
-    length: number,
-    type: number,
-    sessionIndex: number,
-    epoch: number,
-    sequence: bigint,
-    key: number,
-    outerSource: number,
-    outerDestination: number,
-    sourcePort: number,
-    destinationPort: number,
-  ): number;
   relayOpen(mode: number, h: number, length: number, key: number): number;
   relayProtect(
     mode: number,
@@ -150,6 +136,14 @@ export interface CoreExports {
     epoch: number,
     sequence: bigint,
     key: number,
+  ): number;
+  relayWrap(
+    h: number,
+    length: number,
+    outerSource: number,
+    outerDestination: number,
+    sourcePort: number,
+    destinationPort: number,
   ): number;
 
   // the relay server (assembly/relay_server.ts, sessions.ts)

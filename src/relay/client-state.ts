@@ -2,7 +2,7 @@
  * What a client keeps of its relay session on the disk, so that it gets the same lease after a restart. Keys and
  * counters are never there: after a restart they are always fresh.
  */
-import { readFile, unlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { writeFileAtomic } from '../io/atomic-file.js';
@@ -42,11 +42,5 @@ export class ClientStateFile {
   async save({ id, secret }: ResumeState): Promise<void> {
     const hex = Buffer.from(secret.reveal()).toString('hex');
     await writeFileAtomic(this.#path, JSON.stringify({ version: 1, relay: this.#relay, id, secret: hex }));
-  }
-
-  async remove(): Promise<void> {
-    await unlink(this.#path).catch(error => {
-      if (error.code !== 'ENOENT') throw error;
-    });
   }
 }

@@ -135,7 +135,7 @@ for (const mode of MODES) {
 
 test('before there is a session only control traffic passes', () => {
   const { client, relay, gateway, virtual } = setUp();
-  client.core.unbindRelay();
+  client.core.exports.clientUnbind();
   const control = { source: RELAY, protocol: TCP, transport: PORTS_ONLY };
   const inner = datagram({ source: SERVER, destination: relay.lease });
   const changes = client.changes(() => {

@@ -98,7 +98,7 @@ test('a new session starts anew, the keys of the old one are gone', () => {
     const at = client.findInCore(key);
     assert.ok(at >= 0 && at < SCRATCH);
   }
-  client.core.unbindRelay();
+  client.core.exports.clientUnbind();
   for (const key of [next.fromClient, next.toClient]) assert.is(client.findInCore(key), -1);
 });
 

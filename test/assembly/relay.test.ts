@@ -154,27 +154,17 @@ test('the wrong key, every shorter and every longer packet are refused', () => {
   }
 });
 
-test('relayEncapsulate: 52 bytes of IPv4, UDP without checksum, relay header', () => {
+test('52 bytes around a packet: IPv4, UDP without checksum, relay header', () => {
   const random = generator(768);
   for (let i = 0; i < 500; i++) {
     const packet = randomRelay(random, randomBytes(random, randomInteger(random, 0, 1500)));
     core.bytes.set(key, KEY);
     core.bytes.fill(0xa5, P - 52 - GUARD, P + packet.payload.length + GUARD);
     core.bytes.set(packet.payload, P);
-    const start = exports.relayEncapsulate(
-      RELAY_MODE_CLEAR,
-      P,
-      packet.payload.length,
-      packet.type,
-      packet.session,
-      packet.epoch,
-      packet.sequence,
-      KEY,
-      loaded('10.61.0.7'),
-      loaded('10.20.0.100'),
-      40_000,
-      7511,
-    );
+    const { type, session, epoch, sequence, payload } = packet;
+    const h = exports.relayProtect(RELAY_MODE_CLEAR, P, payload.length, type, session, epoch, sequence, KEY);
+    const [source, destination] = [loaded('10.61.0.7'), loaded('10.20.0.100')];
+    const start = exports.relayWrap(h, P + payload.length - h, source, destination, 40_000, 7511);
     assert.is(start, P - 52);
     assert.ok(isGuard(start - GUARD) && isGuard(P + packet.payload.length), 'guard bytes');
     const bytes = core.bytes.slice(start, P + packet.payload.length);

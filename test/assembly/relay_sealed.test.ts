@@ -169,16 +169,15 @@ test('a packet of the clear mode is none of this mode, whatever the key', () => 
   }
 });
 
-test('relayEncapsulate: 44 bytes in front, 16 behind', () => {
+test('44 bytes in front of a packet, 16 behind', () => {
   const packet = randomRelay(randomBytes(random, 777));
   core.bytes.set(key, KEY);
   core.bytes.fill(0xa5, P - 44 - GUARD, P + 777 + RELAY_SEALED_TAG + GUARD);
   core.bytes.set(packet.payload, P);
   const { type, session, epoch, sequence } = packet;
-  const start = exports.relayEncapsulate(
-    RELAY_MODE_SEALED,
-    ...([P, 777, type, session, epoch, sequence, KEY, 0x0a3d0007, 0x0a140064, 40_000, 7511] as const),
-  );
+  const h = exports.relayProtect(RELAY_MODE_SEALED, P, 777, type, session, epoch, sequence, KEY);
+  const length = P + 777 + RELAY_SEALED_TAG - h;
+  const start = exports.relayWrap(h, length, 0x0a3d0007, 0x0a140064, 40_000, 7511);
   const end = P + 777 + RELAY_SEALED_TAG;
   assert.is(start, P - 44);
   checkGuards(start, end);

@@ -1,4 +1,4 @@
-import { formatAddress } from '../../src/address.js';
+import { addressText } from '../../src/address.js';
 import type { TrafficSelector } from '../../src/ike/api.js';
 import type { Message } from '../../src/ike/message.js';
 import type { Payload } from '../../src/ike/payloads/payload.js';
@@ -62,8 +62,8 @@ export class Generator {
       protocol: this.below(256),
       firstPort: ports[0] as number,
       lastPort: ports[1] as number,
-      first: formatAddress(ends[0] as Uint8Array),
-      last: formatAddress(ends[1] as Uint8Array),
+      first: addressText(ends[0] as Uint8Array),
+      last: addressText(ends[1] as Uint8Array),
     };
   }
 

@@ -1,6 +1,6 @@
 // What the kernel does with the core's message arrays, followed pointer by pointer: recvmmsg and sendmmsg without
 // sockets.
-import { addressBytes, formatAddress } from '../../src/address.js';
+import { addressBytes, addressText } from '../../src/address.js';
 import {
   BIG_RX_SLOTS,
   BIG_SLOT_SIZE,
@@ -51,9 +51,9 @@ export function peerOf(name: Uint8Array): string {
   const port = view.getUint16(2);
   switch (view.getUint16(0, true)) {
     case AF_INET:
-      return `${formatAddress(name.slice(4, 8))}:${port}`;
+      return `${addressText(name.slice(4, 8))}:${port}`;
     case AF_INET6:
-      return `[${formatAddress(name.slice(8, 24))}]:${port}`;
+      return `[${addressText(name.slice(8, 24))}]:${port}`;
     default:
       throw new Error(`family ${view.getUint16(0, true)}`);
   }

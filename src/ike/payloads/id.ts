@@ -1,5 +1,5 @@
 // Identification payloads, RFC 7296 section 3.5.
-import { formatAddress, parseAddress } from '../../address.js';
+import { addressText, tryAddressBytes } from '../../address.js';
 import { type Reader, Writer } from '../bytes.js';
 import { IdType } from '../constants.js';
 
@@ -44,7 +44,7 @@ export function identityPayload(type: IdPayload['type'], identity: string): IdPa
       data: new TextEncoder().encode(identity.slice(KEY_ID_PREFIX.length)),
     };
   }
-  const address = parseAddress(identity);
+  const address = tryAddressBytes(identity);
   if (address !== undefined) {
     return { type, idType: address.length === 4 ? IdType.IPV4_ADDR : IdType.IPV6_ADDR, data: address };
   }
@@ -71,7 +71,7 @@ export function identityText({ idType, data }: IdPayload): string {
     (idType === IdType.IPV4_ADDR && data.length === 4) ||
     (idType === IdType.IPV6_ADDR && data.length === 16)
   ) {
-    return formatAddress(data);
+    return addressText(data);
   }
   const isName = idType === IdType.FQDN || idType === IdType.RFC822_ADDR;
   if ((isName || idType === IdType.KEY_ID) && data.every(byte => byte > 0x20 && byte < 0x7f)) {

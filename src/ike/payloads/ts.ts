@@ -1,5 +1,5 @@
 // Traffic Selector payloads, RFC 7296 section 3.13.
-import { addressBytes, addressNumber, formatAddress } from '../../address.js';
+import { addressBytes, addressNumber, addressText } from '../../address.js';
 import type { TrafficSelector } from '../api.js';
 import type { Reader, Writer } from '../bytes.js';
 import { TsType } from '../constants.js';
@@ -43,8 +43,8 @@ function parseSelector(reader: Reader, tsType: number, protocol: number): Traffi
     protocol,
     firstPort,
     lastPort,
-    first: formatAddress(first),
-    last: formatAddress(last),
+    first: addressText(first),
+    last: addressText(last),
   };
 }
 
