@@ -23,6 +23,12 @@ const SLEEPER_RATE = 2_000_000;
 /** A gateway asks after 5 s of silence, and gives up 15 s later. */
 const GIVEN_UP_MS = 60_000;
 const INNER_NETWORKS = ['10.20.0.0/16'];
+/** Between the client and the Internet; `ports`: all that its packets have come from. */
+const NAT = `table ip home {
+  set ports { type inet_service; flags dynamic; }
+  chain translation { type nat hook postrouting priority srcnat; ip saddr 192.0.2.0/24 masquerade random; }
+  chain seen { type filter hook postrouting priority 300; udp dport 4500 add @ports { udp sport }; }
+}`;
 
 type MakeGateway = Parameters<typeof City.build<GatewayName, Gateway>>[0]['makeGateway'];
 
@@ -73,6 +79,58 @@ for (const [kind, makeGateway] of Object.entries(KINDS)) {
       assert.is(status.address, connected.address, 'the address stays');
       const pause = Math.max(result.up.longestPauseMs, result.down.longestPauseMs).toFixed(0);
       figures(`${kind}: TCP paused ${pause} ms, ${status.switches} switches`);
+      assert.is((await connection.stop()).status, 0);
+    });
+  });
+}
+
+for (const [kind, makeGateway] of Object.entries(KINDS)) {
+  test(`a NAT forgets its mappings under a transfer: ${kind}`, async () => {
+    const city = await City.build<GatewayName, Gateway>({ program: PROGRAM, sites: GATEWAYS, makeGateway });
+    await reporting(city.lab, async () => {
+      const { client, internet, server } = city;
+      await internet.run(['nft', '-f', '-'], { input: NAT });
+      const ports = async () => {
+        const stdout = await internet.run(['nft', '-j', 'list', 'set', 'ip', 'home', 'ports']);
+        const { nftables } = JSON.parse(stdout) as { nftables: { set?: { elem?: number[] } }[] };
+        return nftables.flatMap(({ set }) => set?.elem ?? []).length;
+      };
+      /** While UDP's mappings live for 0 s, each packet gets one of its own. */
+      const keepMappings = (seconds: number) =>
+        internet.run([
+          ...[
+            'sh',
+            '-c',
+            'cd /proc/sys/net/netfilter; for i in nf_conntrack_udp_timeout*; do echo $1 > $i; done',
+          ],
+          ...['sh', String(seconds)],
+        ]);
+      await city.startRelay();
+      const connection = city.connect();
+      const connected = await connection.event('connected');
+      const transfer = await Transfer.start({
+        client,
+        server,
+        address: SERVER_ADDRESS,
+        bytes: BYTES,
+        untilTold: true,
+      });
+      for (let due = FAULT_AT, times = 0; times < 2; times++) {
+        await transfer.reached(due, TRANSFER_MS);
+        const before = await ports();
+        await keepMappings(0);
+        await until('mappings are new', TRANSFER_MS, async () => (await ports()) > before || undefined);
+        await keepMappings(120);
+        due = Math.min(transfer.arrived.up, transfer.arrived.down) + FAULT_AT;
+      }
+      await transfer.reached(3 * FAULT_AT, TRANSFER_MS);
+      transfer.finish();
+      const result = await transfer.result(TRANSFER_MS);
+      const status = await connection.status();
+      assert.is(status.state, 'connected');
+      assert.is(status.address, connected.address, 'the address stays');
+      const pause = Math.max(result.up.longestPauseMs, result.down.longestPauseMs).toFixed(0);
+      figures(`${kind}, NAT: TCP paused ${pause} ms, ${status.switches} switches`);
       assert.is((await connection.stop()).status, 0);
     });
   });
