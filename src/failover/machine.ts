@@ -192,6 +192,8 @@ export class Failover {
     this.#watch.restart(now);
     for (const path of this.#watch.up) {
       if (path === this.#director.active) path.failure = undefined;
+      // The link may be back while the gateway has forgotten the tunnel.
+      else if (path.failure?.reason === 'link') path.failure = { at: now };
       path.unansweredSince = undefined;
     }
     for (const gateway of this.#tunnels.those('down')) this.#tunnels.hurry(gateway, now);

@@ -68,6 +68,18 @@ test('a local link that is down moves at once, to a path that leaves elsewhere',
   assert.equal(world.moves[1], { at: 3000, gateway: 2, cause: 'failure' });
 });
 
+test('a gateway that was started again while its link was away is connected anew when that is back', () => {
+  const world = settled();
+  world.unplug([1]);
+  world.stop(1);
+  world.run(20_000);
+  world.startAgain(1);
+  world.plugIn([1]);
+  world.run(30_000);
+  assert.ok(world.connected(1));
+  assert.is(world.policy.stateOf(1), 'standby');
+});
+
 test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
   const dead = settled();
   dead.stop(0);

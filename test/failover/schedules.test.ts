@@ -23,6 +23,7 @@ function harm(world: World, random: () => number): void {
   const pick = (count: number) => Math.floor(random() * count);
   const gateway = pick(world.places.length);
   const place = world.place(gateway);
+  const all = [...world.places.keys()];
   const direction = random() < 0.5 ? place.out : place.back;
   const faults: (() => void)[] = [
     () => world.stop(gateway),
@@ -44,6 +45,9 @@ function harm(world: World, random: () => number): void {
     () => {
       world.network = !world.network;
     },
+    () => world.unplug(random() < 0.5 ? [gateway] : all),
+    () => world.plugIn(random() < 0.5 ? [gateway] : all),
+    () => world.endRelay(),
     () => world.tell((policy, now) => policy.pathError(gateway, now)),
     () => world.tell((policy, now) => policy.lost(gateway, 'closed-by-gateway', now)),
     () => world.tell((policy, now) => policy.drain(gateway, now)),
@@ -65,7 +69,7 @@ function live(seed: number, mode: FailoverMode): Outcome {
     seed,
     jitter: 0.2 * random(),
     traffic: random() < 0.3,
-    options: { mode, prefer: random() < 0.5 ? 'order' : 'latency' },
+    options: { mode, relay: seed % 4 > 0, prefer: random() < 0.5 ? 'order' : 'latency' },
   });
   let stayedMs = 0;
   let deadSince: number | undefined;
@@ -77,7 +81,13 @@ function live(seed: number, mode: FailoverMode): Outcome {
       goodSince[gateway] = good ? (goodSince[gateway] ?? world.now) : undefined;
     });
     const another = goodSince.some(since => since !== undefined && world.now - since > 1000);
-    const dead = active !== undefined && !world.works(active) && another && world.traffic && !world.stalled;
+    const dead =
+      active !== undefined &&
+      !world.works(active) &&
+      another &&
+      world.traffic &&
+      !world.stalled &&
+      world.now >= world.excusedUntil;
     deadSince = dead ? (deadSince ?? world.now) : undefined;
     if (deadSince !== undefined) stayedMs = Math.max(stayedMs, world.now - deadSince);
   };
@@ -98,6 +108,7 @@ function live(seed: number, mode: FailoverMode): Outcome {
       place.back.loss = place.back.loss < 1 ? 0 : 1;
       if (place.gateway) world.startAgain(gateway);
     });
+    world.tell((policy, now) => policy.refresh(now));
     look();
   });
   world.at(FAULTS_MS + 5000, () => {

@@ -60,6 +60,8 @@ const TRAFFIC_EVERY_MS = 50;
 export class World {
   now = 0;
   relay = true;
+  /** Until then no path is blamed for the relay's silence. */
+  excusedUntil = 0;
   /** Our own connection to the network. */
   network = true;
   traffic: boolean;
@@ -81,6 +83,8 @@ export class World {
   #serial = 0;
   readonly #sent: number[];
   readonly #received: number[];
+  /** What answers probes and data. */
+  readonly #end: 'gateway' | 'relay';
   /** The clock of the policy does not run until then: what happens meanwhile is told afterwards, timers first. */
   #stalledUntil = 0;
   #backlog: (() => void)[] = [];
@@ -88,6 +92,7 @@ export class World {
   constructor({ roundTripMs, seed, options, jitter = 0, loss = 0, traffic = true }: WorldOptions) {
     this.random = generator(seed);
     this.traffic = traffic;
+    this.#end = options?.relay === false ? 'gateway' : 'relay';
     const direction = (ms: number): Direction => ({ delayMs: ms / 2, jitter, loss });
     this.places = roundTripMs.map(ms => ({
       out: direction(ms),
@@ -115,7 +120,7 @@ export class World {
   start(): void {
     this.#carryOut(this.policy.start(this.now));
     this.#moveTraffic();
-    if (this.policy.active === undefined) this.#bindRelay();
+    if (this.#end === 'relay') this.#bindRelay();
   }
 
   place(gateway: number): Place {
@@ -136,15 +141,35 @@ export class World {
     this.place(gateway).gateway = true;
   }
 
+  /** The interface that these paths leave by loses its carrier, which is known at once. */
+  unplug(gateways: readonly number[]): void {
+    for (const { out, back } of gateways.map(gateway => this.place(gateway))) out.loss = back.loss = 1;
+    this.tell((policy, now) => policy.linkDown(gateways, now));
+  }
+
+  /** It has one again, which is known, too. */
+  plugIn(gateways: readonly number[]): void {
+    for (const { out, back } of gateways.map(gateway => this.place(gateway))) out.loss = back.loss = 0;
+    this.tell((policy, now) => policy.refresh(now));
+  }
+
+  /** The relay ends, and says so. */
+  endRelay(): void {
+    this.relay = false;
+    this.excusedUntil = this.now + TIMING.relayGraceMs;
+    this.tell((policy, now) => policy.relayAway(now));
+  }
+
   /** The policy's process does not run at present. */
   get stalled(): boolean {
     return this.now < this.#stalledUntil;
   }
 
-  /** Whether a packet comes through to the relay and back, but for chance. */
+  /** Whether a packet comes through to what answers and back, but for chance. */
   works(gateway: number): boolean {
     const { out, back, gateway: runs, line } = this.place(gateway);
-    return this.network && this.relay && runs && line && out.loss < 1 && back.loss < 1;
+    const behind = this.#end === 'gateway' || (this.relay && line);
+    return this.network && runs && behind && out.loss < 1 && back.loss < 1;
   }
 
   /** It works, and there is a tunnel that the gateway knows. */
@@ -264,10 +289,10 @@ export class World {
     this.probes[gateway] = (this.probes[gateway] ?? 0) + 1;
     const { serial } = this.#tunnels[gateway] ?? {};
     const sentAt = this.now;
-    const out = this.#delay(gateway, 'out', 'relay');
+    const out = this.#delay(gateway, 'out', this.#end);
     if (out === undefined) return;
     this.at(sentAt + out, () => {
-      const back = this.#delay(gateway, 'back', 'relay');
+      const back = this.#delay(gateway, 'back', this.#end);
       if (back === undefined || this.#tunnels[gateway]?.known !== true) return;
       this.at(this.now + back, () => {
         if (this.#tunnels[gateway]?.serial !== serial || !this.network) return;
@@ -314,10 +339,10 @@ export class World {
     const { active } = this.policy;
     if (!this.traffic || active === undefined) return;
     this.#sent[active] = (this.#sent[active] ?? 0) + 5;
-    const out = this.#delay(active, 'out', 'relay');
+    const out = this.#delay(active, 'out', this.#end);
     if (out !== undefined) {
       this.at(this.now + out, () => {
-        const back = this.#delay(active, 'back', 'relay');
+        const back = this.#delay(active, 'back', this.#end);
         if (back === undefined) return;
         this.at(this.now + back, () => {
           this.#received[active] = (this.#received[active] ?? 0) + 5;
