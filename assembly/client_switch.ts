@@ -51,19 +51,8 @@ import {
 import { count } from './counters';
 import { stateHighest } from './receive_state';
 import { epochIsNewer } from './relay';
-import {
-  ringBegin,
-  ringClear,
-  ringEnd,
-  ringInit,
-  ringIsResending,
-  ringNext,
-  ringPacket,
-  ringPacketLength,
-  ringSlowDown,
-  ringsUsed,
-  ringWasSent,
-} from './ring';
+import { ringClear, ringInit, ringPacket, ringPacketLength, ringsUsed } from './ring';
+import { ringBegin, ringEnd, ringIsResending, ringNext, ringSlowDown, ringWasSent } from './ring_resend';
 
 /** ACTIVATE_FAILED or ACTIVATE_ALIVE. */
 let kind: u32 = ACTIVATE_PLAIN;

@@ -48,11 +48,11 @@ import {
 import { replays, switchFreesChosen, switchHolds } from './client_switch';
 import { add, count } from './counters';
 import { deviceFirst, deviceLength, deviceNext, deviceRewind } from './device_in';
-import { checkPacket, IPV4_SOURCE, IPV6_SOURCE, ipVersion } from './ip';
+import { checkPacket, IPV4_PROTOCOL, IPV4_SOURCE, IPV6_SOURCE, ipVersion, PROTOCOL_TCP } from './ip';
 import { clampMss } from './mss';
 import { ipipEncapsulate, relayHead, relayProtect, relayTail } from './relay';
 import { rewriteSource } from './rewrite';
-import { ENTRY_HELD, ENTRY_SECOND, ringAppend } from './ring';
+import { ENTRY_HELD, ENTRY_LASTING, ENTRY_SECOND, ringAppend } from './ring';
 
 /** In this batch: what is sent is kept, and held; there are two paths; it matters which flow a packet is of. */
 let isKeeping: bool = false;
@@ -131,13 +131,14 @@ function sendRelayed(sa: usize, p: usize, length: u32, family: u32): u32 {
     return send(sa, outer, <u32>(p - outer) + length);
   }
   const isChosenFlow = asksFlows && isChosen(p, length);
+  const lasting = load<u8>(p, IPV4_PROTOCOL) === PROTOCOL_TCP ? ENTRY_LASTING : 0;
   const sequence = nextRelaySequence();
   const h = relayProtect(relayMode, p, length, RELAY_DATA, sessionIndex, pathEpoch, sequence, sendKey);
   const total = relayHead(relayMode) + length + relayTail(relayMode);
   const isDouble = isChosenFlow && isDoubling && secondCopy(h, total);
   if (isKeeping) {
     const isHeld = isHolding && !(isChosenFlow && switchFreesChosen());
-    const flags = (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
+    const flags = lasting | (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
     ringAppend(ring, h, total, sequence, flags);
     if (isHeld) {
       count(COUNTER_HELD_PACKETS);

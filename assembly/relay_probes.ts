@@ -43,16 +43,8 @@ import { count } from './counters';
 import { windowHighest } from './duplicate';
 import { stateComplete, stateWrite } from './receive_state';
 import { relayEpoch, relayFlags, relayHead, relayProtect, relaySequence, relayTail } from './relay';
-import {
-  ringAcknowledge,
-  ringAcknowledgeAbove,
-  ringIsResending,
-  ringNext,
-  ringPacket,
-  ringPacketLength,
-  ringsUsed,
-  ringWasSent,
-} from './ring';
+import { ringAcknowledge, ringAcknowledgeAbove, ringPacket, ringPacketLength, ringsUsed } from './ring';
+import { ringIsResending, ringNext, ringWasSent } from './ring_resend';
 import {
   sessionAnswers,
   sessionComplete,

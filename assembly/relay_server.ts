@@ -68,7 +68,7 @@ import { add, count } from './counters';
 import { deviceFirst, deviceLength, deviceNext, deviceRewind, deviceSlot } from './device_in';
 import { addToDevice, deviceClear, deviceFlush } from './device_out';
 import { windowAccept, windowCheck, windowHighest } from './duplicate';
-import { checkPacket, ipVersion, ipv4Destination, ipv4Source } from './ip';
+import { checkPacket, IPV4_PROTOCOL, ipVersion, ipv4Destination, ipv4Source, PROTOCOL_TCP } from './ip';
 import { clampMss } from './mss';
 import { poolContains, poolInit } from './pool';
 import {
@@ -83,7 +83,8 @@ import {
 } from './relay';
 import { answerProbe, protect, protectedLength } from './relay_probes';
 import { secondsAdd, secondsRewind, secondsSend, send, suspectIfSilent } from './relay_second';
-import { ENTRY_HELD, ENTRY_SECOND, ringAppend, ringInit, ringIsResending } from './ring';
+import { ENTRY_HELD, ENTRY_LASTING, ENTRY_SECOND, ringAppend, ringInit } from './ring';
+import { ringIsResending } from './ring_resend';
 import {
   sessionAt,
   sessionChooses,
@@ -314,6 +315,7 @@ function transmitPacket(p: usize, available: u32): u32 {
   }
   const second = sessionSecond(session);
   const isChosen = second !== 0 && sessionChooses(session, p, length);
+  const lasting = load<u8>(p, IPV4_PROTOCOL) === PROTOCOL_TCP ? ENTRY_LASTING : 0;
   const h = protect(session, p, length, RELAY_DATA);
   const total = protectedLength(session, length);
   const isDouble = isChosen && secondsAdd(h, total, second);
@@ -321,7 +323,7 @@ function transmitPacket(p: usize, available: u32): u32 {
     const ring = sessionRing(session);
     // Behind what is sent again.
     const isHeld = ringIsResending(ring);
-    const flags = (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
+    const flags = lasting | (isHeld ? ENTRY_HELD : 0) | (isDouble ? ENTRY_SECOND : 0);
     ringAppend(ring, h, total, sessionSent(session), flags);
     if (isHeld) {
       count(COUNTER_HELD_PACKETS);

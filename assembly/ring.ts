@@ -3,12 +3,9 @@
  * is a list of blocks out of one pool, so one without packets costs nothing. It forgets what the other end has acknowledged (a
  * block at a time, where something before it is missing),
  * and, oldest first, what is beyond its bounds: bytes, age, and the span of sequence numbers that the other end's duplicate
- * filter can tell apart. When the pool is used up the oldest block of all rings makes room.
- *
- * A resend goes once over the ring: `ringBegin`, then `ringNext` as long as `ringIsResending`. Meanwhile new packets may be
- * appended as "held", to be sent when the resend comes to them, so that all is in order. What was sent before goes out at
- * PACE_LEAST packets in a millisecond, or all in PACE_MS: fast enough not to be felt, and no more of a burst than need be. What has
- * waited for long goes out at a quarter of that: the sockets of those whom it is for were made for less.
+ * filter can tell apart. When the pool is used up the oldest block of all rings makes room. What belongs to TCP may be older than
+ * the rest: it is never too late for it, and without it a connection goes on after an outage only when TCP's own timer, doubled
+ * again and again meanwhile, runs out.
  */
 import {
   COUNTER_REPLAY_BLOCKS,
@@ -31,23 +28,23 @@ export const FIRST: usize = 0;
 const LAST: usize = 4;
 const BLOCKS: usize = 8;
 /** u32, where the resend goes on: entry, and its block. Zero: none is under way. */
-const CURSOR: usize = 12;
-const CURSOR_BLOCK: usize = 16;
+export const CURSOR: usize = 12;
+export const CURSOR_BLOCK: usize = 16;
 /** u32, packets that the resend has before it, those held not counted. */
-const LEFT: usize = 20;
+export const LEFT: usize = 20;
 /** u32, packets held. */
 export const HELD: usize = 24;
 /** u32, whether the resend leaves out what has gone over a second path. */
-const SKIPS_SECOND: usize = 28;
+export const SKIPS_SECOND: usize = 28;
 /** u64, the last number that the resend is about. */
-const UNTIL: usize = 32;
+export const UNTIL: usize = 32;
 /** u64, the other end lacks no number up to this one. */
 export const ACKNOWLEDGED: usize = 40;
 /** u32 time, and u32 packets that may still be sent again in that millisecond. */
-const PACED_AT: usize = 48;
-const BUDGET: usize = 52;
+export const PACED_AT: usize = 48;
+export const BUDGET: usize = 52;
 /** u32, how many times slower than usual the resend is. */
-const SLOWNESS: usize = 56;
+export const SLOWNESS: usize = 56;
 export const RING_SIZE: u32 = 64;
 
 // --- Block: entries from BLOCK_HEADER on --------------------------------------------------------------------------
@@ -57,10 +54,11 @@ const OLDER: usize = 0;
 const NEWER: usize = 4;
 export const NEXT: usize = 8;
 const OWNER: usize = 12;
-/** u32: offset behind the last entry; number of entries; when the last one was appended. */
+/** u32: offset behind the last entry; number of entries; when the last one was appended; of those that last. */
 export const USED: usize = 16;
 const PACKETS: usize = 20;
 const NEWEST: usize = 24;
+const LASTING: usize = 28;
 /** u64, sequence number of the last entry. */
 export const LAST_SEQUENCE: usize = 32;
 export const BLOCK_HEADER: u32 = 48;
@@ -69,7 +67,7 @@ export const BLOCK_HEADER: u32 = 48;
 
 /** u16 length, u16 flags, u32 time, u64 sequence number, the packet. */
 export const ENTRY_FLAGS: usize = 2;
-const ENTRY_TIME: usize = 4;
+export const ENTRY_TIME: usize = 4;
 export const ENTRY_SEQUENCE: usize = 8;
 const ENTRY_PACKET: u32 = 16;
 
@@ -79,19 +77,18 @@ export const ENTRY_HELD: u32 = 1;
 export const ENTRY_SECOND: u32 = 2;
 /** The other end has it. */
 export const ENTRY_RECEIVED: u32 = 4;
+/** It is a packet of TCP. */
+export const ENTRY_LASTING: u32 = 8;
 
-const PACE_LEAST: u32 = 64;
-const PACE_MS: u32 = 32;
-const SLOW: u32 = 4;
-/** After a turn that took longer, no more than what is due in this time is sent. */
-const PACE_BURST_MS: u32 = 4;
+/** Age in ms beyond which even TCP's packets are not sent again. */
+const LASTING_AGE: u32 = 300_000;
 
 // --- Pool ----------------------------------------------------------------------------------------------------------
 
 /** Blocks that may be used in all, and by one ring. */
 let poolBlocks: u32 = 0;
 let ringBlocks: u32 = 0;
-/** Age in ms beyond which a packet is not sent again. */
+/** Age in ms beyond which other packets than TCP's are not sent again. */
 let ageLimit: u32 = 0;
 /** Span of sequence numbers in a ring. */
 let spanLimit: u64 = 0;
@@ -156,7 +153,7 @@ function returnBlock(block: usize): void {
 
 /**
  * Keeps a copy of the relay packet of `length` bytes at `h`, which has the number `sequence`, the highest so far. `flags`:
- * ENTRY_HELD, ENTRY_SECOND. False if nothing is kept.
+ * ENTRY_HELD, ENTRY_SECOND, ENTRY_LASTING. False if nothing is kept.
  */
 export function ringAppend(ring: usize, h: usize, length: u32, sequence: u64, flags: u32): bool {
   if (ringBlocks === 0) return false;
@@ -169,6 +166,7 @@ export function ringAppend(ring: usize, h: usize, length: u32, sequence: u64, fl
   store<u32>(block, used + size, USED);
   store<u32>(block, load<u32>(block, PACKETS) + 1, PACKETS);
   store<u32>(block, now, NEWEST);
+  if ((flags & ENTRY_LASTING) !== 0) store<u32>(block, load<u32>(block, LASTING) + 1, LASTING);
   store<u64>(block, sequence, LAST_SEQUENCE);
   store<u32>(entry, length | (flags << 16));
   store<u32>(entry, now, ENTRY_TIME);
@@ -186,6 +184,7 @@ function grow(ring: usize): usize {
   store<u32>(block, <u32>ring, OWNER);
   store<u32>(block, BLOCK_HEADER, USED);
   store<u32>(block, 0, PACKETS);
+  store<u32>(block, 0, LASTING);
   const last = load<u32>(ring, LAST);
   if (last !== 0) store<u32>(last, <u32>block, NEXT);
   else store<u32>(ring, <u32>block, FIRST);
@@ -194,14 +193,24 @@ function grow(ring: usize): usize {
   return block;
 }
 
+/** Whether an age in ms is beyond the bounds. */
+export function isTooOld(age: u32, lasting: bool): bool {
+  return age > (lasting ? max(ageLimit, LASTING_AGE) : ageLimit);
+}
+
+/** Whether all packets of the block are too old. */
+function isOld(block: usize): bool {
+  return isTooOld(now - load<u32>(block, NEWEST), load<u32>(block, LASTING) !== 0);
+}
+
 /** Forgets what is too old, or too far from the number `sequence`. */
 function expire(ring: usize, sequence: u64): void {
   for (;;) {
     const block: usize = load<u32>(ring, FIRST);
     if (block === 0) return;
-    const isOld = now - load<u32>(block, NEWEST) > ageLimit;
-    if (!isOld && sequence - load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) < spanLimit) return;
-    if (isOld) removeFirst(ring);
+    const isSpent = isOld(block);
+    if (!isSpent && sequence - load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) < spanLimit) return;
+    if (isSpent) removeFirst(ring);
     else dropFirst(ring);
   }
 }
@@ -209,8 +218,7 @@ function expire(ring: usize, sequence: u64): void {
 /** Forgets the oldest block although it may still be wanted. */
 function dropFirst(ring: usize): void {
   const block: usize = load<u32>(ring, FIRST);
-  const isOld = now - load<u32>(block, NEWEST) > ageLimit;
-  if (!isOld) add(COUNTER_REPLAY_OVERFLOWS, missingIn(ring, block));
+  if (!isOld(block)) add(COUNTER_REPLAY_OVERFLOWS, missingIn(ring, block));
   removeFirst(ring);
 }
 
@@ -312,109 +320,10 @@ export function entrySize(entry: usize): u32 {
   return (ENTRY_PACKET + load<u16>(entry) + 15) & ~15;
 }
 
-// --- Sending again -------------------------------------------------------------------------------------------------
-
-/**
- * Begins a resend of the packets up to the number `until` that the receive state in the probe's body of `length` bytes at
- * `body` lacks (zero: it is not known), and of all that are held. `skipsSecond`: of none that went over a second path.
- */
-export function ringBegin(ring: usize, body: usize, length: u32, until: u64, skipsSecond: bool): void {
-  const first = load<u32>(ring, FIRST);
-  store<u32>(ring, skipsSecond, SKIPS_SECOND);
-  store<u32>(ring, 1, SLOWNESS);
-  store<u64>(ring, until, UNTIL);
-  let left: u32 = 0;
-  for (let block: usize = first; block !== 0; block = load<u32>(block, NEXT)) {
-    const end = block + load<u32>(block, USED);
-    for (let entry = block + BLOCK_HEADER; entry < end; entry += entrySize(entry)) {
-      if (body !== 0 && stateHas(body, length, load<u64>(entry, ENTRY_SEQUENCE))) {
-        store<u16>(entry, load<u16>(entry, ENTRY_FLAGS) | <u16>ENTRY_RECEIVED, ENTRY_FLAGS);
-      } else if (isLacking(ring, entry)) left++;
-    }
-  }
-  store<u32>(ring, left, LEFT);
-  store<u32>(ring, first === 0 ? 0 : first + BLOCK_HEADER, CURSOR);
-  store<u32>(ring, first, CURSOR_BLOCK);
-}
-
-/** Takes more time for the resend that has just begun. */
-export function ringSlowDown(ring: usize): void {
-  store<u32>(ring, SLOW, SLOWNESS);
-}
-
-/** Whether the packet, sent before, is to be sent again. */
-function isLacking(ring: usize, entry: usize): bool {
-  const flags: u32 = load<u16>(entry, ENTRY_FLAGS);
-  const sequence = load<u64>(entry, ENTRY_SEQUENCE);
-  return (
-    (flags & (ENTRY_HELD | ENTRY_RECEIVED)) === 0 &&
-    sequence > load<u64>(ring, ACKNOWLEDGED) &&
-    sequence <= load<u64>(ring, UNTIL) &&
-    now - load<u32>(entry, ENTRY_TIME) <= ageLimit &&
-    (load<u32>(ring, SKIPS_SECOND) === 0 || (flags & ENTRY_SECOND) === 0)
-  );
-}
-
-/** Whether a resend is under way: what is sent now must wait behind it. */
-export function ringIsResending(ring: usize): bool {
-  return load<u32>(ring, CURSOR) !== 0;
-}
-
-/** Whether what `ringNext` returned last was sent before. */
-export let ringWasSent: bool = false;
-
-/** The entry of the packet to be sent next. Zero: no more in this millisecond, or, if none is under way any more, at all. */
-export function ringNext(ring: usize): usize {
-  for (;;) {
-    const entry: usize = load<u32>(ring, CURSOR);
-    if (entry === 0) return 0;
-    const block: usize = load<u32>(ring, CURSOR_BLOCK);
-    if (entry === block + load<u32>(block, USED)) {
-      const next = load<u32>(block, NEXT);
-      store<u32>(ring, next === 0 ? 0 : next + BLOCK_HEADER, CURSOR);
-      store<u32>(ring, next, CURSOR_BLOCK);
-      continue;
-    }
-    const flags: u32 = load<u16>(entry, ENTRY_FLAGS);
-    ringWasSent = (flags & ENTRY_HELD) === 0;
-    const isNext = !ringWasSent || isLacking(ring, entry);
-    if (isNext && ringWasSent && !spend(ring)) return 0;
-    store<u32>(ring, <u32>entry + entrySize(entry), CURSOR);
-    if (!isNext) continue;
-    if (!ringWasSent) {
-      store<u16>(entry, <u16>(flags & ~ENTRY_HELD), ENTRY_FLAGS);
-      store<u32>(ring, load<u32>(ring, HELD) - 1, HELD);
-    }
-    return entry;
-  }
-}
-
-/** Uses up one of the packets that may be sent again now; false if there is none left. */
-function spend(ring: usize): bool {
-  const left = load<u32>(ring, LEFT);
-  let budget = load<u32>(ring, BUDGET);
-  const elapsed = now - load<u32>(ring, PACED_AT);
-  if (elapsed !== 0) {
-    store<u32>(ring, now, PACED_AT);
-    budget = (max(PACE_LEAST, left / PACE_MS) / load<u32>(ring, SLOWNESS)) * min(elapsed, PACE_BURST_MS);
-  }
-  if (budget === 0) return false;
-  store<u32>(ring, budget - 1, BUDGET);
-  // Fewer than counted at the beginning, when some have become too old or made room.
-  if (left !== 0) store<u32>(ring, left - 1, LEFT);
-  return true;
-}
-
 export function ringPacket(entry: usize): usize {
   return entry + ENTRY_PACKET;
 }
 
 export function ringPacketLength(entry: usize): u32 {
   return load<u16>(entry);
-}
-
-/** Ends the resend, as when its path is given up. */
-export function ringEnd(ring: usize): void {
-  store<u32>(ring, 0, CURSOR);
-  store<u32>(ring, 0, CURSOR_BLOCK);
 }

@@ -6,6 +6,7 @@ import {
   BLOCK_HEADER,
   ENTRY_FLAGS,
   ENTRY_HELD,
+  ENTRY_LASTING,
   ENTRY_RECEIVED,
   ENTRY_SEQUENCE,
   entrySize,
@@ -13,11 +14,11 @@ import {
   HELD,
   LAST_SEQUENCE,
   NEXT,
-  ringEnd,
   ringPacket,
   ringPacketLength,
   USED,
 } from './ring';
+import { ringEnd } from './ring_resend';
 
 /**
  * Goes over the ring once, from the oldest packet on. Those that have not been delivered are made anew by `renew`, which is given
@@ -42,7 +43,8 @@ export function ringRenew(
       const isWanted = !wasDelivered(ring, entry, body, length, from);
       const sequence: u64 = isWanted ? renew(ringPacket(entry), ringPacketLength(entry)) : 0;
       if (sequence !== 0) last = sequence;
-      store<u16>(entry, <u16>(sequence !== 0 ? 0 : ENTRY_RECEIVED), ENTRY_FLAGS);
+      const lasting = load<u16>(entry, ENTRY_FLAGS) & <u16>ENTRY_LASTING;
+      store<u16>(entry, lasting | <u16>(sequence !== 0 ? 0 : ENTRY_RECEIVED), ENTRY_FLAGS);
       store<u64>(entry, last, ENTRY_SEQUENCE);
     }
     store<u64>(block, last, LAST_SEQUENCE);

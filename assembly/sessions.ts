@@ -29,7 +29,8 @@ import { windowComplete, windowHighest, windowPreload, windowReset } from './dup
 import { flowMatches } from './flows';
 import { poolContains, poolEntry } from './pool';
 import { stateHighest } from './receive_state';
-import { RING_SIZE, ringBegin, ringClear } from './ring';
+import { RING_SIZE, ringClear } from './ring';
+import { ringBegin } from './ring_resend';
 
 // A session record, two cache lines. All zero: no session. What clear mode needs of one that receives is in the first.
 /** u32 session index. */

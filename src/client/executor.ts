@@ -56,6 +56,9 @@ export class Executor {
       case 'activate':
         this.#activate(action);
         return;
+      case 'resend':
+        plane.activate(action.gateway, action.epoch, 'failed');
+        return;
       case 'second':
         plane.setSecondPath(action.gateway);
         return;

@@ -38,6 +38,8 @@ export type FailoverAction =
   | { type: 'disconnect'; gateway: number; calledOff?: true }
   /** Send over this gateway's tunnel from now on. */
   | { type: 'activate'; gateway: number; epoch: number; cause: MoveCause }
+  /** `replay`, `duplicate`: the path in use answers again after a failure: what was lost is sent again, under this epoch. */
+  | { type: 'resend'; gateway: number; epoch: number }
   /** `duplicate`: copies take this gateway's tunnel from now on, or none. */
   | { type: 'second'; gateway: number | undefined }
   /** Send the path's probe with this id: to the relay, or without one a liveness check to the gateway. */

@@ -105,6 +105,15 @@ export class Director {
     return carries || this.#preference.examining(now) ? 'close' : 'standby';
   }
 
+  /** The path answers again after a failure. */
+  resume(path: Path, now: number): FailoverAction[] {
+    const { mode } = this.#options;
+    if (path !== this.#active || (mode !== 'replay' && mode !== 'duplicate')) return [];
+    const { gateway, health } = path;
+    health.carry(now);
+    return [{ type: 'resend', gateway, epoch: this.#nextEpoch() }];
+  }
+
   /** Nothing is sent over this path any more, as its tunnel ends. */
   abandon(path: Path, now: number): FailoverAction[] {
     if (path !== this.#active) return [];
@@ -232,13 +241,17 @@ export class Director {
     this.#pinned = cause === 'operator' ? gateway : undefined;
     if (cause === 'operator') this.#wanted = undefined;
     if (path === this.#active) return [];
-    this.#epoch = (this.#epoch + 1) % EPOCHS;
     this.#active = path;
     this.#allSilent = false;
     this.#patienceUntil = undefined;
     this.#preference.forget();
     path.health.carry(now);
-    return [{ type: 'activate', gateway, epoch: this.#epoch, cause }];
+    return [{ type: 'activate', gateway, epoch: this.#nextEpoch(), cause }];
+  }
+
+  #nextEpoch(): number {
+    this.#epoch = (this.#epoch + 1) % EPOCHS;
+    return this.#epoch;
   }
 
   #failed(path: Path, now: number): FailoverAction {

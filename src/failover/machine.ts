@@ -83,7 +83,9 @@ export class Failover {
     path.health.reply(id, roundTripMs, now);
     this.#tunnels.proven(gateway);
     this.#inVain.clear();
-    return this.#act(now, this.#watch.revive(path, now));
+    const hadFailed = path.failure !== undefined || path.told !== undefined;
+    const resumed = hadFailed ? this.#director.resume(path, now) : [];
+    return this.#act(now, [...this.#watch.revive(path, now), ...resumed]);
   }
 
   /** The relay said, by whichever path, that it last heard us by this gateway's path `agoMs` before now. */

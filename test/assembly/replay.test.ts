@@ -50,6 +50,26 @@ test('what was lost on a dead path arrives over the next one, in order, before w
   assert.equal([client['relay-duplicate'], server['relay-duplicate']], [0, 0]);
 });
 
+test('what was lost on a path that was dead for a while arrives over the same path', () => {
+  const world = new SessionWorld({ seed: 15 });
+  world.sendUp(0, undefined, 1, 2);
+  world.sendDown(101, 102);
+  world.deliverAll();
+  world.sendUp(0, undefined, 3, 4, 5);
+  world.sendDown(103, 104);
+  world.lose(0);
+  world.activate(0, 2, 'failed');
+  world.sendUp(0, undefined, 6);
+  world.sendDown(105);
+  world.lose(0);
+  finishSwitch(world, 0);
+  world.sendUp(0, undefined, 7);
+  world.sendDown(106);
+  world.deliverAll();
+  assert.equal(world.arrivedUp, range(1, 7));
+  assert.equal(world.arrivedDown, range(101, 6));
+});
+
 test('nothing is sent again that has been acknowledged, nor twice when the relay is asked twice', () => {
   const world = new SessionWorld({ seed: 2 });
   world.sendUp(0, undefined, ...range(1, 50));

@@ -64,6 +64,25 @@ test('what is older than it may be is not sent again, and is no overflow', () =>
   for (const { core } of [world.client, world.server]) assert.is(core.counters()['replay-overflows'], 0);
 });
 
+test('packets of TCP are sent again after an outage of a minute, those of UDP are not', () => {
+  const isTcp = (number: number) => number % 10 === 3;
+  const world = new SessionWorld({ seed: 12, ageMs: 500, isTcp });
+  const { up, down } = loseAndSwitch(world, 1000, 3000);
+  for (const arrived of [up, down]) assert.equal(arrived, range(0, 1000).filter(isTcp));
+});
+
+test('TCP in one block with the rest does not make that younger', () => {
+  const world = new SessionWorld({ seed: 13, ageMs: 500, isTcp: number => number === 0 });
+  const { up, down } = loseAndSwitch(world, 100, 1000);
+  for (const arrived of [up, down]) assert.equal(arrived, [0]);
+});
+
+test('after five minutes not even TCP is sent again', () => {
+  const world = new SessionWorld({ seed: 14, isTcp: () => true });
+  const { up, down } = loseAndSwitch(world, 200, 100_000);
+  for (const arrived of [up, down]) assert.equal(arrived, range(50, 150));
+});
+
 test('not more packets are kept than the other end can tell apart', () => {
   const world = new SessionWorld({ seed: 3, bytes: 64 << 20 });
   const total = DUPLICATE_WINDOW + 3000;

@@ -80,6 +80,22 @@ test('a gateway that was started again while its link was away is connected anew
   assert.is(world.policy.stateOf(1), 'standby');
 });
 
+test('what an outage of all paths has lost is sent again when the path in use answers, if anything is kept', () => {
+  for (const mode of ['standby', 'replay', 'duplicate'] as const) {
+    const world = settled({ options: { mode } });
+    world.network = false;
+    world.run(6000);
+    world.network = true;
+    world.run(10_000);
+    assert.equal(world.moves.length, 1);
+    const epochs = world.saidOf('resend').map(({ action }) => action.type === 'resend' && action.epoch);
+    assert.equal(epochs, mode === 'standby' ? [] : [2], mode);
+    world.tell((policy, now) => policy.switchTo(1, now));
+    world.run(11_000);
+    assert.is(world.epoch, mode === 'standby' ? 2 : 3);
+  }
+});
+
 test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
   const dead = settled();
   dead.stop(0);

@@ -60,6 +60,8 @@ const TRAFFIC_EVERY_MS = 50;
 export class World {
   now = 0;
   relay = true;
+  /** Of the last move. */
+  epoch = 0;
   /** Until then no path is blamed for the relay's silence. */
   excusedUntil = 0;
   /** Our own connection to the network. */
@@ -241,6 +243,7 @@ export class World {
           break;
         case 'activate':
           this.moves.push({ at: this.now, gateway: action.gateway, cause: action.cause });
+          this.epoch = action.epoch;
           break;
         case 'second':
           this.second = action.gateway;

@@ -17,7 +17,7 @@ import {
   SWITCH_RESENDING,
 } from '../../src/packet/abi.js';
 import type { Activation, FlowRule } from '../../src/packet/core.js';
-import { emit, UDP } from '../reference/packets.js';
+import { emit, type Packet, TCP, UDP } from '../reference/packets.js';
 import { encodeRelay } from '../reference/relay.js';
 import { hex, randomBytes } from './bytes.js';
 import { TestClient } from './client.js';
@@ -42,6 +42,8 @@ export interface WorldOptions {
   paths?: number;
   bytes?: number;
   ageMs?: number;
+  /** Of which numbers packets are TCP's; the others are UDP's. */
+  isTcp?: (number: number) => boolean;
   offloads?: number;
 }
 
@@ -60,6 +62,7 @@ export class SessionWorld {
   readonly events: { kind: number; path: number; a: number; b: number }[] = [];
   clock = 1000;
   readonly #replay: { bytes: number; ageMs: number };
+  readonly #isTcp: (number: number) => boolean;
   /** What the relay that has ended had received. */
   #received: Uint8Array | undefined;
   /** What was sent under each session's index and number, at either end: the same under the same ones. */
@@ -73,10 +76,12 @@ export class SessionWorld {
     paths = 3,
     bytes = 8 * MIB,
     ageMs = 2000,
+    isTcp = () => false,
     offloads = 0,
   }: WorldOptions) {
     this.random = generator(seed);
     this.#replay = { bytes, ageMs };
+    this.#isTcp = isTcp;
     this.session = session(5, { mode });
     this.#relay = new Relay(this.random);
     const { core } = this.client;
@@ -106,12 +111,16 @@ export class SessionWorld {
     this.server.core.setClock(this.clock);
   }
 
+  #numbered(number: number, source: Uint8Array, destination: Uint8Array): Uint8Array {
+    return numbered(number, this.#isTcp(number) ? TCP : UDP, { source, destination });
+  }
+
   // --- The client ---------------------------------------------------------------------------------------------
 
   /** The applications send packets with these numbers in them. */
   sendUp(active: number, second: number | undefined, ...numbers: number[]): void {
     const sent = this.client.transmit(
-      ...numbers.map(number => numbered(number, DEVICE, addressBytes(SERVER))),
+      ...numbers.map(number => this.#numbered(number, DEVICE, addressBytes(SERVER))),
     );
     this.#fly(active, sent);
     const seconds = this.client.core.view.getUint32(RESULT_SECOND, true);
@@ -122,7 +131,7 @@ export class SessionWorld {
 
   /** The same, and it is lost at once. */
   sendUpInVain(...numbers: number[]): void {
-    this.client.transmit(...numbers.map(number => numbered(number, DEVICE, addressBytes(SERVER))));
+    this.client.transmit(...numbers.map(number => this.#numbered(number, DEVICE, addressBytes(SERVER))));
   }
 
   /** Makes it the second path, for these flows, as the relay then knows. */
@@ -174,7 +183,7 @@ export class SessionWorld {
   sendDown(...numbers: number[]): void {
     const lease = addressBytes(this.session.lease);
     const { udp } = this.server.transmit(
-      ...numbers.map(number => numbered(number, addressBytes(SERVER), lease)),
+      ...numbers.map(number => this.#numbered(number, addressBytes(SERVER), lease)),
     );
     this.#flyDown(udp);
   }
@@ -299,14 +308,19 @@ export class SessionWorld {
 }
 
 /** A UDP packet from port 4000 to 5000, or to 22 if the number is a multiple of four, with the number in it; of different sizes. */
-function numbered(number: number, source: Uint8Array, destination: Uint8Array): Uint8Array {
-  const transport = new Uint8Array(12 + ((number * 37) % 300));
+function numbered(
+  number: number,
+  protocol: number,
+  ends: Pick<Packet, 'source' | 'destination'>,
+): Uint8Array {
+  const transport = new Uint8Array((protocol === TCP ? 20 : 12) + ((number * 37) % 300));
   const view = new DataView(transport.buffer);
   view.setUint16(0, 4000);
   view.setUint16(2, number % 4 === 0 ? 22 : 5000);
-  view.setUint16(4, transport.length);
+  if (protocol === TCP) view.setUint16(12, 0x5010);
+  else view.setUint16(4, transport.length);
   view.setUint32(8, number);
-  return emit({ source, destination, protocol: UDP, transport });
+  return emit({ ...ends, protocol, transport });
 }
 
 function numberOf(packet: Uint8Array): number {

@@ -6,6 +6,8 @@ import {
   type Gateway,
   type GatewayName,
   gatewayConfiguration,
+  injectFault,
+  repairFault,
   SERVER_ADDRESS,
   StrongSwan,
   Transfer,
@@ -22,6 +24,9 @@ const TRANSFER_MS = 60_000;
 const SLEEPER_RATE = 2_000_000;
 /** A gateway asks after 5 s of silence, and gives up 15 s later. */
 const GIVEN_UP_MS = 60_000;
+/** TCP sends again about 0.2, 0.6, 1.4, 3, 6.2 and 12.6 s after the line was cut: after this outage it would wait for 5 s. */
+const OUTAGE_MS = 7500;
+const BACK_MS = 4000;
 const INNER_NETWORKS = ['10.20.0.0/16'];
 /** Between the client and the Internet; `ports`: all that its packets have come from. */
 const NAT = `table ip home {
@@ -135,6 +140,45 @@ for (const [kind, makeGateway] of Object.entries(KINDS)) {
     });
   });
 }
+
+test('after an outage TCP goes on at once, and does not wait for its own timer', async () => {
+  const city = await City.createOwn({ program: PROGRAM, networks: INNER_NETWORKS });
+  await reporting(city.lab, async () => {
+    await city.startRelay();
+    const connection = city.connect();
+    await connection.event('connected');
+    const { client, server } = city;
+    const transfer = await Transfer.start({
+      client,
+      server,
+      address: SERVER_ADDRESS,
+      bytes: BYTES,
+      rate: SLEEPER_RATE,
+      untilTold: true,
+    });
+    await transfer.reached(SLEEPER_RATE, TRANSFER_MS);
+    const fault = (repair: boolean) =>
+      Promise.all(
+        (['tokyo', 'osaka'] as const).map(name =>
+          (repair ? repairFault : injectFault)(city, name, 'link-down'),
+        ),
+      );
+    await fault(false);
+    const cut = performance.now();
+    await until('time passes', 2 * OUTAGE_MS, () => performance.now() - cut >= OUTAGE_MS || undefined);
+    const { up, down } = transfer.arrived;
+    await fault(true);
+    const back = performance.now();
+    await transfer.reached(Math.max(up, down) + SLEEPER_RATE / 4, BACK_MS);
+    const seconds = ((performance.now() - back) / 1000).toFixed(1);
+    figures(
+      `an outage of ${OUTAGE_MS / 1000} s: ${SLEEPER_RATE / 4} bytes more each way ${seconds} s after its end`,
+    );
+    transfer.finish();
+    await transfer.result(TRANSFER_MS);
+    assert.is((await connection.stop()).status, 0);
+  });
+});
 
 test('a client that stood still, as a machine asleep does, until both gateways had given it up, goes on', async () => {
   const settings = { silence: '5s' };
