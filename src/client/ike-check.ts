@@ -48,7 +48,8 @@ export async function answersIke(
   }
 }
 
-function firstMessage(
+/** The IKE_SA_INIT of somebody who wants to connect. */
+export function firstMessage(
   gateway: GatewayEntry,
   identity: string,
   local: Endpoint,

@@ -52,6 +52,8 @@ export interface PathEvents {
   lost(gateway: number, error: VpnrError, byPeer: boolean): void;
   /** The gateway is about to stop, and asks us to go elsewhere. */
   drain(gateway: number): void;
+  /** The gateway does not know of the tunnel any more. */
+  forgotten(gateway: number): void;
   /** The gateway answered a request of IKE. */
   alive(gateway: number, roundTripMs: number | undefined): void;
 }
@@ -170,6 +172,7 @@ export class GatewayPaths {
         {
           up: (_, virtualAddress) => this.#up(gateway, endpoint.address, virtualAddress),
           alive: roundTripMs => this.#events.alive(gateway, roundTripMs),
+          forgotten: () => this.#events.forgotten(gateway),
           drain: () => this.#events.drain(gateway),
           closed: (error, byPeer) => this.#closed(gateway, error, byPeer),
         },

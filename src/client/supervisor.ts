@@ -220,6 +220,7 @@ export class Supervisor {
         this.#narrator.drain(gateway);
         this.#driver.tell((policy, now) => policy.drain(gateway, now));
       },
+      forgotten: gateway => this.#driver.tell((policy, now) => policy.forgotten(gateway, now)),
       alive: (gateway, roundTripMs) => this.#alive(gateway, roundTripMs),
     };
   }

@@ -16,6 +16,8 @@ import { cidrSelector } from '../ike/selectors.js';
 import { monotonicMs } from '../io/clock.js';
 import type { Secret } from '../secret.js';
 import { Alarm } from './alarm.js';
+import { firstMessage } from './ike-check.js';
+import { Recall } from './recall.js';
 import { SequenceUse } from './sequence-use.js';
 
 /**
@@ -30,6 +32,8 @@ export interface TunnelEvents {
   alive(roundTripMs: number | undefined): void;
   /** The gateway reaches us where we are now. Not called for the address that it was connected from. */
   rehomed?(local: Endpoint): void;
+  /** The gateway answers strangers, but not us: it has been started anew, and knows nothing of the tunnel. */
+  forgotten?(): void;
   /** The gateway is about to stop, and asks us to go elsewhere. */
   drain?(): void;
   /** It could not be connected, or is gone. Not after `close`. */
@@ -55,6 +59,7 @@ export class Tunnel {
   readonly #events: TunnelEvents;
   readonly #session: IkeSession;
   readonly #alarm: Alarm;
+  readonly #recall: Recall;
   readonly #children = new Set<number>();
   readonly #sequenceUse = new SequenceUse();
   #configuration: AssignedConfiguration | undefined;
@@ -92,6 +97,12 @@ export class Tunnel {
       },
     );
     this.#alarm = new Alarm(() => this.#handle(this.#session.tick(monotonicMs())));
+    this.#recall = new Recall({
+      makeQuestion: () => firstMessage(options.gateway, options.identity, this.#local, endpoint),
+      send: question => plane.sendIke(this.path, question),
+      askAgain: () => this.#handle(this.#session.repeat(monotonicMs())),
+      forgotten: () => events.forgotten?.(),
+    });
   }
 
   /** The address that the gateway assigned, or that is configured in place of that, once it is up. */
@@ -118,6 +129,7 @@ export class Tunnel {
   }
 
   receive(datagram: Uint8Array): void {
+    if (this.#recall.receive(datagram)) return;
     this.#handle(this.#session.receive(datagram, monotonicMs()));
   }
 
@@ -136,6 +148,8 @@ export class Tunnel {
 
   /** Liveness check by IKE. With MOBIKE it also finds out whether a NAT has made another address of ours, and says so. */
   probe(): void {
+    if (!this.up) return;
+    this.#recall.wait();
     this.#handle(this.#session.probe(monotonicMs()));
   }
 
@@ -150,6 +164,7 @@ export class Tunnel {
     if (this.#closed) return;
     this.#closed = true;
     this.#alarm.clear();
+    this.#recall.end();
     for (const output of this.#session.close(monotonicMs())) {
       if (output.type === 'send') this.#plane.sendIke(this.path, output.datagram);
     }
@@ -186,6 +201,7 @@ export class Tunnel {
         if (this.#children.size === 0) this.#fail('PEER_CLOSED', 'closed the tunnel', true);
         return;
       case 'alive':
+        this.#recall.end();
         this.#events.alive(output.roundTripMs);
         return;
       case 'drain':

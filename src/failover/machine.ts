@@ -105,6 +105,12 @@ export class Failover {
     return this.#act(now, this.#watch.blameAgain(path));
   }
 
+  /** The gateway answers strangers, but not us: if the path has failed, that is because it knows nothing of the tunnel. */
+  forgotten(gateway: number, now: number): FailoverAction[] {
+    const path = this.#watch.at(gateway);
+    return path?.failure === undefined ? [] : this.#act(now, this.#tearDown(path, now));
+  }
+
   /** Packets of data sent and authentic ones received so far, while this path carried them; to be told often. */
   traffic(gateway: number, sent: number, received: number, now: number): FailoverAction[] {
     const path = this.#watch.at(gateway);
@@ -335,7 +341,7 @@ export class Failover {
     this.#watch.close(gateway);
     this.#director.closed(gateway);
     if (health.proven) {
-      const others = this.#watch.up.length > 0;
+      const others = this.#watch.up.some(isWell);
       this.#tunnels.down(gateway, others ? now + this.#options.timing.backoffFirstMs : now);
     } else {
       this.#tunnels.failed(gateway, this.#director.active !== undefined, now);

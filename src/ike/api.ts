@@ -201,6 +201,8 @@ export interface IkeSession {
   nextTimer(): number | undefined;
   /** Liveness check (RFC 7296 section 2.4): an empty INFORMATIONAL, unless a request is already under way. */
   probe(now: number): IkeOutput[];
+  /** Sends the request that is under way, if there is one, once more before its time. */
+  repeat(now: number): IkeOutput[];
   /**
    * As initiator: what is sent from now on comes from another address, `local` or, behind a NAT, what the NAT makes of
    * it. To be called when it can be sent from there. With `mobike`, the gateway is told until it answers:

@@ -136,6 +136,11 @@ export class Established {
     this.#next();
   }
 
+  repeat(): void {
+    const { open } = this.#current.exchange;
+    if (open !== undefined) this.context.send(open.datagrams);
+  }
+
   /** Our address has changed. */
   moved(): void {
     this.mobility?.announce();

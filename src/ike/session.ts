@@ -100,6 +100,10 @@ export class Session implements IkeSession {
     return this.#call(now, () => this.#established?.probe());
   }
 
+  repeat(now: number): IkeOutput[] {
+    return this.#call(now, () => this.#established?.repeat());
+  }
+
   moved(local: Endpoint, now: number): IkeOutput[] {
     this.#context.local = local;
     return this.#call(now, () => this.#established?.moved());

@@ -96,6 +96,27 @@ test('what an outage of all paths has lost is sent again when the path in use an
   }
 });
 
+test('a gateway that was started again while no other one lives is connected anew as soon as that is known', () => {
+  const world = settled();
+  for (const gateway of [0, 1, 2]) world.stop(gateway);
+  world.run(5000);
+  world.startAgain(0);
+  world.run(8000);
+  assert.ok(world.connected(0));
+  assert.is(world.policy.stateOf(0), 'active');
+});
+
+test('that a gateway seems to have forgotten a tunnel that carries packets means nothing', () => {
+  const world = settled();
+  for (const gateway of [0, 1]) world.tell((policy, now) => policy.forgotten(gateway, now));
+  world.run(5000);
+  assert.is(world.moves.length, 1);
+  assert.equal(
+    [0, 1].map(gateway => world.policy.stateOf(gateway)),
+    ['active', 'standby'],
+  );
+});
+
 test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
   const dead = settled();
   dead.stop(0);

@@ -55,6 +55,8 @@ export interface Move {
 }
 
 const IKE_RETRY_MS = 300;
+/** Until it is known that a gateway answers strangers, but not us. */
+const FORGOTTEN_MS = 800;
 const TRAFFIC_EVERY_MS = 50;
 
 export class World {
@@ -311,7 +313,15 @@ export class World {
       if (this.#tunnels[gateway]?.serial !== serial) return;
       const out = this.#delay(gateway, 'out', 'gateway');
       const back = this.#delay(gateway, 'back', 'gateway');
-      if (out === undefined || back === undefined || this.#tunnels[gateway]?.known !== true) {
+      if (out === undefined || back === undefined) {
+        this.at(this.now + IKE_RETRY_MS, attempt);
+        return;
+      }
+      if (this.#tunnels[gateway]?.known !== true) {
+        this.at(this.now + FORGOTTEN_MS, () => {
+          if (this.#tunnels[gateway]?.serial === serial && this.place(gateway).gateway)
+            this.#hear(now => this.policy.forgotten(gateway, now));
+        });
         this.at(this.now + IKE_RETRY_MS, attempt);
         return;
       }

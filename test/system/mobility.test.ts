@@ -27,6 +27,7 @@ const GIVEN_UP_MS = 60_000;
 /** TCP sends again about 0.2, 0.6, 1.4, 3, 6.2 and 12.6 s after the line was cut: after this outage it would wait for 5 s. */
 const OUTAGE_MS = 7500;
 const BACK_MS = 4000;
+const KILLED_MS = 2000;
 const INNER_NETWORKS = ['10.20.0.0/16'];
 /** Between the client and the Internet; `ports`: all that its packets have come from. */
 const NAT = `table ip home {
@@ -141,44 +142,81 @@ for (const [kind, makeGateway] of Object.entries(KINDS)) {
   });
 }
 
+/** One that is slow enough for a ring to keep what an outage stops. */
+async function startTransfer<Kind extends Gateway>({
+  client,
+  server,
+}: City<GatewayName, Kind>): Promise<Transfer> {
+  const transfer = await Transfer.start({
+    client,
+    server,
+    address: SERVER_ADDRESS,
+    bytes: SLEEPER_RATE,
+    rate: SLEEPER_RATE,
+    untilTold: true,
+  });
+  await transfer.reached(SLEEPER_RATE, TRANSFER_MS);
+  return transfer;
+}
+
+/** Seconds until so much more has arrived each way. */
+async function secondsUntil(transfer: Transfer, bytes: number, timeoutMs: number): Promise<string> {
+  const begun = performance.now();
+  const { up, down } = transfer.arrived;
+  await transfer.reached(Math.max(up, down) + bytes, timeoutMs);
+  return ((performance.now() - begun) / 1000).toFixed(1);
+}
+
+async function pass(ms: number): Promise<void> {
+  const begun = performance.now();
+  await until('time passes', 2 * ms, () => performance.now() - begun >= ms || undefined);
+}
+
+const NAMES = ['tokyo', 'osaka'] as const;
+
 test('after an outage TCP goes on at once, and does not wait for its own timer', async () => {
   const city = await City.createOwn({ program: PROGRAM, networks: INNER_NETWORKS });
   await reporting(city.lab, async () => {
     await city.startRelay();
     const connection = city.connect();
     await connection.event('connected');
-    const { client, server } = city;
-    const transfer = await Transfer.start({
-      client,
-      server,
-      address: SERVER_ADDRESS,
-      bytes: BYTES,
-      rate: SLEEPER_RATE,
-      untilTold: true,
-    });
-    await transfer.reached(SLEEPER_RATE, TRANSFER_MS);
-    const fault = (repair: boolean) =>
-      Promise.all(
-        (['tokyo', 'osaka'] as const).map(name =>
-          (repair ? repairFault : injectFault)(city, name, 'link-down'),
-        ),
-      );
-    await fault(false);
-    const cut = performance.now();
-    await until('time passes', 2 * OUTAGE_MS, () => performance.now() - cut >= OUTAGE_MS || undefined);
-    const { up, down } = transfer.arrived;
-    await fault(true);
-    const back = performance.now();
-    await transfer.reached(Math.max(up, down) + SLEEPER_RATE / 4, BACK_MS);
-    const seconds = ((performance.now() - back) / 1000).toFixed(1);
+    const transfer = await startTransfer(city);
+    await Promise.all(NAMES.map(name => injectFault(city, name, 'link-down')));
+    await pass(OUTAGE_MS);
+    await Promise.all(NAMES.map(name => repairFault(city, name, 'link-down')));
+    const seconds = await secondsUntil(transfer, SLEEPER_RATE / 4, BACK_MS);
     figures(
-      `an outage of ${OUTAGE_MS / 1000} s: ${SLEEPER_RATE / 4} bytes more each way ${seconds} s after its end`,
+      `an outage of ${OUTAGE_MS / 1000} s: a quarter of a second's bytes each way ${seconds} s after its end`,
     );
     transfer.finish();
     await transfer.result(TRANSFER_MS);
     assert.is((await connection.stop()).status, 0);
   });
 });
+
+for (const kind of ['strongSwan gateways', 'gateways of our own']) {
+  test(`a gateway that was killed and is the only one to come back is connected anew soon: ${kind}`, async () => {
+    const makeGateway = KINDS[kind] as MakeGateway;
+    const city = await City.build<GatewayName, Gateway>({ program: PROGRAM, sites: GATEWAYS, makeGateway });
+    await reporting(city.lab, async () => {
+      await city.startRelay();
+      const connection = city.connect();
+      const connected = await connection.event('connected');
+      const transfer = await startTransfer(city);
+      await Promise.all(NAMES.map(name => injectFault(city, name, 'kill')));
+      await pass(KILLED_MS);
+      await repairFault(city, 'tokyo', 'kill');
+      const seconds = await secondsUntil(transfer, SLEEPER_RATE / 4, BACK_MS);
+      figures(
+        `${kind}, killed for ${KILLED_MS / 1000} s: a quarter of a second's bytes each way ${seconds} s after that`,
+      );
+      transfer.finish();
+      await transfer.result(TRANSFER_MS);
+      assert.is((await connection.status()).address, connected.address, 'the address stays');
+      assert.is((await connection.stop()).status, 0);
+    });
+  });
+}
 
 test('a client that stood still, as a machine asleep does, until both gateways had given it up, goes on', async () => {
   const settings = { silence: '5s' };
@@ -191,26 +229,14 @@ test('a client that stood still, as a machine asleep does, until both gateways h
     await city.startRelay();
     const connection = city.connect();
     const connected = await connection.event('connected');
-    const { client, server } = city;
-    const transfer = await Transfer.start({
-      client,
-      server,
-      address: SERVER_ADDRESS,
-      bytes: BYTES,
-      rate: SLEEPER_RATE,
-      untilTold: true,
-    });
-    await transfer.reached(SLEEPER_RATE, TRANSFER_MS);
+    const transfer = await startTransfer(city);
     connection.process.signal('SIGSTOP');
     await until('the gateways give it up', GIVEN_UP_MS, async () => {
       const gateways = await Promise.all(Object.values(city.gateways).map(gateway => gateway.status()));
       return gateways.every(({ clients }) => clients.length === 0) || undefined;
     });
     connection.process.signal('SIGCONT');
-    const awake = performance.now();
-    const { up, down } = transfer.arrived;
-    await transfer.reached(Math.max(up, down) + 2 * SLEEPER_RATE, TRANSFER_MS);
-    const seconds = ((performance.now() - awake) / 1000).toFixed(1);
+    const seconds = await secondsUntil(transfer, 2 * SLEEPER_RATE, TRANSFER_MS);
     transfer.finish();
     await transfer.result(TRANSFER_MS);
     const status = await connection.status();
