@@ -126,6 +126,8 @@ export class RelaySide {
     } else if (away) {
       this.#away = true;
       driver.tell((policy, now) => policy.relayAway(now));
+    } else {
+      driver.tell((policy, now) => policy.relayUnreachable(gateway, now));
     }
   }
 }

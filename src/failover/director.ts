@@ -183,13 +183,30 @@ export class Director {
     return { actions, once };
   }
 
+  /**
+   * The active path is silent, and leads to no relay that was started again and has to be told of us: by another gateway, if that
+   * answers, one may be reached.
+   */
+  stranded(path: Path, now: number): FailoverAction[] {
+    if (path.failure === undefined) return [];
+    this.#barren.add(path.gateway);
+    const next = this.#refuge(
+      this.#others.filter(({ gateway }) => !this.#barren.has(gateway)),
+      now,
+    );
+    if (next !== undefined) return this.#activate(next, 'failure', now);
+    this.#barren.clear();
+    return [];
+  }
+
   /** Nothing carries the traffic: any path is welcome, those first that nothing speaks against. */
   #begin(now: number): FailoverAction[] {
     const [best] = this.#best(
       this.#watch.up.filter(({ failure }) => failure === undefined),
       now,
     );
-    return best === undefined ? [] : this.#activate(best, this.#epoch === 0 ? 'start' : 'failure', now);
+    const next = best ?? this.#refuge(this.#watch.up, now);
+    return next === undefined ? [] : this.#activate(next, this.#epoch === 0 ? 'start' : 'failure', now);
   }
 
   /** It never answered, and does not as quickly as another one: the time to settle is for when there is no other. */
@@ -207,7 +224,13 @@ export class Director {
       this.#others.filter(path => path.failure === undefined && (certain || answered(path))),
       now,
     );
-    if (best === undefined) return this.#stay(active, now);
+    if (best === undefined) {
+      const { unansweredSince } = active;
+      const isGatewaySilent = unansweredSince !== undefined && now - unansweredSince >= NAME_AFTER_MS;
+      const refuge = isGatewaySilent ? this.#refuge(this.#others, now) : undefined;
+      if (refuge === undefined) return this.#stay(active, now);
+      return [this.#failed(active, now), ...this.#activate(refuge, 'failure', now)];
+    }
     if (this.#allSilent) {
       // The active path, asked once more, may be back as well.
       if (this.#patienceUntil === undefined) {
@@ -217,6 +240,16 @@ export class Director {
       if (now < this.#patienceUntil) return [];
     }
     return [this.#failed(active, now), ...this.#activate(best, 'failure', now)];
+  }
+
+  /**
+   * A path whose gateway has answered, since the path failed if it has, for want of a better one: a relay that was started again answers no probes
+   * until it is told of us, which takes a path to it.
+   */
+  #refuge(paths: readonly Path[], now: number): Path | undefined {
+    const isKnown = ({ failure, aliveAt, unansweredSince }: Path) =>
+      unansweredSince === undefined && aliveAt > (failure?.at ?? 0);
+    return this.#best(paths.filter(isKnown), now)[0];
   }
 
   /** The active path has failed, but where to go? */

@@ -140,14 +140,14 @@ export class Failover {
   /** There is a session: probes can be answered from now on. */
   relayBound(now: number): FailoverAction[] {
     this.#watch.bind();
-    this.#director.relayBound();
     return this.relayBack(now);
   }
 
-  /** No control connection came about by this gateway, and there is no session yet. */
+  /** No control connection came about by this gateway, and there is no session yet, or the path is silent. */
   relayUnreachable(gateway: number, now: number): FailoverAction[] {
     const path = this.#watch.at(gateway);
-    if (path === undefined || path !== this.#director.active || this.#watch.probing) return [];
+    if (path === undefined || path !== this.#director.active) return [];
+    if (this.#watch.probing) return this.#act(now, this.#director.stranded(path, now));
     if (this.#cold) return this.lost(gateway, 'relay-unreachable', now);
     const { actions, once } = this.#director.barren(path, now);
     const waitMs = Math.max(0, (this.#tunnels.nextAttempt ?? now) - now);
@@ -164,6 +164,7 @@ export class Failover {
 
   /** The relay answers again. */
   relayBack(now: number): FailoverAction[] {
+    this.#director.relayBound();
     this.#watch.excuse(NEVER);
     this.#watch.restart(now);
     return this.#act(now);

@@ -26,7 +26,8 @@ export function newPath(gateway: number, health: PathHealth, now: number): Path 
     failure: undefined,
     told: undefined,
     goodSince: now,
-    aliveAt: Number.NEGATIVE_INFINITY,
+    // Its tunnel has just come up.
+    aliveAt: now,
     askedAt: Number.NEGATIVE_INFINITY,
     unansweredSince: undefined,
     heardByRelay: undefined,

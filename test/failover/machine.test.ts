@@ -117,6 +117,21 @@ test('that a gateway seems to have forgotten a tunnel that carries packets means
   );
 });
 
+test('with a relay that was started again, a gateway that answers is the way to tell it of us', () => {
+  const world = settled();
+  world.stop(1);
+  world.stop(2);
+  world.run(8000);
+  world.place(0).out.loss = 1;
+  world.run(9000);
+  world.endRelay();
+  world.relay = true;
+  world.startAgain(1);
+  world.run(16_000);
+  assert.ok(world.connected(1));
+  assert.is(world.policy.stateOf(1), 'active');
+});
+
 test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
   const dead = settled();
   dead.stop(0);

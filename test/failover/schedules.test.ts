@@ -86,6 +86,7 @@ function live(seed: number, mode: FailoverMode): Outcome {
       !world.works(active) &&
       another &&
       world.traffic &&
+      world.known &&
       !world.stalled &&
       world.now >= world.excusedUntil;
     deadSince = dead ? (deadSince ?? world.now) : undefined;

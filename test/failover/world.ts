@@ -55,6 +55,8 @@ export interface Move {
 }
 
 const IKE_RETRY_MS = 300;
+/** Of a control connection to the relay that does not come about. */
+const CONTROL_TIMEOUT_MS = 4000;
 /** Until it is known that a gateway answers strangers, but not us. */
 const FORGOTTEN_MS = 800;
 const TRAFFIC_EVERY_MS = 50;
@@ -62,6 +64,9 @@ const TRAFFIC_EVERY_MS = 50;
 export class World {
   now = 0;
   relay = true;
+  /** The relay that runs knows of us: one that was started again learns it from a control connection over the active path. */
+  #known = true;
+  #rebinding = false;
   /** Of the last move. */
   epoch = 0;
   /** Until then no path is blamed for the relay's silence. */
@@ -157,11 +162,18 @@ export class World {
     this.tell((policy, now) => policy.refresh(now));
   }
 
-  /** The relay ends, and says so. */
+  /** The relay ends, and says so; started again, it has to be told of us. */
   endRelay(): void {
     this.relay = false;
+    this.#known = false;
+    if (!this.#rebinding) this.#rebind();
     this.excusedUntil = this.now + TIMING.relayGraceMs;
     this.tell((policy, now) => policy.relayAway(now));
+  }
+
+  /** The relay knows of us. */
+  get known(): boolean {
+    return this.#known;
   }
 
   /** The policy's process does not run at present. */
@@ -346,6 +358,33 @@ export class World {
     );
   }
 
+  /** Tells a relay that was started again of us. */
+  #rebind(): void {
+    const { active } = this.policy;
+    this.#rebinding = true;
+    if (!this.relay || active === undefined) {
+      this.at(this.now + 100, () => this.#rebind());
+      return;
+    }
+    if (!this.connected(active)) {
+      this.at(this.now + CONTROL_TIMEOUT_MS, () => {
+        this.#hear(now => this.policy.relayUnreachable(active, now));
+        this.#rebind();
+      });
+      return;
+    }
+    const { out, back } = this.place(active);
+    this.at(this.now + 3 * (out.delayMs + back.delayMs), () => {
+      if (!this.connected(active) || this.policy.active !== active) {
+        this.#rebind();
+        return;
+      }
+      this.#rebinding = false;
+      this.#known = true;
+      this.#hear(now => this.policy.relayBack(now));
+    });
+  }
+
   /** Data both ways over the active path. */
   #moveTraffic(): void {
     this.at(this.now + TRAFFIC_EVERY_MS, () => this.#moveTraffic());
@@ -371,7 +410,8 @@ export class World {
   #delay(gateway: number, direction: 'out' | 'back', to: 'gateway' | 'relay'): number | undefined {
     const place = this.place(gateway);
     const { delayMs, jitter, loss } = place[direction];
-    const stopped = !this.network || !place.gateway || (to === 'relay' && !(place.line && this.relay));
+    const stopped =
+      !this.network || !place.gateway || (to === 'relay' && !(place.line && this.relay && this.#known));
     if (stopped || this.random() < loss) return undefined;
     return delayMs * (1 + jitter * (2 * this.random() - 1));
   }
