@@ -20,6 +20,7 @@ const LABORATORY = {
     '/usr/libexec/strongswan/charon',
   ],
   curl: ['/usr/bin/curl'],
+  tcpdump: ['/usr/bin/tcpdump', '/usr/sbin/tcpdump'],
   'strongswan-swanctl': ['/usr/sbin/swanctl'],
   'libcharon-extra-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so'],
   'libstrongswan-standard-plugins': ['/usr/lib/ipsec/plugins/libstrongswan-gcm.so'],

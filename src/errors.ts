@@ -29,6 +29,7 @@ const CODES = {
   // network
   GATEWAY_UNRESOLVED: 5,
   GATEWAY_TIMEOUT: 5,
+  PATH_MTU: 5,
   NO_PROPOSAL_CHOSEN: 5,
   TS_UNACCEPTABLE: 5,
   NO_ADDRESS_ASSIGNED: 5,
@@ -78,6 +79,7 @@ const REMEDIES: Record<Exclude<ErrorCode, 'INTERNAL'>, string> = {
   GATEWAY_UNRESOLVED: "correct the gateway's address, or see that name servers answer",
   GATEWAY_TIMEOUT:
     'see that the gateway runs and that UDP ports 500 and 4500 are open on the way: vpnr check -c FILE',
+  PATH_MTU: 'lower tunnel.mtu',
   NO_PROPOSAL_CHOSEN: "give ike and esp of the gateway's section what the gateway offers",
   TS_UNACCEPTABLE: "make tunnel.routes, or the gateway's networks, fit each other",
   NO_ADDRESS_ASSIGNED: 'give the gateway a pool with addresses left, or set inner_address',

@@ -16,10 +16,12 @@ import type { Endpoint } from '../ike/api.js';
 import { isResolvedUsed } from '../io/name-servers.js';
 import { describeRoute, hopOutside, listRoutes } from '../io/network.js';
 import { tryNft } from '../io/nft.js';
+import { innerMtu, outerSize } from '../packet/mtu.js';
 import { parseAddress, parsePrefix, samePrefix } from '../prefix.js';
 import { deviceMtu } from './device.js';
 import { answersIke } from './ike-check.js';
 import { refuseSharedIdentity } from './neighbours.js';
+import { largestAnswered } from './path-size.js';
 import { checkRelayCertificate } from './relay-check.js';
 import { GatewayResolver } from './resolver.js';
 
@@ -48,10 +50,18 @@ export async function checkConnection(loaded: Loaded<ClientConfig>, report: Repo
   const { metrics } = config;
   if (metrics !== undefined) await look('metrics', () => checkMetrics(metrics));
   if (config.tunnel.kill_switch) await look('kill switch', checkKillSwitch);
+  const answering: GatewayEntry[] = [];
   for (const gateway of config.gateways) {
-    await look(`gateway ${gateway.name}`, () => checkGateway(gateway, config, resolver));
+    await look(`gateway ${gateway.name}`, async () => {
+      const found = await checkGateway(gateway, config, resolver);
+      answering.push(gateway);
+      return found;
+    });
   }
   await look('MTU', () => checkMtu(config, resolver));
+  for (const gateway of answering) {
+    await look(`path MTU to ${gateway.name}`, () => checkPathMtu(gateway, config, resolver));
+  }
   if (config.relay !== undefined) {
     const { relay } = config;
     await look('relay certificate', () => checkRelayCertificate(relay, loaded.folder));
@@ -126,4 +136,28 @@ async function checkMtu(config: ClientConfig, resolver: GatewayResolver): Promis
     });
   }
   return `packets of ${mtu === 'auto' ? fitting : mtu} bytes fit the links that lead to the gateways`;
+}
+
+/** Sends the gateway datagrams as large as those that will carry the largest packets. */
+async function checkPathMtu(
+  gateway: GatewayEntry,
+  config: ClientConfig,
+  resolver: GatewayResolver,
+): Promise<string> {
+  const endpoint = await resolver.resolve(gateway);
+  const { family } = parseAddress(endpoint.address);
+  const encapsulation = config.relay?.mode ?? 'none';
+  const mtu = await deviceMtu(config, await resolver.resolveAll(config.gateways, LOOK_UP_MS));
+  const wanted = outerSize(mtu, family, encapsulation, gateway.esp);
+  const largest = await largestAnswered(gateway, config.identity, endpoint, wanted);
+  if (largest === undefined)
+    return `cannot be tried: ${endpoint.address} says nothing to those whom it refuses`;
+  if (largest === wanted)
+    return `datagrams of ${wanted} bytes reach ${endpoint.address}, the largest that packets of ${mtu} bytes need`;
+  const fitting = innerMtu(largest, family, encapsulation, gateway.esp);
+  throw new VpnrError(
+    'PATH_MTU',
+    `datagrams of ${wanted} bytes, which packets of ${mtu} bytes need, do not reach ${endpoint.address}, but those of ${largest} do`,
+    { remedy: `set tunnel.mtu to ${fitting}` },
+  );
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { GatewayEntry } from '../config/client.js';
 import type { Endpoint } from '../ike/api.js';
 import { createInitiator } from '../ike/initiator.js';
 import { monotonicMs } from '../io/clock.js';
+import { openUdp } from '../io/udp.js';
 import { Secret } from '../secret.js';
 
 const WAIT_MS = 1000;
@@ -20,29 +22,47 @@ export async function answersIke(
   identity: string,
   endpoint: Endpoint,
 ): Promise<boolean> {
-  const socket = createSocket(endpoint.address.includes(':') ? 'udp6' : 'udp4');
+  const answered = await whichAreAnswered(endpoint, local => [
+    firstMessage(gateway, identity, local, endpoint),
+  ]);
+  return answered.length > 0;
+}
+
+/**
+ * Sends IKE messages, each with an SPI of its own, from a socket like a tunnel's, until the last of them is answered or time is over.
+ * `make` gets the socket's own address. Returns the places of those that were answered.
+ */
+export async function whichAreAnswered(
+  endpoint: Endpoint,
+  make: (local: Endpoint) => readonly Uint8Array[],
+): Promise<number[]> {
+  const isV6 = endpoint.address.includes(':');
+  const fd = openUdp({ local: { address: isV6 ? '::' : '0.0.0.0', port: 0 } });
+  const socket = createSocket(isV6 ? 'udp6' : 'udp4');
   try {
     await new Promise<void>((connected, failed) => {
       socket.once('error', failed);
-      socket.connect(endpoint.port, endpoint.address, connected);
+      socket.bind({ fd }, () => socket.connect(endpoint.port, endpoint.address, connected));
     });
-    const { address, port } = socket.address();
-    const request = firstMessage(gateway, identity, { address, port }, endpoint);
-    const answered = new Promise<boolean>(done => {
+    const requests = make(socket.address());
+    const answered = new Set<number>();
+    const over = new Promise<boolean>(done => {
       socket.on('message', message => {
-        const at = NON_ESP_MARKER.length;
-        if (message.subarray(at, at + IKE_SPI_SIZE).equals(request.subarray(0, IKE_SPI_SIZE))) done(true);
+        const spi = message.subarray(NON_ESP_MARKER.length, NON_ESP_MARKER.length + IKE_SPI_SIZE);
+        const place = requests.findIndex(request => spi.equals(request.subarray(0, IKE_SPI_SIZE)));
+        if (place >= 0) answered.add(place);
+        if (place === requests.length - 1) done(true);
       });
       // An ICMP "port unreachable": nobody listens there.
-      socket.on('error', () => done(false));
+      socket.on('error', () => done(true));
     });
     for (let left = TRIES; left > 0; left--) {
-      socket.send([NON_ESP_MARKER, request]);
-      const waited = new Promise<undefined>(done => setTimeout(() => done(undefined), WAIT_MS));
-      const result = await Promise.race([answered, waited]);
-      if (result !== undefined) return result;
+      for (const [place, request] of requests.entries()) {
+        if (!answered.has(place)) socket.send([NON_ESP_MARKER, request]);
+      }
+      if (await Promise.race([over, pause(WAIT_MS, false, { ref: false })])) break;
     }
-    return false;
+    return [...answered].sort((one, other) => one - other);
   } finally {
     socket.close();
   }

@@ -7,6 +7,7 @@ export {
   type GatewayName,
   RELAY_ADDRESS,
   SERVER_ADDRESS,
+  SERVER_NETWORK,
   type Site,
 } from './city.js';
 export { FAULTS, type Fault, injectFault, repairFault } from './fault.js';

@@ -49,7 +49,7 @@ export function innerMtu(
   encapsulation: Encapsulation,
   suites: readonly Suite[] = ALL_SUITES,
 ): number {
-  const room = linkMtu - (outerFamily === 4 ? IPV4_HEADER : IPV6_HEADER) - UDP_HEADER;
+  const room = linkMtu - datagramHeaders(outerFamily);
   const plaintexts = suites.map(suite => {
     const { around, alignment } = ESP[suite];
     return Math.floor((room - around) / alignment) * alignment;
@@ -57,6 +57,26 @@ export function innerMtu(
   return (
     Math.min(...plaintexts.map(bytes => bytes - ESP_TRAILER), GATEWAY_MTU) - RELAY_OVERHEAD[encapsulation]
   );
+}
+
+/** The size in bytes of the IP packet that carries a device packet of `mtu` bytes to a gateway, with the suite that adds most. */
+export function outerSize(
+  mtu: number,
+  outerFamily: 4 | 6,
+  encapsulation: Encapsulation,
+  suites: readonly Suite[] = ALL_SUITES,
+): number {
+  const inner = mtu + RELAY_OVERHEAD[encapsulation] + ESP_TRAILER;
+  const sizes = suites.map(suite => {
+    const { around, alignment } = ESP[suite];
+    return around + Math.ceil(inner / alignment) * alignment;
+  });
+  return datagramHeaders(outerFamily) + Math.max(...sizes);
+}
+
+/** Bytes of the headers of a UDP datagram. */
+export function datagramHeaders(family: 4 | 6): number {
+  return (family === 4 ? IPV4_HEADER : IPV6_HEADER) + UDP_HEADER;
 }
 
 /** TCP's maximum segment for IPv4 packets of this size. */
