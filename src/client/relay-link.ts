@@ -176,7 +176,8 @@ export class RelayLink {
           ? longestRestartRetry(this.#clock.now() - soughtSince)
           : Number.POSITIVE_INFINITY;
       await this.#pause(Math.min(retryMs, longestMs), signal);
-      retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
+      // What was not waited for must not be waited for when the relay, just back, ends once more.
+      if (retryMs <= longestMs) retryMs = Math.min(retryMs * 2, Math.max(LONGEST_RETRY_MS, retryMs));
     }
   }
 

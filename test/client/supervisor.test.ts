@@ -185,6 +185,18 @@ async function restart(announced: boolean): Promise<void> {
   await stopped(scene);
 }
 
+test('a relay that ends again as soon as it is back is found as quickly as before', async () => {
+  const scene = await connected();
+  for (const downMs of [3000, 600]) {
+    scene.endRelay();
+    await scene.carry(downMs);
+    scene.relay = 'answers';
+    await scene.carry(200);
+  }
+  assert.is(scene.bindings.length, 3);
+  await stopped(scene);
+});
+
 test('stops at any moment while the relay is away or comes back', async () => {
   await stoppedDuring(scene => scene.endRelay());
   await stoppedDuring(async scene => {
