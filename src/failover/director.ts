@@ -23,6 +23,8 @@ export class Director {
   readonly #draining = new Set<number>();
   /** Through these no control connection to the relay came about, while there is no session yet. */
   readonly #barren = new Set<number>();
+  /** The silent path through which a relay that was started again was last found not to be reached. */
+  #stranded: Path | undefined;
   #active: Path | undefined;
   #second: number | undefined;
   #epoch = 0;
@@ -96,6 +98,7 @@ export class Director {
 
   relayBound(): void {
     this.#barren.clear();
+    this.#stranded = undefined;
   }
 
   /** How closely the path is to be probed. */
@@ -189,6 +192,7 @@ export class Director {
    */
   stranded(path: Path, now: number): FailoverAction[] {
     if (path.failure === undefined) return [];
+    this.#stranded = path;
     this.#barren.add(path.gateway);
     const next = this.#refuge(
       this.#others.filter(({ gateway }) => !this.#barren.has(gateway)),
@@ -227,7 +231,8 @@ export class Director {
     if (best === undefined) {
       const { unansweredSince } = active;
       const isGatewaySilent = unansweredSince !== undefined && now - unansweredSince >= NAME_AFTER_MS;
-      const refuge = isGatewaySilent ? this.#refuge(this.#others, now) : undefined;
+      const refuge =
+        isGatewaySilent || active === this.#stranded ? this.#refuge(this.#others, now) : undefined;
       if (refuge === undefined) return this.#stay(active, now);
       return [this.#failed(active, now), ...this.#activate(refuge, 'failure', now)];
     }

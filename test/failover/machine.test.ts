@@ -132,6 +132,25 @@ test('with a relay that was started again, a gateway that answers is the way to 
   assert.is(world.policy.stateOf(1), 'active');
 });
 
+test('with a relay that was started again behind a line that is cut, the next gateway to answer is tried at once', () => {
+  const world = settled();
+  world.stop(1);
+  world.stop(2);
+  world.run(8000);
+  world.place(0).line = false;
+  world.run(9000);
+  world.endRelay();
+  world.relay = true;
+  world.run(20_000);
+  assert.is(world.policy.active, 0);
+  world.startAgain(1);
+  while (!world.connected(1)) world.run(world.now + 10);
+  world.run(world.now + 100);
+  assert.is(world.policy.active, 1);
+  world.run(world.now + 1000);
+  assert.is(world.policy.stateOf(1), 'active');
+});
+
 test('an ICMP error shortens the wait on a dead path, and does nothing to a living one', () => {
   const dead = settled();
   dead.stop(0);
