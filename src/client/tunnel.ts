@@ -25,6 +25,7 @@ import { SequenceUse } from './sequence-use.js';
  * one gateway, so it is the policy that gives up.
  */
 const RETRANSMIT: RetransmitTiming = { firstMs: 300, factor: 1.7, maxMs: 5000, tries: 9 };
+const INIT_RETRANSMIT: RetransmitTiming = { firstMs: 300, factor: 1.3, maxMs: 700, tries: 60 };
 
 export interface TunnelEvents {
   up(configuration: AssignedConfiguration, virtualAddress: string): void;
@@ -89,6 +90,7 @@ export class Tunnel {
         local,
         remote: endpoint,
         timing: RETRANSMIT,
+        initTiming: INIT_RETRANSMIT,
       },
       {
         random: size => randomBytes(size),

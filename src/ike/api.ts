@@ -68,6 +68,8 @@ export interface InitiatorOptions {
   /** Largest IKE datagram sent before RFC 7383 fragments are used. */
   fragmentSize?: number;
   timing?: Partial<RetransmitTiming>;
+  /** Of IKE_SA_INIT, where it differs: as nothing else can be done before it is answered, the time between two is what a return of the network costs. */
+  initTiming?: Partial<RetransmitTiming>;
   /** False: this end does not speak of MOBIKE (RFC 4555). */
   mobike?: boolean;
 }

@@ -129,7 +129,7 @@ class Attempt {
     this.spi = context.newIkeSpi();
     this.#nonce = context.newNonce();
     this.#group = options.ike[0]?.group ?? 'x25519';
-    this.#retransmission = new Retransmission(context.settings.timing, context.now);
+    this.#retransmission = this.#patience();
     this.#sendRequest();
   }
 
@@ -267,12 +267,17 @@ class Attempt {
   #steer(steering: Steering): void {
     if (!this.#cautious && this.#promptRestarts < MAX_PROMPT_RESTARTS) {
       this.#promptRestarts += 1;
-      this.#retransmission = new Retransmission(this.#context.settings.timing, this.#context.now);
+      this.#retransmission = this.#patience();
       this.#follow(steering);
       return;
     }
     this.#steeringsSeen += 1;
     if (this.#context.randomBelow(this.#steeringsSeen) < 1) this.#steering = steering;
+  }
+
+  #patience(): Retransmission {
+    const { settings, now } = this.#context;
+    return new Retransmission({ ...settings.timing, ...this.#options.initTiming }, now);
   }
 
   #follow(steering: Steering): void {

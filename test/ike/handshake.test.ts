@@ -213,6 +213,20 @@ test('silence: the same bytes again and again, then GATEWAY_TIMEOUT', () => {
   assert.is(simulation.now - begun, 100 + 200 + 400 + 500 + 500);
 });
 
+test('IKE_SA_INIT may have a timing of its own', () => {
+  const simulation = new Simulation(12);
+  const { client, gateway } = pair(simulation, {
+    timing: { firstMs: 100, factor: 2, maxMs: 500, tries: 5 },
+    initTiming: { maxMs: 150, tries: 4 },
+  });
+  client.peer = undefined;
+  const begun = simulation.now;
+  start(simulation, client);
+  assert.is(runUntilClosed(simulation, client, gateway)?.code, 'GATEWAY_TIMEOUT');
+  assert.is(client.sent.length, 4);
+  assert.is(simulation.now - begun, 100 + 150 + 150 + 150);
+});
+
 test('silence in IKE_AUTH: the same bytes again and again, then GATEWAY_TIMEOUT', () => {
   const simulation = new Simulation(13);
   const { client, gateway } = pair(simulation);
