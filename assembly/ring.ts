@@ -178,6 +178,7 @@ export function ringAppend(ring: usize, h: usize, length: u32, sequence: u64, fl
 
 /** Gives the ring another block. */
 function grow(ring: usize): usize {
+  if (load<u32>(ring, BLOCKS) >= ringBlocks) removeOld(ring);
   if (load<u32>(ring, BLOCKS) >= ringBlocks) dropFirst(ring);
   const block = takeBlock();
   store<u32>(block, 0, NEXT);
@@ -212,6 +213,17 @@ function expire(ring: usize, sequence: u64): void {
     if (!isSpent && sequence - load<u64>(block + BLOCK_HEADER, ENTRY_SEQUENCE) < spanLimit) return;
     if (isSpent) removeFirst(ring);
     else dropFirst(ring);
+  }
+}
+
+/** Forgets all blocks that are too old, also behind one with packets that last: those are not to make room for what is of no use. */
+function removeOld(ring: usize): void {
+  let before: usize = 0;
+  for (let block: usize = load<u32>(ring, FIRST); block !== 0; ) {
+    const next: usize = load<u32>(block, NEXT);
+    if (isOld(block)) remove(ring, before, block);
+    else before = block;
+    block = next;
   }
 }
 

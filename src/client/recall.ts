@@ -13,6 +13,8 @@ const LONGEST_MS = 8000;
 const SHARE = 1 / 4;
 /** How long our request may take, beyond twice what the answer to the question took. */
 const GRACE_MS = 300;
+/** For so long a gateway keeps what a stranger has begun (strongSwan's half_open_timeout): the same question makes it begin nothing new. */
+const QUESTION_MS = 30_000;
 const IKE_SPI_SIZE = 8;
 
 export interface RecallEvents {
@@ -29,8 +31,10 @@ export class Recall {
   readonly #events: RecallEvents;
   readonly #clock: Clock;
   readonly #alarm: Alarm;
-  /** While a request of ours is not answered. Always the same question: the gateway keeps one half-open IKE SA at most. */
-  #question: Uint8Array | undefined;
+  #question: { datagram: Uint8Array; madeAt: number } | undefined;
+  /** What an answer takes, as far as is known. */
+  #roundTripMs = 0;
+  /** While a request of ours is not answered. */
   #waitingSince: number | undefined;
   #sentAt: number | undefined;
   /** The question was answered, and our request is awaited. */
@@ -49,23 +53,24 @@ export class Recall {
     this.#alarm.set(this.#nextAt);
   }
 
-  /** The gateway answered it, or the tunnel ends. */
-  end(): void {
+  /** The gateway answered it, after `roundTripMs` if that is known, or the tunnel ends. */
+  end(roundTripMs = this.#roundTripMs): void {
+    this.#roundTripMs = roundTripMs;
     this.#waitingSince = undefined;
     this.#answered = false;
-    this.#question = undefined;
     this.#sentAt = undefined;
     this.#alarm.clear();
   }
 
   /** Whether the datagram is the answer to the question, and for nobody else. */
   receive(datagram: Uint8Array): boolean {
-    const spi = this.#question?.subarray(0, IKE_SPI_SIZE);
+    const spi = this.#question?.datagram.subarray(0, IKE_SPI_SIZE);
     if (spi === undefined || Buffer.compare(spi, datagram.subarray(0, IKE_SPI_SIZE)) !== 0) return false;
     if (this.#answered || this.#sentAt === undefined) return true;
     const now = this.#clock.now();
     this.#answered = true;
-    this.#alarm.set(now + 2 * (now - this.#sentAt) + GRACE_MS);
+    // It may be the answer to an earlier one.
+    this.#alarm.set(now + 2 * Math.max(now - this.#sentAt, this.#roundTripMs) + GRACE_MS);
     this.#events.askAgain();
     return true;
   }
@@ -79,10 +84,12 @@ export class Recall {
       this.#events.forgotten();
       return;
     }
-    this.#question ??= this.#events.makeQuestion();
+    if (this.#question === undefined || now - this.#question.madeAt >= QUESTION_MS) {
+      this.#question = { datagram: this.#events.makeQuestion(), madeAt: now };
+    }
     this.#sentAt = now;
     this.#alarm.set(this.#nextAt);
-    this.#events.send(this.#question);
+    this.#events.send(this.#question.datagram);
   }
 
   get #nextAt(): number {

@@ -126,7 +126,7 @@ export class RelaySide {
     } else if (away) {
       this.#away = true;
       driver.tell((policy, now) => policy.relayAway(now));
-    } else {
+    } else if (error.exitStatus === 5) {
       driver.tell((policy, now) => policy.relayUnreachable(gateway, now));
     }
   }

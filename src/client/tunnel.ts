@@ -203,7 +203,7 @@ export class Tunnel {
         if (this.#children.size === 0) this.#fail('PEER_CLOSED', 'closed the tunnel', true);
         return;
       case 'alive':
-        this.#recall.end();
+        this.#recall.end(output.roundTripMs);
         this.#events.alive(output.roundTripMs);
         return;
       case 'drain':

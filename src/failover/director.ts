@@ -13,6 +13,9 @@ import type { Watch } from './watch.js';
 const EPOCHS = 0x10000;
 /** How long the gateways may take to say that they live, before a silence on all paths is named. */
 const NAME_AFTER_MS = 500;
+/** Once a silent relay was sought through all gateways: until they are gone through again, each time twice as long. */
+const FIRST_ROUND_MS = 5000;
+const LONGEST_ROUND_MS = 60_000;
 
 export class Director {
   readonly #options: FailoverOptions;
@@ -21,10 +24,13 @@ export class Director {
   readonly #preference: Preference;
   /** Gateways about to stop. */
   readonly #draining = new Set<number>();
-  /** Through these no control connection to the relay came about, while there is no session yet. */
+  /** Through these no control connection to the relay came about, while there is no session or all paths are silent. */
   readonly #barren = new Set<number>();
-  /** The silent path through which a relay that was started again was last found not to be reached. */
+  /** The silent path through which the relay was last found not to be reached. */
   #stranded: Path | undefined;
+  /** All were tried: when they may be tried again, and the pause after the next time. */
+  #nextRoundAt: number | undefined;
+  #roundMs = FIRST_ROUND_MS;
   #active: Path | undefined;
   #second: number | undefined;
   #epoch = 0;
@@ -94,11 +100,20 @@ export class Director {
   /** The gateway's tunnel ends: what was to happen to it has happened. */
   closed(gateway: number): void {
     this.#draining.delete(gateway);
+    if (this.#watch.probing) this.#barren.delete(gateway);
+  }
+
+  /** The path's gateway answers: after a silence, its path may be another than it was. */
+  alive({ gateway, unansweredSince }: Path, now: number): void {
+    const wasSilent = unansweredSince !== undefined && now - unansweredSince >= NAME_AFTER_MS;
+    if (wasSilent && this.#watch.probing) this.#barren.delete(gateway);
   }
 
   relayBound(): void {
     this.#barren.clear();
     this.#stranded = undefined;
+    this.#nextRoundAt = undefined;
+    this.#roundMs = FIRST_ROUND_MS;
   }
 
   /** How closely the path is to be probed. */
@@ -110,6 +125,7 @@ export class Director {
 
   /** The path answers again after a failure. */
   resume(path: Path, now: number): FailoverAction[] {
+    this.relayBound();
     const { mode } = this.#options;
     if (path !== this.#active || (mode !== 'replay' && mode !== 'duplicate')) return [];
     const { gateway, health } = path;
@@ -187,19 +203,24 @@ export class Director {
   }
 
   /**
-   * The active path is silent, and leads to no relay that was started again and has to be told of us: by another gateway, if that
-   * answers, one may be reached.
+   * The active path is silent, and no control connection to the relay came about by it: if the relay was started again it has to be
+   * told of us, and another gateway that answers may lead to it. Where none does, the relay is what is away, so that they are
+   * gone through ever more seldom.
    */
   stranded(path: Path, now: number): FailoverAction[] {
     if (path.failure === undefined) return [];
     this.#stranded = path;
+    if (this.#nextRoundAt !== undefined && now >= this.#nextRoundAt) {
+      this.#nextRoundAt = undefined;
+      this.#barren.clear();
+    }
     this.#barren.add(path.gateway);
-    const next = this.#refuge(
-      this.#others.filter(({ gateway }) => !this.#barren.has(gateway)),
-      now,
-    );
+    const next = this.#refuge(this.#untried, now);
     if (next !== undefined) return this.#activate(next, 'failure', now);
-    this.#barren.clear();
+    if (this.#nextRoundAt === undefined) {
+      this.#nextRoundAt = now + this.#roundMs;
+      this.#roundMs = Math.min(2 * this.#roundMs, LONGEST_ROUND_MS);
+    }
     return [];
   }
 
@@ -231,8 +252,8 @@ export class Director {
     if (best === undefined) {
       const { unansweredSince } = active;
       const isGatewaySilent = unansweredSince !== undefined && now - unansweredSince >= NAME_AFTER_MS;
-      const refuge =
-        isGatewaySilent || active === this.#stranded ? this.#refuge(this.#others, now) : undefined;
+      const untried = active === this.#stranded ? this.#untried : [];
+      const refuge = this.#refuge(isGatewaySilent ? this.#others : untried, now);
       if (refuge === undefined) return this.#stay(active, now);
       return [this.#failed(active, now), ...this.#activate(refuge, 'failure', now)];
     }
@@ -295,6 +316,10 @@ export class Director {
   #failed(path: Path, now: number): FailoverAction {
     const { gateway, health } = path;
     return { type: 'failed', gateway, reason: this.#watch.blame(path), silentMs: now - health.lastHeard };
+  }
+
+  get #untried(): Path[] {
+    return this.#others.filter(({ gateway }) => !this.#barren.has(gateway));
   }
 
   get #others(): Path[] {

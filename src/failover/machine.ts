@@ -100,6 +100,7 @@ export class Failover {
   gatewayAlive(gateway: number, now: number): FailoverAction[] {
     const path = this.#watch.at(gateway);
     if (path === undefined) return [];
+    this.#director.alive(path, now);
     path.aliveAt = now;
     path.unansweredSince = undefined;
     return this.#act(now, this.#watch.blameAgain(path));

@@ -71,6 +71,16 @@ test('packets of TCP are sent again after an outage of a minute, those of UDP ar
   for (const arrived of [up, down]) assert.equal(arrived, range(0, 1000).filter(isTcp));
 });
 
+test('what is too old makes room before what is not', () => {
+  const world = new SessionWorld({ seed: 3, bytes: 1 << 20, ageMs: 2000, isTcp: number => number < 10 });
+  const { up, down } = loseAndSwitch(world, 8000, 400);
+  for (const arrived of [up, down])
+    assert.equal(
+      arrived.filter(number => number < 10),
+      range(0, 10),
+    );
+});
+
 test('TCP in one block with the rest does not make that younger', () => {
   const world = new SessionWorld({ seed: 13, ageMs: 500, isTcp: number => number === 0 });
   const { up, down } = loseAndSwitch(world, 100, 1000);

@@ -54,7 +54,8 @@ test('one whose line was away answers our request as well', async () => {
   recall.end();
   await clock.pass(60_000);
   assert.equal(said, ['question', 'ask again']);
-  assert.not.ok(recall.receive(ANSWER), 'nothing is asked');
+  assert.ok(recall.receive(ANSWER), 'late, and of no meaning');
+  assert.equal(said, ['question', 'ask again']);
   assert.is(clock.pending, 0);
 });
 
@@ -71,6 +72,43 @@ test('a gateway that is away is asked ever more seldom, for as long as it takes'
   assert.ok(rest >= 70 && rest <= 80, `${rest} in ten minutes`);
   recall.receive(ANSWER);
   assert.is(count('ask again'), 1);
+});
+
+test('the answer may be to an earlier question, where answers are known to take longer than what is between two', async () => {
+  const { clock, said, recall } = scene();
+  recall.wait();
+  recall.end(600);
+  recall.wait();
+  await clock.pass(1100);
+  assert.equal(said, ['question', 'question']);
+  recall.receive(ANSWER);
+  await clock.pass(1400);
+  assert.not.ok(said.includes('forgotten'));
+  await clock.pass(150);
+  assert.ok(said.includes('forgotten'));
+  recall.end();
+});
+
+test('on a slow line the gateway is asked the same question for as long as it keeps what that began', async () => {
+  const clock = new FakeClock();
+  let made = 0;
+  const sent = new Set<Uint8Array>();
+  const recall = new Recall(
+    {
+      makeQuestion: () => Uint8Array.from({ length: 40 }, () => ++made),
+      send: question => void sent.add(question),
+      askAgain: () => assert.unreachable(),
+      forgotten: () => assert.unreachable(),
+    },
+    clock,
+  );
+  for (let at = 0; at < 100; at++) {
+    recall.wait();
+    await clock.pass(580);
+    recall.end(580);
+    await clock.pass(20);
+  }
+  assert.is(sent.size, 2);
 });
 
 test('while the policy does not heed it, it is asked again', async () => {

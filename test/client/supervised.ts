@@ -64,8 +64,8 @@ export class Scene {
   readonly bindings: RelayBinding[] = [];
   /** What the data plane was told of the relay's end. */
   readonly gone: boolean[] = [];
-  /** Of the relay: it is there, refuses connections (its host is there), drops them as it starts, or there is nobody. */
-  relay: 'answers' | 'refuses' | 'drops' | 'is silent' = 'answers';
+  /** Of the relay: it is there, refuses connections (its host is there), drops them as it starts, does not know us, or there is nobody. */
+  relay: 'answers' | 'refuses' | 'drops' | 'turns us away' | 'is silent' = 'answers';
   /** What it tells of what it had received before it was started anew. */
   received: Uint8Array | undefined;
   goodbyes = 0;
@@ -287,6 +287,7 @@ export class Scene {
         if (options.signal?.aborted || !reachable) return;
         if (this.relay === 'answers') resolve(this.#grant(options));
         else if (this.relay === 'refuses') reject(refused());
+        else if (this.relay === 'turns us away') reject(new VpnrError('RELAY_TOKEN_REFUSED', 'who?'));
         else if (this.relay === 'drops') reject(new VpnrError('RELAY_UNREACHABLE', 'dropped'));
       });
       this.#world.after(options.connectTimeoutMs ?? 0, () =>

@@ -197,6 +197,44 @@ test('a relay that ends again as soon as it is back is found as quickly as befor
   await stopped(scene);
 });
 
+/** The relay answers no more, neither probes nor, in this manner, on its port; how often the traffic moves in a minute. */
+async function movesWithout(relay: Scene['relay'], gateways = 2): Promise<number[]> {
+  const scene = await connected({ gateways });
+  const { supervisor } = scene;
+  const reply = supervisor.probeReply.bind(supervisor);
+  const moves = () => scene.calls.filter(([call]) => call === 'activate').length;
+  supervisor.probeReply = () => {};
+  scene.relay = relay;
+  scene.loseControl(false);
+  const counts: number[] = [];
+  for (let minute = 0; minute < 3; minute++) {
+    const before = moves();
+    await scene.carry(60_000);
+    counts.push(moves() - before);
+  }
+  scene.relay = 'answers';
+  supervisor.probeReply = reply;
+  await scene.carry(40_000);
+  assert.is(scene.last('relay-session')?.event, 'relay-session');
+  assert.is(supervisor.status().gateways.filter(({ state }) => state === 'failed').length, 0);
+  await stopped(scene);
+  return counts;
+}
+
+test('a relay that is away while the gateways live is looked for through each of them, and ever more seldom', async () => {
+  for (const relay of ['drops', 'is silent'] as const) {
+    for (const gateways of [2, 3]) {
+      const [first = 0, , third = 0] = await movesWithout(relay, gateways);
+      assert.ok(first >= gateways - 1 && first <= 5 * gateways, `${relay}: ${first} in the first minute`);
+      assert.ok(third <= 2 * gateways, `${relay}: ${third} in the third`);
+    }
+  }
+});
+
+test('a relay that turns us away does so by whichever gateway', async () => {
+  assert.equal(await movesWithout('turns us away'), [0, 0, 0]);
+});
+
 test('stops at any moment while the relay is away or comes back', async () => {
   await stoppedDuring(scene => scene.endRelay());
   await stoppedDuring(async scene => {
